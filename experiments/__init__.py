@@ -1,0 +1,1 @@
+"""The lecture, section by section: every figure redrawn, every printed number computed again."""

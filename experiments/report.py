@@ -1,0 +1,214 @@
+"""The report: one HTML file that needs nothing else, made from the rows of `numbers.json` and the saved figures."""
+
+import base64
+import math
+import re
+import struct
+from collections.abc import Sequence
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jinja2
+from markupsafe import Markup, escape
+from scipy.special import stdtr
+
+from experiments.record import Options, Result, agrees, leaves, marks, tally
+
+TEMPLATE = Path(__file__).with_name("report.html.jinja")
+DPI = 150
+HEAVY = 300_000  # bytes of SVG above which the PNG is shown
+CELL_WIDTH, CELL_LINES = 23, 8  # characters and lines that fit beside the lecture's value
+
+
+class Part(NamedTuple):
+    """One experiment that has ended: with a result, or with the error that stopped it."""
+
+    name: str
+    section: str
+    title: str
+    result: Result | None
+    seconds: float
+    error: str = ""
+
+
+class Run(NamedTuple):
+    """What was asked for, and what has ended so far."""
+
+    environment: dict
+    options: Options
+    names: Sequence[str]
+    parts: Sequence[Part] = ()
+
+
+def duration(seconds: float) -> str:
+    """Return a time as it is read: "0.84 s", "12 s", "3 min 05 s"."""
+    if seconds < 10:
+        return f"{seconds:.2g} s" if seconds >= 0.01 else "0.01 s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def digits(printed: str, value: Any) -> str:
+    """Return `value` with the lecture's digits; where those are a whole number, with up to six decimals if needed."""
+    if value is None or isinstance(value, str):  # a string: NaN or infinite
+        return value or "–"
+    mantissa, _, exponent = printed.lower().partition("e")
+    decimals = len(mantissa.partition(".")[2])
+    if exponent:
+        return f"{value:.{decimals}e}"
+    return f"{value:.{decimals}f}" if decimals else f"{round(value, 6) + 0.0:.6f}".rstrip("0").rstrip(".")
+
+
+def spreads(row: dict) -> list[tuple[str, str]]:
+    """Return mean and sd of each value of a row that has them.
+
+    All with the same decimals: enough for the second digit of the smallest sd, at most one more than the lecture has.
+    """
+    means, sds = leaves(row.get("mean", [])), leaves(row.get("sd", []))
+    small = min((sd for sd in sds if not isinstance(sd, str) and sd > 0), default=1.0)
+    printed = max(len(text.lower().partition("e")[0].partition(".")[2]) for text in leaves(row["lecture"]))
+    decimals = min(max(0, 1 - math.floor(math.log10(small))), printed + 1)
+    texts = [[v if isinstance(v, str) else f"{v:.{decimals}f}" for v in pair] for pair in zip(means, sds, strict=True)]
+    return [(mean, sd) for mean, sd in texts]
+
+
+def lines(nested: Any, cells: Sequence[Any]) -> list[list[Any]]:
+    """Return the flat `cells` as the lines of the scalar, vector (one a line) or matrix `nested`."""
+    cells = iter(cells)
+    rows = nested if isinstance(nested, list) else [nested]
+    return [[next(cells) for _ in leaves(row)] for row in rows]
+
+
+def aligned(grid: list[list[tuple[str, Any]]]) -> list[list[tuple[str, Any]]]:
+    """Return lines of (text, verdict) with the texts padded, so that the decimal points of each column are in line."""
+    padded = [list(line) for line in grid]
+    for column in range(max(map(len, grid))):
+        cells = [line for line in padded if column < len(line)]
+        halves = [line[column][0].partition(".") for line in cells]
+        left, right = max(len(h[0]) for h in halves), max(len(h[1] + h[2]) for h in halves)
+        for line, (whole, point, rest) in zip(cells, halves, strict=True):
+            line[column] = (whole.rjust(left) + (point + rest).ljust(right), line[column][1])
+    return padded
+
+
+def block(label: str, row: dict, texts: Sequence[str], agree: Sequence[bool | None] = ()) -> dict:
+    """Return one reading of a row (lecture, by hand, ...): its cells (text, verdict), flat and in lines."""
+    flat = list(zip_longest(texts, agree))
+    nested = len(flat) == len(leaves(row["lecture"]))
+    return {"label": label, "flat": flat, "lines": aligned(lines(row["lecture"], flat) if nested else [flat])}
+
+
+def blocks(row: dict) -> list[dict]:
+    """Return the readings of a row that there are: lecture, by hand, autodiff, mean, standard deviation."""
+    printed, random = leaves(row["lecture"]), row["kind"] == "stochastic"
+    found = [block("Lecture", row, printed, marks(row) if random else ())]
+    for label, key in {"By hand": "ours", "Autodiff": "autodiff"}.items():
+        values = leaves(row[key]) if row[key] is not None else []
+        texts = [digits(p or printed[0], v) for p, v in zip_longest(printed[: len(values)], values)]
+        agree = [not isinstance(v, str) and agrees(p, v) for p, v in zip(printed, values, strict=False)]
+        found += [block(label, row, texts, () if random or row["ok"] else agree)] if values else []
+    if pairs := spreads(row):
+        found += [block(f"Mean of {row['n']}", row, [m for m, _ in pairs]), block("± sd", row, [s for _, s in pairs])]
+    return found
+
+
+def form(found: list[dict]) -> str:
+    """Return how a row is laid out: in the table's own "cell"s, as a "strip" of one line each, or as "grid"s."""
+    widest = max(sum(len(text) + 2 for text, _ in line) - 2 for b in found for line in b["lines"])
+    if widest <= CELL_WIDTH and len(found[0]["lines"]) <= CELL_LINES:
+        return "cell"
+    one_line = len(found[0]["lines"]) == 1 or all(len(line) == 1 for line in found[0]["lines"])
+    return "strip" if one_line and len({len(b["flat"]) for b in found}) == 1 else "grid"
+
+
+def verdict(row: dict) -> tuple[str, str, str]:
+    """Return a row's verdict as a CSS class, a sign and words."""
+    if row["ours"] is None:
+        return "none", "○", "not run"
+    if row["ok"] is None:
+        return "none", "○", "no verdict"
+    if row["kind"] == "exact":
+        return ("good", "✓", "equal") if row["ok"] else ("bad", "✗", "differs")
+    return ("good", "✓", "within 3 sd") if row["ok"] else ("warn", "△", "outside 3 sd")
+
+
+def shown(row: dict) -> dict:
+    """Return what the template needs of a row."""
+    found = blocks(row)
+    by = {b["label"]: b for b in found}
+    return {
+        "row": row,
+        "blocks": found,
+        "by": by,
+        "spreads": spreads(row),
+        "form": form(found),
+        "verdict": verdict(row),
+    }
+
+
+def embedded(folder: Path, number: int, caption: str) -> dict:
+    """Return a saved figure as a data URI, SVG unless that is heavy, with its size in CSS pixels."""
+    stem = folder / f"figure_{number:02d}"
+    png, svg = stem.with_suffix(".png").read_bytes(), stem.with_suffix(".svg").read_bytes()
+    kind, data = ("svg+xml", svg) if len(svg) <= HEAVY else ("png", png)
+    width, height = (round(n * 96 / DPI) for n in struct.unpack(">II", png[16:24]))  # the PNG header's width and height
+    uri = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    return {"number": number, "caption": caption, "uri": uri, "width": width, "height": height}
+
+
+def section(part: Part, rows: list[dict], folder: Path) -> dict:
+    """Return what the template needs of one experiment."""
+    result = part.result or Result({}, {})
+    mine = [row for row in rows if row["id"] in result.numbers]
+    exact, judged, _ = tally(mine, "exact")
+    return {
+        "part": part,
+        "time": duration(part.seconds),
+        "remarks": result.remarks,
+        "tables": [(table, numeric_columns(table.rows)) for table in result.tables],
+        "numbers": [shown(row) for row in mine],
+        "figures": [embedded(folder, number, caption) for number, (_, caption) in sorted(result.figures.items())],
+        "exact": (exact, judged),
+        "stochastic": tally(mine, "stochastic")[:2],
+    }
+
+
+def numeric_columns(rows: Sequence[Sequence[str]]) -> list[bool]:
+    """Return for each column whether every cell starts like a number, so that it is set flush right."""
+    return [all(cell.strip()[:1] in set("0123456789+-−.–") for cell in column) for column in zip(*rows, strict=True)]
+
+
+def inline(text: str) -> Markup:
+    """Return text as HTML, what stands between backticks as code."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+def outside_by_chance(runs: int) -> float:
+    """Return the probability that one more normal draw lies outside mean ± 3 sd of `runs` draws.
+
+    The new draw minus the mean has variance sigma^2 (1 + 1/n), so that (x - mean) / (sd sqrt(1 + 1/n)) follows
+    Student's t with n - 1 degrees of freedom.
+    """
+    return float(2 * stdtr(runs - 1, -3 / math.sqrt(1 + 1 / runs)))
+
+
+def render(run: Run, rows: list[dict], folder: Path) -> str:
+    """Return the report as HTML: `rows` are those of `numbers.json`, `folder` holds the saved figures."""
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["inline"] = inline
+    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    ended = {part.name for part in run.parts}
+    return template.render(
+        run=run,
+        sections=[section(part, rows, folder) for part in run.parts],
+        exact=tally(rows, "exact"),
+        stochastic=tally(rows, "stochastic"),
+        missed=[row for row in rows if row["kind"] == "exact" and row["ok"] is False],
+        not_run=[row for row in rows if row["ours"] is None],
+        unfinished=[name for name in run.names if name not in ended],
+        time=duration(sum(part.seconds for part in run.parts)),
+        chance=outside_by_chance(run.options.seeds) if run.options.seeds > 1 else None,
+    )

@@ -1,0 +1,193 @@
+"""R's random stream: the numbers that R (3.6 and newer, default generators) gives after `set.seed(seed)`."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float64, Int64, Shaped
+
+from jaxnn.errors import require
+
+_WORD = 2**-32  # from a 32-bit word to [0, 1)
+_SMALLEST = 0.5 * 2.328306437080797e-10  # what R puts in the place of a uniform 0
+_BIG = 2**27  # rnorm joins the upper 27 bits of one uniform and the whole of the next
+
+# Wichura (1988), Algorithm AS 241, PPND16: numerators and denominators, highest power first, as in R's qnorm.c.
+_CENTRE = (
+    (2509.0809287301226727, 33430.575583588128105, 67265.770927008700853, 45921.953931549871457)
+    + (13731.693765509461125, 1971.5909503065514427, 133.14166789178437745, 3.387132872796366608),
+    (5226.495278852854561, 28729.085735721942674, 39307.89580009271061, 21213.794301586595867)
+    + (5394.1960214247511077, 687.1870074920579083, 42.313330701600911252, 1.0),
+)
+_TAIL = (
+    (7.7454501427834140764e-4, 0.0227238449892691845833, 0.24178072517745061177, 1.27045825245236838258)
+    + (3.64784832476320460504, 5.7694972214606914055, 4.6303378461565452959, 1.42343711074968357734),
+    (1.05075007164441684324e-9, 5.475938084995344946e-4, 0.0151986665636164571966, 0.14810397642748007459)
+    + (0.68976733498510000455, 1.6763848301838038494, 2.05319162663775882187, 1.0),
+)
+_FAR_TAIL = (
+    (2.01033439929228813265e-7, 2.71155556874348757815e-5, 0.0012426609473880784386, 0.026532189526576123093)
+    + (0.29656057182850489123, 1.7848265399172913358, 5.4637849111641143699, 6.6579046435011037772),
+    (2.04426310338993978564e-15, 1.4215117583164458887e-7, 1.8463183175100546818e-5, 7.868691311456132591e-4)
+    + (0.0148753612908506148525, 0.13692988092273580531, 0.59983220655588793769, 1.0),
+)
+
+
+class RRandom:
+    """One running stream of random numbers, R's own: Mersenne Twister, normals by inversion, samples by rejection.
+
+    `seed`: any signed 32-bit whole number, as for `set.seed` (R keeps -2**31 for NA; here it is a seed like others).
+    `runif` and `sample` equal R bit for bit, `rnorm` to 1 unit in the last place. Each call goes on where the last
+    ended. Raises `InvalidArgument` for any other seed.
+    Matsumoto and Nishimura (1998), Wichura (1988), and R's RNG.c, snorm.c, qnorm.c and random.c.
+    """
+
+    def __init__(self, seed: int):
+        require(_is_whole(seed) and -(2**31) <= seed < 2**31, "seed", repr(seed), "a whole number in -2**31..2**31-1")
+        self._bits = np.random.MT19937(0)
+        state = {"key": _scrambled(int(seed)), "pos": 624}
+        self._bits.state = {"bit_generator": "MT19937", "state": state}
+
+    def runif(self, n: int, min: int | float = 0.0, max: int | float = 1.0) -> Float64[np.ndarray, " n"]:
+        """Return `min + (max - min) * u`, `u` uniform on the open interval (0, 1): R's `runif(n, min, max)`.
+
+        As in R nothing is drawn where `min == max`.
+        Raises `InvalidArgument` unless `n >= 0` and `min <= max`, both and their difference finite.
+        """
+        _check_count("n", n)
+        _check_number("min", min)
+        _check_number("max", max)
+        require(min <= max, "max", f"{max!r} with min = {min!r}", "max of at least min")
+        require(math.isfinite(float(max) - float(min)), "max", f"{max!r} with min = {min!r}", "a finite max - min")
+        if min == max:
+            return np.full(n, float(min))
+        return float(min) + (float(max) - float(min)) * self._uniform(n)
+
+    def rnorm(self, n: int, mean: int | float = 0.0, sd: int | float = 1.0) -> Float64[np.ndarray, " n"]:
+        """Return `mean + sd * z`, `z` standard normal: R's `rnorm(n, mean, sd)`, two uniforms for each number.
+
+        `z = qnorm((floor(2**27 * u1) + u2) / 2**27)`. As in R nothing is drawn where `sd == 0`.
+        Raises `InvalidArgument` unless `n >= 0`, `mean` is finite and `sd` is finite and not negative.
+        """
+        _check_count("n", n)
+        _check_number("mean", mean)
+        _check_number("sd", sd)
+        require(sd >= 0, "sd", repr(sd), "a number of at least 0")
+        if sd == 0:
+            return np.full(n, float(mean))
+        u = self._uniform(2 * n)
+        return float(mean) + float(sd) * _qnorm((np.floor(_BIG * u[0::2]) + u[1::2]) / _BIG)
+
+    def sample(
+        self, x: int | Sequence | np.ndarray, size: int | None = None
+    ) -> Int64[np.ndarray, " size"] | Shaped[np.ndarray, " size"]:
+        """Return `size` elements of `x` without replacement, in random order: R's `sample(x, size)`.
+
+        A whole number `x` stands for 1..x. A sequence is drawn from as it is given, also when it holds one number only,
+        which R would take for 1..x. Without `size` all elements are returned. The dtype is int64 for a whole number,
+        else that of `x`.
+        Raises `InvalidArgument` for `x` below 1 or from 2**31 on, for `x` of other than one dimension, and for `size`
+        negative or above the number of elements.
+        """
+        if _is_whole(x):
+            require(1 <= x < 2**31, "x", repr(x), "a whole number in 1..2**31-1, or a sequence")
+            return self._indices(int(x), size) + 1
+        values = _vector(x)
+        return values[self._indices(values.size, size)]
+
+    def _uniform(self, n: int) -> np.ndarray:
+        return np.maximum(self._bits.random_raw(n) * _WORD, _SMALLEST)
+
+    def _indices(self, n: int, size: int | None) -> np.ndarray:
+        """`size` different ones of 0..n-1."""
+        size = n if size is None else size
+        _check_count("size", size)
+        require(size <= n, "size", f"{size!r} of {n} elements", f"at most {n}, as nothing is drawn twice")
+        draw = self._by_rejecting if n > 10**7 and 2 * size <= n else self._by_swapping
+        return np.array(draw(n, int(size)), dtype=np.int64)
+
+    def _by_swapping(self, n: int, size: int) -> list[int]:
+        """R's way: take x[j] of the n that are left, put the last of them in its place."""
+        drawn, moved = [], {}
+        for last in range(n - 1, n - 1 - size, -1):
+            j = self._index(last + 1)
+            drawn.append(moved.get(j, j))
+            moved[j] = moved.get(last, last)
+        return drawn
+
+    def _by_rejecting(self, n: int, size: int) -> list[int]:
+        """R's other way, for few of very many: draw again what was drawn before."""
+        drawn = {}
+        while len(drawn) < size:
+            drawn[self._index(n)] = None
+        return list(drawn)
+
+    def _index(self, n: int) -> int:
+        """One of 0..n-1: as many random bits as n - 1 has, 16 of each word, again until below n (R_unif_index)."""
+        n_bits = (n - 1).bit_length()
+        mask = (1 << n_bits) - 1
+        while True:
+            value = 0
+            for _ in range(n_bits // 16 + 1):
+                value = value << 16 | self._bits.random_raw() >> 16
+            if value & mask < n:
+                return value & mask
+
+
+def _scrambled(seed: int) -> np.ndarray:
+    """The 624 words of the Mersenne Twister after `set.seed(seed)`: a congruential stream from its 52nd word on.
+
+    (R throws 50 away and overwrites the next. Its check for a state of zeros only can never act.)
+    """
+    words = []
+    for _ in range(50 + 1 + 624):
+        seed = (69069 * seed + 1) % 2**32
+        words.append(seed)
+    return np.array(words[51:], dtype=np.uint32)
+
+
+def _qnorm(p: np.ndarray) -> np.ndarray:
+    """The standard normal quantile of 0 < p < 1."""
+    q = p - 0.5
+    centre = np.abs(q) <= 0.425
+    q_centre, q_tail, p_tail = q[centre], q[~centre], p[~centre]
+    z = np.empty_like(p)
+    z[centre] = _ratio(_CENTRE, 0.180625 - q_centre * q_centre, q_centre)
+    z[~centre] = np.copysign(_upper(np.where(q_tail > 0, 1 - p_tail, p_tail)), q_tail)
+    return z
+
+
+def _upper(p: np.ndarray) -> np.ndarray:
+    """The quantile above which lies the small probability p."""
+    # The C library's logarithm, which R uses too: NumPy's vectorised one can differ in the last place.
+    r = np.sqrt(-np.fromiter(map(math.log, p.tolist()), np.float64, p.size))
+    return np.where(r <= 5, _ratio(_TAIL, r - 1.6), _ratio(_FAR_TAIL, np.maximum(r, 5) - 5))
+
+
+def _ratio(polynomials: tuple, r: np.ndarray, factor: float | np.ndarray = 1.0) -> np.ndarray:
+    """factor * top(r) / bottom(r), rounded in this order, which is R's."""
+    top, bottom = polynomials
+    return factor * np.polyval(top, r) / np.polyval(bottom, r)
+
+
+def _vector(x: Sequence | np.ndarray) -> np.ndarray:
+    expected = "a whole number or a sequence of one dimension"
+    try:
+        values = np.asarray(x)
+    except ValueError:
+        require(False, "x", f"a {type(x).__name__} of which no array can be made", expected)
+    require(values.ndim == 1, "x", f"{x!r}" if values.ndim == 0 else f"shape {values.shape}", expected)
+    return values
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _check_count(name: str, value: object) -> None:
+    require(_is_whole(value) and value >= 0, name, repr(value), "a whole number of at least 0")
+
+
+def _check_number(name: str, value: object) -> None:
+    number = _is_whole(value) or isinstance(value, float | np.floating)
+    require(number and math.isfinite(value), name, repr(value), "a finite number")

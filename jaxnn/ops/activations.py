@@ -1,0 +1,92 @@
+"""The activation functions of lecture section 4, and softplus of section 8.5: elementwise, any shape.
+
+At a kink, where a function has no derivative, each docstring states the value that the backward takes. NaN stays NaN.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+def sigmoid(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    r"""Return $\sigma(x) = 1 / (1 + e^{-x})$.
+
+    Its derivative is $\sigma(x)(1 - \sigma(x))$ (lecture section 4). No overflow at either end: it is 0 and 1 there.
+    """
+    return jax.lax.logistic(x)
+
+
+def sigmoid_fwd(x):
+    y = sigmoid(x)
+    return y, (y,)
+
+
+def sigmoid_bwd(residuals, g):
+    (y,) = residuals
+    return (g * y * (1 - y),)
+
+
+def tanh(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    r"""Return the hyperbolic tangent $\tanh(x)$; its derivative is $1 - \tanh(x)^2$ (lecture section 4)."""
+    return jnp.tanh(x)
+
+
+def tanh_fwd(x):
+    y = tanh(x)
+    return y, (y,)
+
+
+def tanh_bwd(residuals, g):
+    (y,) = residuals
+    return (g * (1 - y**2),)
+
+
+def relu(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    r"""Return $\max(x, 0)$ (lecture section 4).
+
+    At the kink: the derivative at 0 is 0, as in Keras, PyTorch and `jax.nn.relu` (Bertoin et al. 2021 on why 0).
+    """
+    return jnp.where(x <= 0, jnp.zeros_like(x), x)
+
+
+def relu_fwd(x):
+    return relu(x), (x > 0,)
+
+
+def relu_bwd(residuals, g):
+    (positive,) = residuals
+    return (jnp.where(positive, g, jnp.zeros_like(g)),)
+
+
+def softplus(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    r"""Return $\log(1 + e^x) = \max(x, 0) + \log(1 + e^{-|x|})$, the second form so that no $x$ overflows.
+
+    Its derivative is $\sigma(x)$ (lecture section 8.5, the second convolution layer).
+    """
+    return jnp.maximum(x, 0) + jnp.log1p(jnp.exp(-jnp.abs(x)))
+
+
+def softplus_fwd(x):
+    return softplus(x), (x,)
+
+
+def softplus_bwd(residuals, g):
+    (x,) = residuals
+    return (g * sigmoid(x),)
+
+
+def heaviside(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    r"""Return 1 where $x > 0$ and 0 elsewhere, the perceptron's step (lecture section 4).
+
+    Its derivative is 0 wherever it has one; at the jump the value is 0, as in the lecture's `x>0`, and the derivative 0.
+    """
+    return jnp.heaviside(x, jnp.zeros_like(x))
+
+
+def heaviside_fwd(x):
+    return heaviside(x), ()
+
+
+def heaviside_bwd(residuals, g):
+    del residuals
+    return (jnp.zeros_like(g),)

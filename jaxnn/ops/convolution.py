@@ -1,0 +1,167 @@
+"""The two-dimensional convolution layer, for images `(n, h, w, c)` and kernels `(kh, kw, c, k)` (NHWC and HWIO).
+
+Written twice: as one matrix product for each place in the kernel, which is the definition read aloud and fast on a CPU, and
+through `lax.conv_general_dilated` for GPU and TPU. `conv2d` and `conv2d_bwd` take the one for the platform they run on.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+from jaxnn.errors import check_shape, check_sizes, require
+
+Pair = int | tuple[int, int]
+Padding = str | tuple[tuple[int, int], tuple[int, int]]
+
+
+def conv2d(
+    x: Float[Array, "n h w c"],
+    w: Float[Array, "kh kw c k"],
+    b: Float[Array, " k"],
+    *,
+    stride: Pair = 1,
+    padding: Padding = "valid",
+    dilation: Pair = 1,
+) -> Float[Array, "n h2 w2 k"]:
+    r"""Return $y_{nijk} = b_k + \sum_{uvc} x_{n,\, s i + d u,\, s j + d v,\, c}\; w_{uvck}$ with stride $s$, dilation $d$.
+
+    `x` is first surrounded with zeros: none for `padding="valid"`, as many as keep the size $\lceil h / s \rceil$ for
+    `"same"` (an odd one at the bottom and right, as in Keras), or `((top, bottom), (left, right))`. The kernel is not
+    flipped, as everywhere in deep learning (lecture section 8.4: each entry of the result is $\mathrm{tr}(K' X_{ij})$).
+    """
+    geometry = _geometry(x.shape, w.shape, stride, padding, dilation)
+    check_shape("b", b, (w.shape[-1],))
+    y = lax.platform_dependent(x, w, cpu=partial(_by_products, geometry), default=partial(_by_lax, geometry))
+    return y + b[None, None, None, :]
+
+
+def conv2d_fwd(x, w, b, *, stride=1, padding="valid", dilation=1):
+    return conv2d(x, w, b, stride=stride, padding=padding, dilation=dilation), (x, w)
+
+
+def conv2d_bwd(residuals, g, *, stride=1, padding="valid", dilation=1):
+    r"""Return $\bar x$, $\bar w_{uvck} = \sum_{nij} x_{n, si + du, sj + dv, c}\, g_{nijk}$ and $\bar b_k = \sum_{nij} g_{nijk}$.
+
+    $\bar x$ gathers, for each pixel, the outputs that it entered: $g_{nij}\, w_{uv}^\top$ goes back to $(si + du, sj + dv)$.
+    """
+    x, w = residuals
+    geometry = _geometry(x.shape, w.shape, stride, padding, dilation)
+    dx, dw = lax.platform_dependent(
+        x, w, g, cpu=partial(_by_products_bwd, geometry), default=partial(_by_lax_bwd, geometry)
+    )
+    return dx, dw, g.sum(axis=(0, 1, 2))
+
+
+def _by_products(geometry, x, w):
+    x = jnp.pad(x, ((0, 0), *geometry.padding, (0, 0)))
+    return sum(x[place] @ w[u, v] for (u, v), place in _places(geometry, x.shape, w.shape))
+
+
+def _by_products_bwd(geometry, x, w, g):
+    (top, bottom), (left, right) = geometry.padding
+    x = jnp.pad(x, ((0, 0), *geometry.padding, (0, 0)))
+    dx, dw = jnp.zeros_like(x), []
+    for (u, v), place in _places(geometry, x.shape, w.shape):
+        dx = dx + _put_back(g @ w[u, v].T, place, x.shape)
+        dw.append(jnp.einsum("nijc,nijk->ck", x[place], g))
+    return dx[:, top : x.shape[1] - bottom, left : x.shape[2] - right], jnp.stack(dw).reshape(w.shape)
+
+
+def _by_lax(geometry, x, w):
+    return lax.conv_general_dilated(
+        x,
+        w,
+        window_strides=geometry.stride,
+        padding=geometry.padding,
+        rhs_dilation=geometry.dilation,
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
+
+
+def _by_lax_bwd(geometry, x, w, g):
+    """Both cotangents are convolutions: of the spread-out `g` with the turned kernel, and of `x` with `g` as the kernel."""
+    dx_padding, dw_padding = [], []
+    sides = zip(x.shape[1:3], w.shape[:2], g.shape[1:3], *geometry, strict=True)
+    for n, k, m, s, (lo, _), d in sides:
+        reach, spread = (k - 1) * d, (m - 1) * s + 1
+        dx_padding.append((reach - lo, n - spread + lo))
+        dw_padding.append((lo, spread + reach - n - lo))
+    dx = lax.conv_general_dilated(
+        g,
+        w[::-1, ::-1].swapaxes(2, 3),
+        window_strides=(1, 1),
+        padding=dx_padding,
+        lhs_dilation=geometry.stride,
+        rhs_dilation=geometry.dilation,
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
+    dw = lax.conv_general_dilated(
+        x,
+        g,
+        window_strides=geometry.dilation,
+        padding=dw_padding,
+        rhs_dilation=geometry.stride,
+        dimension_numbers=("CHWN", "IHWO", "HWNC"),
+    )
+    return dx, dw
+
+
+class _Geometry(NamedTuple):
+    stride: tuple[int, int]
+    padding: tuple[tuple[int, int], tuple[int, int]]
+    dilation: tuple[int, int]
+
+
+def _geometry(x_shape, w_shape, stride, padding, dilation):
+    """Return everything as pairs over height and width; raise where the kernel does not fit."""
+    check_sizes("x", x_shape, ("n", "h", "w", "c"))
+    check_sizes("w", w_shape, ("kh", "kw", x_shape[3], "k"))
+    stride, dilation = _pair("stride", stride), _pair("dilation", dilation)
+    reach = [(k - 1) * d + 1 for k, d in zip(w_shape[:2], dilation, strict=True)]
+    padding = _explicit_padding(padding, x_shape[1:3], reach, stride)
+    room = [n + sum(p) for n, p in zip(x_shape[1:3], padding, strict=True)]
+    require(room[0] >= reach[0] and room[1] >= reach[1], "w", f"a reach of {reach}", f"one that fits into {room}")
+    return _Geometry(stride, padding, dilation)
+
+
+def _pair(name, value):
+    pair = (value, value) if isinstance(value, int) else tuple(value)
+    require(len(pair) == 2 and min(pair) >= 1, name, value, "a whole number of at least 1, or two of them")
+    return pair
+
+
+def _explicit_padding(padding, sizes, reach, stride):
+    if isinstance(padding, str):
+        name = padding.lower()
+        require(name in ("valid", "same"), "padding", repr(padding), "'valid', 'same' or ((top, bottom), (left, right))")
+        if name == "valid":
+            return (0, 0), (0, 0)
+        total = [max((-(-n // s) - 1) * s + r - n, 0) for n, r, s in zip(sizes, reach, stride, strict=True)]
+        return tuple((t // 2, t - t // 2) for t in total)
+    pairs = tuple(tuple(p) for p in padding)
+    ok = len(pairs) == 2 and all(len(p) == 2 and min(p) >= 0 for p in pairs)
+    require(ok, "padding", padding, "((top, bottom), (left, right)), none of them negative")
+    return pairs
+
+
+def _places(geometry, shape, w_shape):
+    """Yield `(u, v)` and the part of the padded image, a strided slice, that the kernel's entry (u, v) meets."""
+    (s, t), _, (d, e) = geometry
+    (_, h, w, _), (kh, kw, _, _) = shape, w_shape
+    height, width = h - (kh - 1) * d, w - (kw - 1) * e
+    for u in range(kh):
+        for v in range(kw):
+            yield (u, v), (slice(None), slice(u * d, u * d + height, s), slice(v * e, v * e + width, t))
+
+
+def _put_back(g, place, shape):
+    """Return zeros of `shape` with `g` at `place`: what taking the part `place` does, backwards."""
+    edges = [(0, 0, 0)]
+    for part, n, m in zip(place[1:], shape[1:3], g.shape[1:3], strict=True):
+        last = part.start + (m - 1) * part.step + 1
+        edges.append((part.start, n - last, part.step - 1))
+    return lax.pad(g, jnp.zeros((), g.dtype), [*edges, (0, 0, 0)])

@@ -1,0 +1,48 @@
+"""The dense layer and dropout."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from jaxnn.errors import check_shape, require
+
+
+def dense(x: Float[Array, "n d"], w: Float[Array, "d k"], b: Float[Array, " k"]) -> Float[Array, "n k"]:
+    r"""Return $y = x W + b$, one example a row.
+
+    The lecture has one example a column: its `W1 %*% X + b1` with `W1 = w.T` (section 6).
+    """
+    check_shape("x", x, ("n", w.shape[0]))
+    check_shape("b", b, (w.shape[1],))
+    return x @ w + b[None, :]
+
+
+def dense_fwd(x, w, b):
+    return dense(x, w, b), (x, w)
+
+
+def dense_bwd(residuals, g):
+    r"""Return $\bar x = g W^\top$, $\bar W = x^\top g$ and $\bar b = \sum_i g_i$ (one entry an output)."""
+    x, w = residuals
+    return g @ w.T, x.T @ g, g.sum(axis=0)
+
+
+def dropout(x: Float[Array, "..."], key: Key[Array, ""], *, rate: float) -> Float[Array, "..."]:
+    r"""Return $x \cdot m / (1 - r)$, each $m$ 0 with probability $r$ = `rate` and else 1 (inverted dropout, as in Keras).
+
+    The expectation over `key` is `x`, so nothing needs scaling when the layer is left out at prediction (lecture 8.3).
+    """
+    return dropout_fwd(x, key, rate=rate)[0]
+
+
+def dropout_fwd(x, key, *, rate):
+    require(0 <= rate < 1, "rate", rate, "a share to drop in [0, 1)")
+    scale = jax.random.bernoulli(key, 1 - rate, x.shape).astype(x.dtype) / (1 - rate)
+    return x * scale, (scale,)
+
+
+def dropout_bwd(residuals, g, *, rate):
+    """Return `g` through the same mask, and None: a key has no cotangent."""
+    del rate
+    (scale,) = residuals
+    return g * scale, None

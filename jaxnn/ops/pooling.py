@@ -1,0 +1,54 @@
+"""Maximum pooling."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxnn.errors import check_shape, require
+
+Window = tuple[int, int]
+
+
+def max_pool(x: Float[Array, "n h w c"], *, size: Window = (2, 2)) -> Float[Array, "n h2 w2 c"]:
+    r"""Return the largest value of each window, $y_{ij} = \max_{k,l} x_{i s + k,\, j t + l}$ with `size` = $(s, t)$.
+
+    Windows do not overlap; rows and columns that fill no window are left out, as in Keras (lecture section 8.5).
+    At ties the first of the equal values, row by row, gets the whole cotangent, as in TensorFlow and PyTorch.
+    """
+    parts = windows(x, size)
+    largest = parts[0]
+    for part in parts[1:]:
+        # `where`, not `maximum`, whose derivative is shared out at ties. NaN compares false: it is passed on.
+        largest = jnp.where(largest >= part, largest, part)
+    return largest
+
+
+def max_pool_fwd(x, *, size=(2, 2)):
+    y = max_pool(x, size=size)
+    return y, (x, y)
+
+
+def max_pool_bwd(residuals, g, *, size=(2, 2)):
+    x, y = residuals
+    free = jnp.ones(y.shape, bool)
+    shares = []
+    for part in windows(x, size):
+        shares.append(jnp.where(free & (part == y), g, jnp.zeros_like(g)))
+        free = free & (part != y)
+    return (from_windows(shares, size, x.shape),)
+
+
+def windows(x, size):
+    """Return the entries of all windows, one array `(n, h2, w2, c)` for each place in the window, row by row."""
+    check_shape("x", x, ("n", "h", "w", "c"))
+    (s, t), (n, h, w, c) = size, x.shape
+    require(min(s, t) >= 1 and h >= s and w >= t, "size", size, f"a window that fits into an image of {h} x {w}")
+    grid = x[:, : h // s * s, : w // t * t].reshape(n, h // s, s, w // t, t, c)
+    return [grid[:, :, k, :, m] for k in range(s) for m in range(t)]
+
+
+def from_windows(parts, size, shape):
+    """Return the array of `shape` that `windows` takes apart into `parts`, with 0 where no window is."""
+    (s, t), (n, h, w, c) = size, shape
+    rows = [jnp.stack(parts[k * t : (k + 1) * t], axis=3) for k in range(s)]
+    grid = jnp.stack(rows, axis=2).reshape(n, h // s * s, w // t * t, c)
+    return jnp.pad(grid, ((0, 0), (0, h % s), (0, w % t), (0, 0)))

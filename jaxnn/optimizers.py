@@ -1,0 +1,79 @@
+r"""Gradient transformations that optax lacks, and RMSprop with Keras' settings."""
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxnn.errors import check_positive, require
+
+if TYPE_CHECKING:  # optax takes a tenth of the time of `import jax`: imported where it is called
+    import optax
+
+
+def rmsprop(learning_rate: float = 1e-3, rho: float = 0.9, epsilon: float = 1e-7) -> "optax.GradientTransformation":
+    r"""Return RMSprop exactly as Keras runs it, $\epsilon$ inside the root, no bias correction, $v_0 = 0$.
+
+    $v \leftarrow \rho v + (1 - \rho) g^2$, $w \leftarrow w - \lambda g / \sqrt{v + \epsilon}$ (lecture section 8.3; Keras 3.15).
+    """
+    import optax
+
+    check_positive("learning_rate", learning_rate)
+    require(0 <= rho < 1, "rho", rho, "a number in [0, 1)")
+    check_positive("epsilon", epsilon)
+    return optax.rmsprop(learning_rate, decay=rho, eps=epsilon)
+
+
+class RpropState(NamedTuple):
+    """One entry a weight: the step size and the sign of the last gradient, 0 after a step was taken back."""
+
+    steps: Any
+    signs: Any
+
+
+def rprop_plus(
+    initial_step: float = 0.1,
+    decrease: float = 0.5,
+    increase: float = 1.2,
+    smallest: float = 1e-10,
+    largest: float = 0.1,
+) -> "optax.GradientTransformation":
+    r"""Return resilient backpropagation with weight backtracking, rprop+, by the rule and defaults of R's neuralnet 1.44.2.
+
+    For each weight with gradient $g$, step size $\Delta$ and last sign $s$ (0 at the start), let $t = s \cdot \mathrm{sign}(g)$:
+
+    - $t > 0$: $\Delta \leftarrow \min(1.2 \Delta, \Delta_{max})$, $w \leftarrow w - \mathrm{sign}(g) \Delta$, $s \leftarrow \mathrm{sign}(g)$;
+    - $t < 0$: $w \leftarrow w + s \Delta$, which takes the last step back; then $\Delta \leftarrow \max(0.5 \Delta, \Delta_{min})$, $s \leftarrow 0$;
+    - $t = 0$: $w \leftarrow w - \mathrm{sign}(g) \Delta$, $s \leftarrow \mathrm{sign}(g)$.
+
+    With the package's defaults the largest step is the first one, so steps never grow above 0.1 (lecture section 7;
+    Riedmiller and Braun 1993). optax has no such transformation that takes steps back.
+    """
+    import optax
+
+    for name, value in {"initial_step": initial_step, "smallest": smallest, "largest": largest}.items():
+        check_positive(name, value)
+    require(0 < decrease < 1, "decrease", decrease, "a factor in (0, 1)")
+    require(increase > 1, "increase", increase, "a factor above 1")
+    require(smallest <= largest, "smallest", smallest, f"at most largest = {largest}")
+
+    def init(params):
+        return RpropState(
+            jax.tree.map(lambda p: jnp.full_like(p, initial_step), params), jax.tree.map(jnp.zeros_like, params)
+        )
+
+    def turn(gradient, step, sign):
+        now = jnp.sign(gradient)
+        agreement = sign * now
+        grown = jnp.where(agreement > 0, jnp.minimum(step * increase, largest), step)
+        back = agreement < 0
+        change = jnp.where(back, sign * step, -now * grown)
+        return change, jnp.where(back, jnp.maximum(step * decrease, smallest), grown), jnp.where(back, 0, now)
+
+    def update(gradients, state, params=None):
+        del params
+        turned = jax.tree.map(turn, gradients, state.steps, state.signs)
+        changes, steps, signs = jax.tree.transpose(jax.tree.structure(gradients), jax.tree.structure((0, 0, 0)), turned)
+        return changes, RpropState(steps, signs)
+
+    return optax.GradientTransformation(init, update)
