@@ -14,7 +14,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array
 
-from jaxnn.errors import Diverged, check_finite, check_positive_int, require
+from jaxnn.errors import Diverged, check_finite, check_positive, check_positive_int, require
 
 if TYPE_CHECKING:  # optax takes a tenth of the time of `import jax`
     import optax
@@ -134,13 +134,98 @@ def _run(state, parts, keys, value_and_grad, optimizer, metrics, batch, with_key
 
 @cache
 def _compiled(backend):
+    return jax.jit(_run, static_argnums=range(3, 9), donate_argnums=0, compiler_options=_options(backend))
+
+
+def _options(backend):
     # XLA's CPU compiler uses half of an AVX-512 register unless told otherwise; lesser machines take what they have.
-    options = {"xla_cpu_prefer_vector_width": 512} if backend == "cpu" else None
-    return jax.jit(_run, static_argnums=range(3, 9), donate_argnums=0, compiler_options=options)
+    return {"xla_cpu_prefer_vector_width": 512} if backend == "cpu" else None
 
 
 def _order(key, n):
     return jnp.arange(n) if key is None else jax.random.permutation(key, n)
+
+
+class Restarts(NamedTuple):
+    """Where each restart stopped, one entry a restart: every leaf of `params` has them as its first axis."""
+
+    params: Any
+    loss: np.ndarray
+    largest_gradient: np.ndarray
+    steps: np.ndarray
+    converged: np.ndarray
+
+
+def fit_until(
+    value_and_grad: Callable,
+    starts: Any,
+    optimizer: "optax.GradientTransformation",
+    data: tuple[Array, Array],
+    *,
+    threshold: float = 0.01,
+    stepmax: int = 100_000,
+    progress: Callable[[np.ndarray, np.ndarray], None] | None = None,
+) -> Restarts:
+    r"""Return where full-batch training from each of `starts` stops: at $\max |\partial J| \le$ `threshold` or at `stepmax`.
+
+    Every leaf of `starts` has the restarts as its first axis; they run side by side in one compiled loop, and one that has
+    stopped stands still. Steps count as in R's neuralnet, where the first gradient is step 1: updates + 1, at most
+    `stepmax` (lecture section 7). `progress(steps, largest gradients)` is called every 10,000 steps.
+
+    Raises `InvalidArgument` for data or settings that cannot be right and `Diverged` when a loss turns NaN or infinite.
+    """
+    x, y = _checked_data(data, starts)
+    check_positive("threshold", threshold)
+    check_positive_int("stepmax", stepmax)
+    first = jax.tree.map(lambda leaf: leaf[0], starts)
+    jax.eval_shape(lambda p: value_and_grad(p, x, y), first)
+    begin, advance = _restarts(value_and_grad, optimizer, jax.default_backend())
+    x, y = jnp.asarray(x), jnp.asarray(y)
+    state, limit = begin(jax.tree.map(jnp.asarray, starts), x, y), 1
+    running = True
+    while running:
+        limit = min(limit + 10_000, stepmax)
+        state = wait_for(advance(state, x, y, threshold, limit))
+        _, _, losses, gradients, steps = state
+        largest = np.asarray(_largest(gradients))
+        for number in np.flatnonzero(~np.isfinite(losses)):
+            raise Diverged(f"loss: got {losses[number]} in restart {number + 1}, step {steps[number]}, expected a finite number")
+        running = limit < stepmax and (largest > threshold).any()
+        if progress is not None:
+            progress(np.asarray(steps), largest)
+    return Restarts(state[0], np.asarray(losses), largest, np.asarray(steps), largest <= threshold)
+
+
+@cache
+def _restarts(value_and_grad, optimizer, backend):
+    """Return the compiled functions that begin all restarts and take them on to step `limit`."""
+
+    def begin(params, x, y):
+        return params, optimizer.init(params), *value_and_grad(params, x, y), jnp.ones((), int)
+
+    def step(state, x, y):
+        params, optimizer_state, _, gradients, steps = state
+        changes, optimizer_state = optimizer.update(gradients, optimizer_state, params)
+        params = jax.tree.map(jnp.add, params, changes)
+        return params, optimizer_state, *value_and_grad(params, x, y), steps + 1
+
+    def advance(state, x, y, threshold, limit):
+        def running(state):
+            largest = jnp.max(jnp.stack([jnp.abs(leaf).max() for leaf in jax.tree.leaves(state[3])]))
+            return (largest > threshold) & (state[4] < limit)
+
+        return lax.while_loop(running, lambda state: step(state, x, y), state)
+
+    options = _options(backend)
+    return (
+        jax.jit(jax.vmap(begin, in_axes=(0, None, None)), compiler_options=options),
+        jax.jit(jax.vmap(advance, in_axes=(0, None, None, None, None)), donate_argnums=0, compiler_options=options),
+    )
+
+
+def _largest(gradients):
+    """Return the largest entry of each restart's gradient."""
+    return jnp.stack([jnp.abs(leaf).reshape(len(leaf), -1).max(axis=1) for leaf in jax.tree.leaves(gradients)]).max(axis=0)
 
 
 def evaluate(metrics: Callable, params: Any, data: tuple[Array, Array], *, batch_size: int = 1000) -> dict[str, float]:
