@@ -30,7 +30,7 @@ class Options(NamedTuple):
     """What the command line asked for."""
 
     quick: bool = False  # MNIST shortened, and labelled so
-    seeds: int = 5  # runs of what is random
+    seeds: int | None = None  # runs of what is random; None: as many as each section has time for
     say: Callable[[str], None] = print  # one line of progress
 
 

@@ -210,5 +210,5 @@ def render(run: Run, rows: list[dict], folder: Path) -> str:
         not_run=[row for row in rows if row["ours"] is None],
         unfinished=[name for name in run.names if name not in ended],
         time=duration(sum(part.seconds for part in run.parts)),
-        chance=outside_by_chance(run.options.seeds) if run.options.seeds > 1 else None,
+        chance=outside_by_chance(run.options.seeds or 5),
     )

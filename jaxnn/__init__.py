@@ -9,7 +9,7 @@ Notation, the same everywhere, and the lecture's where they differ:
 | `Z1 = x W1 + b1`, `A1` | a layer's linear combinations and their activations | `Z1`, `A1`, transposed |
 | `y`, `y_hat` | targets and predictions, one row an example | `y`, `A2`, one column an example |
 | `J` | the loss: a sum in `jaxnn.losses`, its mean over examples in the networks | `J` (a sum), `cost` (the mean) |
-| `g`, `dW1`, `dZ1` | cotangents: the derivative of J by the output, by `W1`, by `Z1` | $\partial J / \partial W$, `dW1` |
+| `g`, `dW1`, `dZ1` | cotangents: derivatives of J by the output, by `W1`, by `Z1` | $\partial J / \partial W$, `dW1` |
 | `f`, `f_fwd`, `f_bwd` | a function, the same with what the backward needs, and the backward | |
 | images `(n, h, w, c)`, kernels `(kh, kw, c, k)` | NHWC and HWIO | |
 """

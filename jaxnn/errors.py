@@ -1,8 +1,8 @@
 """The errors that bad input raises, and the checks that raise them.
 
-Every message names the argument, says what was seen, what was expected and, where it is not plain, what to do. Shapes are
-checked whenever a function is called or traced; values only where they are there to be looked at, so inside `jit` nothing
-is checked and nothing is paid.
+Every message names the argument, says what was seen, what was expected and, where it is not plain, what to do. Shapes
+are checked whenever a function is called or traced; values only where they are there to be looked at, so inside `jit`
+nothing is checked and nothing is paid.
 """
 
 from collections.abc import Sequence

@@ -67,7 +67,7 @@ def softmax_cross_entropy_bwd(residuals, g):
 
 
 def one_hot(y: Array, n_classes: int, dtype: jnp.dtype) -> Float[Array, "n k"]:
-    """Return whole-number labels `(n,)` as rows of 0 and one 1 (lecture 8.3, `to_categorical`); `(n, k)` as they are."""
+    """Return whole numbers `(n,)` as rows of 0 and one 1 (lecture 8.3, `to_categorical`); `(n, k)` as it is."""
     if np.ndim(y) == 1:
         check_labels("y", y, n_classes)
         return jax.nn.one_hot(y, n_classes, dtype=dtype)

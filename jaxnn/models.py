@@ -1,4 +1,4 @@
-"""The lecture's MLP and CNN as Flax NNX modules, and the way between a module and the plain parameters of `jaxnn.networks`.
+"""The lecture's MLP and CNN as Flax NNX modules, and the way to and from the plain parameters of `jaxnn.networks`.
 
 The only module of the library that imports flax. The modules return logits and compute the same functions as
 `networks.mlp.logits` and `networks.cnn.logits`; trained by `jax.grad` they are a witness for the gradients by hand.
@@ -114,7 +114,9 @@ def from_params(model: Model, params: Params) -> Model:
     copy = nnx.clone(model)
     for number, layer in enumerate(_layers(copy), 1):
         for variable, name in (layer.kernel, f"W{number}"), (layer.bias, f"b{number}"):
-            require(params[name].shape == variable.shape, name, f"shape {params[name].shape}", f"shape {variable.shape}")
+            require(
+                params[name].shape == variable.shape, name, f"shape {params[name].shape}", f"shape {variable.shape}"
+            )
             variable[...] = params[name]
     return copy
 

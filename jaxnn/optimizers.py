@@ -1,5 +1,6 @@
 r"""Gradient transformations that optax lacks, and RMSprop with Keras' settings."""
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -11,10 +12,12 @@ if TYPE_CHECKING:  # optax takes a tenth of the time of `import jax`: imported w
     import optax
 
 
+@cache  # one object for the same settings, so that one compiled program serves every fit with them
 def rmsprop(learning_rate: float = 1e-3, rho: float = 0.9, epsilon: float = 1e-7) -> "optax.GradientTransformation":
     r"""Return RMSprop exactly as Keras runs it, $\epsilon$ inside the root, no bias correction, $v_0 = 0$.
 
-    $v \leftarrow \rho v + (1 - \rho) g^2$, $w \leftarrow w - \lambda g / \sqrt{v + \epsilon}$ (lecture section 8.3; Keras 3.15).
+    $v \leftarrow \rho v + (1 - \rho) g^2$, $w \leftarrow w - \lambda g / \sqrt{v + \epsilon}$ (lecture section 8.3;
+    Keras 3.15).
     """
     import optax
 
@@ -31,6 +34,7 @@ class RpropState(NamedTuple):
     signs: Any
 
 
+@cache
 def rprop_plus(
     initial_step: float = 0.1,
     decrease: float = 0.5,
@@ -38,13 +42,15 @@ def rprop_plus(
     smallest: float = 1e-10,
     largest: float = 0.1,
 ) -> "optax.GradientTransformation":
-    r"""Return resilient backpropagation with weight backtracking, rprop+, by the rule and defaults of R's neuralnet 1.44.2.
+    r"""Return rprop+, resilient backpropagation with weight backtracking, as in R's neuralnet 1.44.2.
 
-    For each weight with gradient $g$, step size $\Delta$ and last sign $s$ (0 at the start), let $t = s \cdot \mathrm{sign}(g)$:
+    For each weight with gradient $g$, step size $\Delta$ and last sign $s$ (0 at the start), let
+    $t = s \cdot \mathrm{sign}(g)$:
 
-    - $t > 0$: $\Delta \leftarrow \min(1.2 \Delta, \Delta_{max})$, $w \leftarrow w - \mathrm{sign}(g) \Delta$, $s \leftarrow \mathrm{sign}(g)$;
-    - $t < 0$: $w \leftarrow w + s \Delta$, which takes the last step back; then $\Delta \leftarrow \max(0.5 \Delta, \Delta_{min})$, $s \leftarrow 0$;
-    - $t = 0$: $w \leftarrow w - \mathrm{sign}(g) \Delta$, $s \leftarrow \mathrm{sign}(g)$.
+    - $t > 0$: $\Delta \leftarrow \min(1.2 \Delta, \Delta_{max})$, then a step as below;
+    - $t = 0$: a step, $w \leftarrow w - \mathrm{sign}(g) \Delta$, and $s \leftarrow \mathrm{sign}(g)$;
+    - $t < 0$: the last step is taken back, $w \leftarrow w + s \Delta$, then
+      $\Delta \leftarrow \max(\Delta / 2, \Delta_{min})$ and $s \leftarrow 0$.
 
     With the package's defaults the largest step is the first one, so steps never grow above 0.1 (lecture section 7;
     Riedmiller and Braun 1993). optax has no such transformation that takes steps back.

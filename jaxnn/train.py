@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # optax takes a tenth of the time of `import jax`
     import optax
 
 History = dict[str, np.ndarray]
-"""What each epoch was like: arrays of one entry an epoch, `loss`, the other metrics, and `val_...` for the held-out part."""
+"""What each epoch was like, arrays of one entry an epoch: `loss`, other metrics, and `val_...` of the held-out part."""
 
 
 class Fit(NamedTuple):
@@ -46,13 +46,13 @@ def fit(
 ) -> Fit:
     """Return the parameters after `epochs` passes over `data = (x, y)`, one example a row, and the history.
 
-    `value_and_grad(params, x, y)` gives `(loss, gradient)` or `((loss, {name: metric}), gradient)`; with `with_key` it is
-    given a random key as a fourth argument, for dropout. `batch_size=None` takes all examples at once, one step an epoch.
-    Otherwise each epoch takes every example once, in an order drawn from `key` (as they come where there is none), the last
-    batch smaller if need be. `validation_split` holds out the last share of the examples before any shuffling, and
-    `metrics(params, x, y)` is taken over them after each epoch. All as Keras does it: `history["loss"]` and the metrics beside
-    it are the means over the epoch's batches while the weights move, `history["val_loss"]` and so on belong to its end.
-    `progress(epochs_done, last)` is called between compiled programs.
+    `value_and_grad(params, x, y)` gives `(loss, gradient)` or `((loss, {name: metric}), gradient)`; with `with_key` it
+    is given a random key as a fourth argument, for dropout. `batch_size=None` takes all examples at once, one step an
+    epoch. Otherwise each epoch takes every example once, in an order drawn from `key` (as they come where there is
+    none), the last batch smaller if need be. `validation_split` holds out the last share of the examples before any
+    shuffling, and `metrics(params, x, y)` is taken over them after each epoch. All as Keras does it: `history["loss"]`
+    and the metrics beside it are the means over the epoch's batches while the weights move, `history["val_loss"]` and
+    so on belong to its end. `progress(epochs_done, last)` is called between compiled programs.
 
     Raises `InvalidArgument` for data or settings that cannot be right and `Diverged`, with the epoch and the step, when
     the loss or the parameters turn NaN or infinite.
@@ -61,7 +61,9 @@ def fit(
     for name, value in {"epochs": epochs, "batch_size": len(x) if batch_size is None else batch_size}.items():
         check_positive_int(name, value)
     require(0 <= validation_split < 1, "validation_split", validation_split, "a share in [0, 1)")
-    require(validation_split == 0 or metrics is not None, "metrics", None, "a function, since validation_split asks for it")
+    require(
+        validation_split == 0 or metrics is not None, "metrics", None, "a function, since validation_split asks for it"
+    )
     require(key is not None or not with_key, "key", None, "a random key, since with_key asks for it")
     kept = int(len(x) * (1 - validation_split))
     batch = kept if batch_size is None else batch_size
@@ -73,7 +75,8 @@ def fit(
     parts = x[:kept], y[:kept], x[kept:], y[kept:]
     # The program takes its arguments' buffers over: the caller's own stay untouched.
     state = jax.tree.map(jnp.array, (params, optimizer.init(params)))
-    keys = None if key is None else jax.random.split(key, epochs)
+    # A key an epoch, whatever their number: a longer run begins like a shorter one.
+    keys = None if key is None else jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(epochs))
     per_call = max(1, _UPDATES_PER_CALL // -(-kept // batch))
     history = []
     for done in range(0, epochs, per_call):
@@ -115,7 +118,9 @@ def _run(state, parts, keys, value_and_grad, optimizer, metrics, batch, with_key
             state, record = step(state, (None, key))
             return state, jax.tree.map(lambda value: value[None], record)
         order, keys = _order(key, len(x)), None if key is None else jax.random.split(key, full + 1)
-        state, record = lax.scan(step, state, (order[: full * batch].reshape(full, batch), None if keys is None else keys[:full]))
+        state, record = lax.scan(
+            step, state, (order[: full * batch].reshape(full, batch), None if keys is None else keys[:full])
+        )
         if rest:
             state, last = step(state, (order[full * batch :], None if keys is None else keys[full]))
             record = jax.tree.map(lambda values, value: jnp.append(values, value), record, last)
@@ -166,10 +171,10 @@ def fit_until(
     stepmax: int = 100_000,
     progress: Callable[[np.ndarray, np.ndarray], None] | None = None,
 ) -> Restarts:
-    r"""Return where full-batch training from each of `starts` stops: at $\max |\partial J| \le$ `threshold` or at `stepmax`.
+    r"""Return where full-batch training from each start stops: at $\max |\partial J| \le$ `threshold` or `stepmax`.
 
-    Every leaf of `starts` has the restarts as its first axis; they run side by side in one compiled loop, and one that has
-    stopped stands still. Steps count as in R's neuralnet, where the first gradient is step 1: updates + 1, at most
+    Every leaf of `starts` has the restarts as its first axis; they run side by side in one compiled loop, and one that
+    has stopped stands still. Steps count as in R's neuralnet, where the first gradient is step 1: updates + 1, at most
     `stepmax` (lecture section 7). `progress(steps, largest gradients)` is called every 10,000 steps.
 
     Raises `InvalidArgument` for data or settings that cannot be right and `Diverged` when a loss turns NaN or infinite.
@@ -189,7 +194,9 @@ def fit_until(
         _, _, losses, gradients, steps = state
         largest = np.asarray(_largest(gradients))
         for number in np.flatnonzero(~np.isfinite(losses)):
-            raise Diverged(f"loss: got {losses[number]} in restart {number + 1}, step {steps[number]}, expected a finite number")
+            raise Diverged(
+                f"loss: got {losses[number]} in restart {number + 1}, step {steps[number]}, expected a finite number"
+            )
         running = limit < stepmax and (largest > threshold).any()
         if progress is not None:
             progress(np.asarray(steps), largest)
@@ -225,7 +232,9 @@ def _restarts(value_and_grad, optimizer, backend):
 
 def _largest(gradients):
     """Return the largest entry of each restart's gradient."""
-    return jnp.stack([jnp.abs(leaf).reshape(len(leaf), -1).max(axis=1) for leaf in jax.tree.leaves(gradients)]).max(axis=0)
+    return jnp.stack([jnp.abs(leaf).reshape(len(leaf), -1).max(axis=1) for leaf in jax.tree.leaves(gradients)]).max(
+        axis=0
+    )
 
 
 def evaluate(metrics: Callable, params: Any, data: tuple[Array, Array], *, batch_size: int = 1000) -> dict[str, float]:

@@ -1,11 +1,12 @@
-"""The features of `jaxnn.networks.cnn` the way a CPU computes them fastest: a block of images at a time, channels first.
+"""The features of `jaxnn.networks.cnn` in the way that is fast on a CPU: a few images at a time, channels first.
 
-The plain form writes every intermediate of the whole batch to memory, 51 MB of it for 128 images, and reads it back. Here a
-block of 8 images passes through both convolutions while it is in the cache. In the layout `(channels, images, h, w)` the
-matrix products run along rows of thousands of pixels, and the shifts that a kernel needs are copies of rows. Where a layer
-has more inputs than outputs, multiplying first and shifting after moves less memory: $z_{uv} = W_{uv}^\\top a$ for all
-places (u, v) at once, then $y_{ij} = \\sum_{uv} z_{uv,\\, i + u,\\, j + v}$. Backwards, the shifted cotangents are built once and used
-in both products. The hidden activations are computed again in the backward pass, which costs less than keeping them.
+The plain form writes every intermediate of the whole batch to memory, 51 MB of it for 128 images, and reads it back.
+Here a block of 8 images passes through both convolutions while it is in the cache. In the layout
+`(channels, images, h, w)` the matrix products run along rows of thousands of pixels, and the shifts that a kernel needs
+are copies of rows. Where a layer has more inputs than outputs, multiplying first and shifting after moves less memory:
+$z_{uv} = W_{uv}^\\top a$ for all places (u, v) at once, then $y_{ij} = \\sum_{uv} z_{uv,\\, i + u,\\, j + v}$.
+Backwards, the shifted cotangents are built once and used in both products. The hidden activations are computed again in
+the backward pass, which costs less than keeping them.
 """
 
 import jax

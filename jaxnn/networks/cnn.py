@@ -1,8 +1,9 @@
 r"""The convolutional network of lecture section 8.5: two convolutions, a pool, a hidden layer, dropout, softmax.
 
-$A_1 = \mathrm{relu}(x * W_1 + b_1)$, $F = \mathrm{softplus}(\mathrm{pool}(A_1 * W_2 + b_2))$, flattened row by row with the
-channels last, then the dense network of `jaxnn.networks.mlp` with `W3`, `b3`, `W4`, `b4`. The lecture takes softplus before
-the pool; softplus rises everywhere, so the largest value is the same one, and pooling first leaves a quarter of the work.
+$A_1 = \mathrm{relu}(x * W_1 + b_1)$, $F = \mathrm{softplus}(\mathrm{pool}(A_1 * W_2 + b_2))$, flattened row by row with
+the channels last, then the dense network of `jaxnn.networks.mlp` with `W3`, `b3`, `W4`, `b4`. The lecture takes
+softplus before the pool; softplus rises everywhere, so the largest value is the same one, and pooling first leaves a
+quarter of the work.
 
 The features are written twice: plainly below, and block by block in `jaxnn.networks.blocks` for CPUs.
 """
@@ -119,7 +120,7 @@ def loss(params: Params, x, y, key: Key[Array, ""] | None = None, *, rate: float
 
 
 def loss_and_metrics(params: Params, x, y, key: Key[Array, ""] | None = None, *, rate: float = 0.5):
-    """Return `(loss, {"accuracy"})`; `jax.value_and_grad(loss_and_metrics, has_aux=True)` stands for `metrics_and_grad`."""
+    """Return `(loss, {"accuracy"})`; `jax.value_and_grad(..., has_aux=True)` of it stands for `metrics_and_grad`."""
     z4 = logits(params, x, key, rate=rate)
     y = one_hot(y, z4.shape[1], z4.dtype)
     return softmax_cross_entropy(z4, y) / len(z4), {"accuracy": accuracy(z4, y)}

@@ -1,7 +1,8 @@
 r"""The network of lecture sections 4 and 6: one hidden layer of sigmoid nodes, sigmoid outputs, Bernoulli loss.
 
-$Z_1 = x W_1 + b_1$, $A_1 = \sigma(Z_1)$, $Z_2 = A_1 W_2 + b_2$, $\hat y = A_2 = \sigma(Z_2)$. One example a row: the lecture, which has
-one a column, prints the transposes of these, and its `W1` is our `W1.T`. Any number of inputs, hidden nodes and outputs.
+$Z_1 = x W_1 + b_1$, $A_1 = \sigma(Z_1)$, $Z_2 = A_1 W_2 + b_2$, $\hat y = A_2 = \sigma(Z_2)$. One example a row: the
+lecture, which has one a column, prints the transposes of these, and its `W1` is our `W1.T`. Any number of inputs,
+hidden nodes and outputs.
 """
 
 from typing import NamedTuple
@@ -41,8 +42,9 @@ def init(
 ) -> Params:
     """Return the lecture's start: weights uniform on (-1, 1), biases 0.
 
-    `W1` is `(n_inputs, n_hidden)`, `b1` `(n_hidden,)`, `W2` `(n_hidden, n_outputs)`, `b2` `(n_outputs,)`. From an `RRandom` the weights
-    come off R's stream in the lecture's order: `matrix(runif(n_h * n_x, -1, 1), byrow = TRUE)`, then `W2` likewise.
+    `W1` is `(n_inputs, n_hidden)`, `b1` `(n_hidden,)`, `W2` `(n_hidden, n_outputs)`, `b2` `(n_outputs,)`. From an
+    `RRandom` the weights come off R's stream in the lecture's order: `matrix(runif(n_h * n_x, -1, 1), byrow = TRUE)`,
+    then `W2` likewise.
     """
     for name, size in {"n_inputs": n_inputs, "n_hidden": n_hidden, "n_outputs": n_outputs}.items():
         check_positive_int(name, size)
@@ -70,8 +72,8 @@ def forward(params: Params, x: Float[Array, "n d"]) -> Forward:
 def backward(params: Params, x: Float[Array, "n d"], y: Float[Array, "n k"], values: Forward) -> Params:
     r"""Return the gradient of `loss`, `forward` line by line from the last to the first.
 
-    $\bar Z_2 = (A_2 - y) / n$, $\bar A_1 = \bar Z_2 W_2'$, $\bar Z_1 = \bar A_1 A_1 (1 - A_1)$. Each output has its own entry in `b2`'s
-    gradient; the lecture's `db2` adds them all up, which is right for one output only.
+    $\bar Z_2 = (A_2 - y) / n$, $\bar A_1 = \bar Z_2 W_2'$, $\bar Z_1 = \bar A_1 A_1 (1 - A_1)$. Each output has its own
+    entry in `b2`'s gradient; the lecture's `db2` adds them all up, which is right for one output only.
     """
     y = column_targets(y, values.A2.shape)
     dz2 = (values.A2 - y) / len(x)
@@ -87,7 +89,7 @@ def apply(params: Params, x: Float[Array, "n d"]) -> Float[Array, "n k"]:
 
 
 def loss(params: Params, x: Float[Array, "n d"], y: Float[Array, "n k"]) -> Float[Array, ""]:
-    r"""Return the cost $-\frac{1}{n} \sum y \log \hat y + (1 - y) \log(1 - \hat y)$; `y` in [0, 1], `(n,)` if one output."""
+    r"""Return the cost $-\frac{1}{n} \sum y \log \hat y + (1 - y) \log(1 - \hat y)$; `y` may be `(n,)` if $k = 1$."""
     z2 = forward(params, x).Z2
     return bernoulli(z2, column_targets(y, z2.shape)) / len(z2)
 
@@ -100,8 +102,8 @@ def update(params: Params, grads: Params, rate: float) -> Params:
 def value_and_grad(params: Params, x: Float[Array, "n d"], y: Float[Array, "n k"]) -> tuple[Array, Params]:
     r"""Return `loss` and its gradient by hand, `backward`'s, in one pass written for speed (see `_forward_columns`).
 
-    $e^{-|z|}$ serves $\hat y$ and the cost alike, and the cost takes the logarithm of the likelihood, a product, instead of adding
-    up $n$ logarithms, which would cost a third of the step.
+    $e^{-|z|}$ serves $\hat y$ and the cost alike, and the cost takes the logarithm of the likelihood, a product,
+    instead of adding up $n$ logarithms, which would cost a third of the step.
     """
     inputs, a1, z2, y = _forward_columns(params, x, y)
     e = jnp.exp(-jnp.abs(z2))
@@ -117,7 +119,7 @@ def half_squared_error(params: Params, x: Float[Array, "n d"], y: Float[Array, "
 
 
 def half_squared_error_and_grad(params: Params, x, y) -> tuple[Array, Params]:
-    r"""Return `half_squared_error` and its gradient by hand: $\bar Z_2 = (\hat y - y)\, \hat y (1 - \hat y)$, then as in `backward`."""
+    r"""Return `half_squared_error` and its gradient by hand, $\bar Z_2 = (\hat y - y)\, \hat y (1 - \hat y)$."""
     inputs, a1, z2, y = _forward_columns(params, x, y)
     a2 = sigmoid(z2)
     return jnp.sum((a2 - y) ** 2) / 2, _backward_columns(params, inputs, a1, (a2 - y) * a2 * (1 - a2))
@@ -147,7 +149,7 @@ def _with_ones(rows):
     return jnp.concatenate([rows, jnp.ones_like(rows[:1])])
 
 
-# Up to so many terms a matrix product is written out: XLA fuses it into its neighbours, and no thread waits for another.
+# A matrix product of up to so many terms is written out: XLA fuses it with its neighbours, no thread waits for another.
 _SMALL = 16
 
 

@@ -1,7 +1,7 @@
 r"""The linear network of lecture sections 2 and 5: ordinary least squares seen as a network without a hidden layer.
 
-The lecture's $\beta$ is `[b1, W1]`, its update $\beta \leftarrow \beta + \lambda X'(y - \hat y)$ is gradient descent on the
-mean squared error at the rate $\lambda n / 2$: the lecture's sum is $n$ means, and its $\lambda$ absorbed the 2.
+The lecture's $\beta$ is `[b1, W1]`, its update $\beta \leftarrow \beta + \lambda X'(y - \hat y)$ is gradient descent on
+the mean squared error at the rate $\lambda n / 2$: the lecture's sum is $n$ means, and its $\lambda$ absorbed the 2.
 """
 
 import jax
@@ -31,13 +31,13 @@ def apply(params: Params, x: Float[Array, "n d"]) -> Float[Array, "n k"]:
 
 
 def loss(params: Params, x: Float[Array, "n d"], y: Float[Array, "n k"]) -> Float[Array, ""]:
-    r"""Return the mean squared error $J / n = \frac{1}{n} \sum (y - \hat y)^2$; `y` is `(n, k)`, or `(n,)` if $k = 1$."""
+    r"""Return the mean squared error $\frac{1}{n} \sum (y - \hat y)^2$; `y` is `(n, k)`, or `(n,)` if $k = 1$."""
     y_hat = apply(params, x)
     return sum_squared_error(y_hat, column_targets(y, y_hat.shape)) / len(y_hat)
 
 
 def value_and_grad(params: Params, x: Float[Array, "n d"], y: Float[Array, "n k"]) -> tuple[Array, Params]:
-    r"""Return `loss` and its gradient by hand: $\bar W_1 = -\frac{2}{n} x'(y - \hat y)$, $\bar b_1$ likewise with ones."""
+    r"""Return `loss` and its gradient by hand, $-\frac{2}{n} x'(y - \hat y)$ for `W1`, the same with ones for `b1`."""
     check_finite("x", x)
     y_hat, layer = dense_fwd(x, params["W1"], params["b1"])
     total, errors = sum_squared_error_fwd(y_hat, column_targets(y, y_hat.shape))

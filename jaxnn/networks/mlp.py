@@ -1,7 +1,7 @@
 r"""The dense network of lecture section 8.3: inputs, one hidden layer of ReLU nodes, dropout, softmax.
 
-$A_1 = \mathrm{dropout}(\mathrm{relu}(x W_1 + b_1))$, $Z_2 = A_1 W_2 + b_2$, $\hat y = \mathrm{softmax}(Z_2)$. Dropout takes part
-only where a random `key` is given, which is in training.
+$A_1 = \mathrm{dropout}(\mathrm{relu}(x W_1 + b_1))$, $Z_2 = A_1 W_2 + b_2$, $\hat y = \mathrm{softmax}(Z_2)$. Dropout
+takes part only where a random `key` is given, which is in training.
 """
 
 import jax
@@ -32,7 +32,7 @@ def init(
 
 
 def forward(params: Params, x: Float[Array, "n d"], key: Key[Array, ""] | None = None, *, rate: float = 0.2):
-    """Return $Z_2$ and the residuals for `backward`; with a `key`, after dropout of the share `rate` of the hidden nodes."""
+    """Return $Z_2$ and the residuals for `backward`; with a `key`, a share `rate` of the hidden nodes drops out."""
     z1, layer1 = dense_fwd(x, params["W1"], params["b1"])
     a1, positive = relu_fwd(z1)
     mask = None
@@ -87,7 +87,7 @@ def loss(params: Params, x, y, key: Key[Array, ""] | None = None, *, rate: float
 
 
 def loss_and_metrics(params: Params, x, y, key: Key[Array, ""] | None = None, *, rate: float = 0.2):
-    """Return `(loss, {"accuracy"})`; `jax.value_and_grad(loss_and_metrics, has_aux=True)` stands for `metrics_and_grad`."""
+    """Return `(loss, {"accuracy"})`; `jax.value_and_grad(..., has_aux=True)` of it stands for `metrics_and_grad`."""
     check_finite("x", x)
     z2, _ = forward(params, x, key, rate=rate)
     y = one_hot(y, z2.shape[1], z2.dtype)

@@ -1,8 +1,8 @@
 r"""The operations of a network, each as `f`, `f_fwd` and `f_bwd`, written by hand and standing next to each other.
 
 `f_fwd(*args) -> (f(*args), residuals)` and `f_bwd(residuals, g) -> cotangents`, one cotangent an argument and in the
-arguments' order, have `jax.custom_vjp`'s signatures, so each rule plugs into JAX as it stands. `g` is the cotangent of the
-output, $\partial J / \partial f$. Options (a stride, a rate) are keyword arguments and the same in all three.
+arguments' order, have `jax.custom_vjp`'s signatures, so each rule plugs into JAX as it stands. `g` is the cotangent of
+the output, $\partial J / \partial f$. Options (a stride, a rate) are keyword arguments and the same in all three.
 """
 
 from jaxnn.ops.activations import heaviside as heaviside

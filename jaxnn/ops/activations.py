@@ -78,7 +78,8 @@ def softplus_bwd(residuals, g):
 def heaviside(x: Float[Array, "..."]) -> Float[Array, "..."]:
     r"""Return 1 where $x > 0$ and 0 elsewhere, the perceptron's step (lecture section 4).
 
-    Its derivative is 0 wherever it has one; at the jump the value is 0, as in the lecture's `x>0`, and the derivative 0.
+    Its derivative is 0 wherever it has one; at the jump the value is 0, as in the lecture's `x>0`, and the derivative
+    0.
     """
     return jnp.heaviside(x, jnp.zeros_like(x))
 

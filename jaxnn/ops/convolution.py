@@ -1,13 +1,13 @@
 """The two-dimensional convolution layer, for images `(n, h, w, c)` and kernels `(kh, kw, c, k)` (NHWC and HWIO).
 
-Written twice: as one matrix product for each place in the kernel, which is the definition read aloud and fast on a CPU, and
-through `lax.conv_general_dilated` for GPU and TPU. `conv2d` and `conv2d_bwd` take the one for the platform they run on.
+Written twice: as one matrix product for each place in the kernel, which is the definition read aloud and fast on a CPU,
+and through `lax.conv_general_dilated` for GPU and TPU. `conv2d` and `conv2d_bwd` take the one for the platform they run
+on.
 """
 
 from functools import partial
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
@@ -27,7 +27,7 @@ def conv2d(
     padding: Padding = "valid",
     dilation: Pair = 1,
 ) -> Float[Array, "n h2 w2 k"]:
-    r"""Return $y_{nijk} = b_k + \sum_{uvc} x_{n,\, s i + d u,\, s j + d v,\, c}\; w_{uvck}$ with stride $s$, dilation $d$.
+    r"""Return $y_{nijk} = b_k + \sum_{uvc} x_{n, si + du, sj + dv, c}\, w_{uvck}$ with stride $s$ and dilation $d$.
 
     `x` is first surrounded with zeros: none for `padding="valid"`, as many as keep the size $\lceil h / s \rceil$ for
     `"same"` (an odd one at the bottom and right, as in Keras), or `((top, bottom), (left, right))`. The kernel is not
@@ -44,9 +44,10 @@ def conv2d_fwd(x, w, b, *, stride=1, padding="valid", dilation=1):
 
 
 def conv2d_bwd(residuals, g, *, stride=1, padding="valid", dilation=1):
-    r"""Return $\bar x$, $\bar w_{uvck} = \sum_{nij} x_{n, si + du, sj + dv, c}\, g_{nijk}$ and $\bar b_k = \sum_{nij} g_{nijk}$.
+    r"""Return $\bar x$, $\bar w_{uvck} = \sum_{nij} x_{n, si + du, sj + dv, c}\, g_{nijk}$ and $\bar b = \sum_{nij} g_{nij}$.
 
-    $\bar x$ gathers, for each pixel, the outputs that it entered: $g_{nij}\, w_{uv}^\top$ goes back to $(si + du, sj + dv)$.
+    $\bar x$ gathers, for each pixel, the outputs that it entered: $g_{nij}\, w_{uv}^\top$ goes back to
+    $(si + du, sj + dv)$.
     """
     x, w = residuals
     geometry = _geometry(x.shape, w.shape, stride, padding, dilation)
@@ -83,7 +84,7 @@ def _by_lax(geometry, x, w):
 
 
 def _by_lax_bwd(geometry, x, w, g):
-    """Both cotangents are convolutions: of the spread-out `g` with the turned kernel, and of `x` with `g` as the kernel."""
+    """Both cotangents are convolutions: of the spread-out `g` with the turned kernel, of `x` with `g` as the kernel."""
     dx_padding, dw_padding = [], []
     sides = zip(x.shape[1:3], w.shape[:2], g.shape[1:3], *geometry, strict=True)
     for n, k, m, s, (lo, _), d in sides:
@@ -137,7 +138,9 @@ def _pair(name, value):
 def _explicit_padding(padding, sizes, reach, stride):
     if isinstance(padding, str):
         name = padding.lower()
-        require(name in ("valid", "same"), "padding", repr(padding), "'valid', 'same' or ((top, bottom), (left, right))")
+        require(
+            name in ("valid", "same"), "padding", repr(padding), "'valid', 'same' or ((top, bottom), (left, right))"
+        )
         if name == "valid":
             return (0, 0), (0, 0)
         total = [max((-(-n // s) - 1) * s + r - n, 0) for n, r, s in zip(sizes, reach, stride, strict=True)]

@@ -28,7 +28,7 @@ def dense_bwd(residuals, g):
 
 
 def dropout(x: Float[Array, "..."], key: Key[Array, ""], *, rate: float) -> Float[Array, "..."]:
-    r"""Return $x \cdot m / (1 - r)$, each $m$ 0 with probability $r$ = `rate` and else 1 (inverted dropout, as in Keras).
+    r"""Return $x \cdot m / (1 - r)$, each $m$ 0 with probability $r$ = `rate`, else 1 (inverted dropout).
 
     The expectation over `key` is `x`, so nothing needs scaling when the layer is left out at prediction (lecture 8.3).
     16 random bits decide on each entry, half of what a float takes: r is rounded to a 65,536th.
