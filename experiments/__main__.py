@@ -127,7 +127,7 @@ def save(run: Run, out: Path) -> None:
 
 def outcome(part: Part) -> str:
     """Return one line on how an experiment went."""
-    if part.error:
+    if part.result is None:
         return f"failed after {duration(part.seconds)}: {part.error}"
     rows = judge_all(part.result.numbers)
     words = {"exact": "exact values equal", "stochastic": "random values within 3 sd"}

@@ -1,6 +1,7 @@
 """Section 8.5: the convolutional network on MNIST, on raw pixels as in the lecture and beside it on pixels / 255."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
@@ -96,5 +97,5 @@ def scaling_table(runs: dict[str, tuple[digits.Run | Fit, Mnist]]) -> Table:
 
 def answering_nodes(params, x: np.ndarray) -> int:
     """Return how many nodes of the dense hidden layer are above 0 for at least one image."""
-    features, _ = cnn.features_fwd(params, x)
+    features, _ = cnn.features_fwd(params, jnp.asarray(x))
     return int((relu(dense(features, params["W3"], params["b3"])) > 0).any(axis=0).sum())

@@ -37,7 +37,7 @@ def tested(network: ModuleType, fitted: Fit, mnist: Mnist) -> Run:
 def digits(quick: bool) -> Mnist:
     """Return the real digits; in a quick run the first 2,560 of the training digits, all test digits."""
     mnist = load_mnist()
-    return Mnist(*(a[:QUICK_DIGITS] for a in mnist[:2]), *mnist[2:]) if quick else mnist
+    return mnist._replace(x_train=mnist.x_train[:QUICK_DIGITS], y_train=mnist.y_train[:QUICK_DIGITS]) if quick else mnist
 
 
 def train(

@@ -8,6 +8,7 @@ import time
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 from matplotlib.figure import Figure
@@ -70,7 +71,7 @@ def run(options: Options) -> Result:
 
 def one_step(params, points: Points) -> dict[str, Number]:
     """Return the numbers of the lecture's steps 0 to 4: the start, one pass forward and back, one update."""
-    x, y = points.x, points.y[:, None]
+    x, y = jnp.asarray(points.x), jnp.asarray(points.y)[:, None]
     values = hidden_layer.forward(params, x)
     cost, grads = hidden_layer.value_and_grad(params, x, y)
     witness = jax.value_and_grad(hidden_layer.loss)(params, x, y)
@@ -121,7 +122,7 @@ def stochastic_beside_full_batch(points: Points, params) -> Table:
             key=jax.random.key(SEED),
         )
         seconds = time.perf_counter() - start
-        cost = float(hidden_layer.loss(fitted.params, points.x, points.y))
+        cost = float(hidden_layer.loss(fitted.params, *map(jnp.asarray, points)))
         name = "all 1000 (full batch)" if batch_size is None else str(batch_size)
         rows.append([name, f"{epochs * 1000 // (batch_size or 1000):,}", f"{cost:.4f}", f"{seconds:.1f} s"])
     header = ["points a step", "steps", "cost afterwards", "time, with compiling"]

@@ -1,6 +1,7 @@
 """Section 8.3: the dense network on MNIST, 784-512-10, trained with the gradient by hand and by `jax.grad`."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
@@ -42,7 +43,7 @@ def run(options: Options) -> Result:
     first = runs[0]
     figures = {
         19: (draw.digit(mnist.x_train[2], mnist.y_train[2]), "An example number 4 from the MNIST data."),
-        20: (draw.digits(mnist.x_train[25:50], mnist.y_train[25:50], 5, 5), "25 examples from the MNIST data."),
+        20: (draw.digits(mnist.x_train[25:50], mnist.y_train[25:50].tolist(), 5, 5), "25 examples from the MNIST data."),
         21: (draw.learning_curves(first.history), "Loss and accuracy on training and validation digits."),
         22: (digits.errors(mnist.x_test, first.predicted, mnist.y_test), "Test digits that the network gets wrong."),
     }
@@ -66,6 +67,6 @@ def small_images() -> np.ndarray:
 
 
 def agreement(model: models.MLP, params, x_test: np.ndarray) -> str:
-    probabilities = nnx.softmax(models.from_params(model, params)(x_test))
+    probabilities = nnx.softmax(models.from_params(model, params)(jnp.asarray(x_test)))
     largest = float(np.abs(np.asarray(probabilities) - digits.predict(mlp.apply, params, x_test)).max())
     return f"With the trained weights the Flax NNX module gives the same test probabilities, to {largest:.0e}."

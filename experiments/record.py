@@ -11,7 +11,7 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,6 +41,7 @@ class Number(NamedTuple):
     autodiff: Any = None  # the same from `jax.grad`, where a derivative is involved
     samples: list | None = None  # stochastic rows: one entry a seed, each nested like `ours`
     note: str = ""
+    skewed: bool = False  # stochastic, above 0 and spread over factors: compared by its logarithm
     rounded: bool = False  # the lecture computed it from rounded values: one unit in the last digit is allowed
 
 
@@ -94,7 +95,7 @@ def last_digit(printed: str) -> Decimal:
 
     A number printed without decimals is a whole number to R's seven digits, not one rounded to units: 0.000001.
     """
-    exponent = Decimal(printed).as_tuple().exponent
+    exponent = int(Decimal(printed).as_tuple().exponent)
     return Decimal(1).scaleb(exponent if exponent < 0 else -6)
 
 
@@ -116,9 +117,9 @@ def spread(samples: Any) -> tuple[Any, Any, int]:
         return runs.mean(axis=0).tolist(), runs.std(axis=0, ddof=1).tolist(), len(runs)
 
 
-def within(printed: str, mean: float, sd: float) -> bool:
-    """Whether the printed value lies in mean ± 3 sd; what is not finite agrees with nothing."""
-    return math.isfinite(mean) and math.isfinite(sd) and abs(float(printed) - mean) <= 3 * sd + 1e-12 * abs(mean)
+def within(value: float, mean: float, sd: float) -> bool:
+    """Whether the value lies in mean ± 3 sd; what is not finite agrees with nothing."""
+    return math.isfinite(mean) and math.isfinite(sd) and abs(value - mean) <= 3 * sd + 1e-12 * abs(mean)
 
 
 def strict(value: Any) -> Any:
@@ -156,9 +157,13 @@ def judge_stochastic(printed: Any, number: Number) -> tuple[bool | None, list[st
     if len(samples) < 2:
         return None, ["one run only"], {}
     mean, sd, n = spread(samples)
-    inside = [within(*three) for three in zip(leaves(printed), leaves(mean), leaves(sd), strict=True)]
+    inside = [within(float(p), m, s) for p, m, s in zip(leaves(printed), leaves(mean), leaves(sd), strict=True)]
+    if number.skewed:
+        log_mean, log_sd, _ = spread(np.log(samples))
+        inside = [within(math.log(float(printed)), log_mean, log_sd)]
     how_many = f"{sum(inside)} of {len(inside)}" if len(inside) > 1 else ("" if all(inside) else "not")
-    note = f"{how_many} within our mean ± 3 sd of {n} runs".strip()
+    of_what = "runs, by logarithms" if number.skewed else "runs"
+    note = f"{how_many} within our mean ± 3 sd of {n} {of_what}".strip()
     return all(inside), [note], {"mean": strict(mean), "sd": strict(sd), "n": n}
 
 
@@ -197,14 +202,14 @@ def judge_all(numbers: dict[str, Number]) -> list[dict]:
     return [judge(entry, numbers.get(entry["id"])) for entry in entries]
 
 
-def marks(row: dict) -> list[bool | None]:
+def marks(row: dict) -> Sequence[bool | None]:
     """Return for each value of a row whether it agrees, None where there is no verdict."""
     printed = leaves(row["lecture"])
-    if row["ok"] is None or row["ok"]:
+    if row["ok"] is None or row["ok"] or len(printed) == 1:
         return [row["ok"]] * len(printed)
     if row["kind"] == "stochastic":
         spreads = zip(leaves(row.get("mean", [])), leaves(row.get("sd", [])), strict=True)
-        inside = [within(p, float(mean), float(sd)) for p, (mean, sd) in zip(printed, spreads, strict=False)]
+        inside = [within(float(p), float(mean), float(sd)) for p, (mean, sd) in zip(printed, spreads, strict=False)]
         return inside or [False] * len(printed)
     sides = [leaves(row[who]) for who in ("ours", "autodiff") if row[who] is not None]
     if any(len(side) != len(printed) for side in sides):

@@ -75,9 +75,9 @@ def spreads(row: dict) -> list[tuple[str, str]]:
 
 def lines(nested: Any, cells: Sequence[Any]) -> list[list[Any]]:
     """Return the flat `cells` as the lines of the scalar, vector (one a line) or matrix `nested`."""
-    cells = iter(cells)
+    rest = iter(cells)
     rows = nested if isinstance(nested, list) else [nested]
-    return [[next(cells) for _ in leaves(row)] for row in rows]
+    return [[next(rest) for _ in leaves(row)] for row in rows]
 
 
 def aligned(grid: list[list[tuple[str, Any]]]) -> list[list[tuple[str, Any]]]:

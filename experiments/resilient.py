@@ -37,10 +37,9 @@ def run(options: Options) -> Result:
         matrices = layer_matrices(params)
         regions = draw.decision_map(lambda x: predict(hidden_layer.apply, params, x)[:, 0], points.x, points.y)
         agreement = same_gradient(params, points)
-    note = f"ours the best of {RESTARTS} restarts from R's normals after set.seed({SEED}); the lecture's start is lost"
     numbers = {
-        "neuralnet.steps": Number(int(restarts.steps[best]), samples=restarts.steps.tolist(), note=note),
-        "neuralnet.error": Number(float(restarts.loss[best]), samples=restarts.loss.tolist(), note=note),
+        "neuralnet.steps": number(restarts.steps, best, "{:,.0f}"),
+        "neuralnet.error": number(restarts.loss, best, "{:.3f}"),
     }
     caption = f"Error: {restarts.loss[best]:.6f}   Steps: {restarts.steps[best]}"
     diagram = draw.network((2, N_HIDDEN, 1), matrices, input_names=["x1", "x2"], output_names=["y"], caption=caption)
@@ -57,7 +56,14 @@ def run(options: Options) -> Result:
     return Result(numbers, figures, [table(restarts)], remarks)
 
 
-def start_weights(rng: RRandom) -> hidden_layer.Params:
+def number(values: np.ndarray, best: int, form: str) -> Number:
+    """Return the best restart's value beside all of them, which lie factors apart: their logarithms are compared."""
+    low, high = (form.format(v) for v in (values.min(), values.max()))
+    note = f"the best of {RESTARTS} restarts after set.seed({SEED}), which range from {low} to {high}"
+    return Number(values[best], samples=values.tolist(), note=note, skewed=True)
+
+
+def start_weights(rng: RRandom) -> dict[str, np.ndarray]:
     """Return neuralnet's start: normals for all weights, node by node, each node's intercept first."""
     hidden = rng.rnorm(N_HIDDEN * 3).reshape(N_HIDDEN, 3).T
     output = rng.rnorm(N_HIDDEN + 1)[:, None]

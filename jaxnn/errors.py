@@ -8,9 +8,10 @@ nothing is checked and nothing is paid.
 from collections.abc import Sequence
 from typing import Any
 
-import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import dtypes
+from jax.core import Tracer
 
 
 class InvalidArgument(ValueError):
@@ -25,7 +26,7 @@ class DataFileError(ValueError):
     """A data file that is missing, damaged, truncated or not what it claims to be."""
 
 
-def require(ok: bool, name: str, seen: object, expected: str) -> None:
+def require(ok: bool | np.bool, name: str, seen: object, expected: str) -> None:
     """Raise `InvalidArgument` unless `ok`."""
     if not ok:
         raise InvalidArgument(f"{name}: got {seen}, expected {expected}")
@@ -45,7 +46,7 @@ def check_positive(name: str, value: Any) -> None:
 
 def is_concrete(x: Any) -> bool:
     """Whether the values of `x` can be looked at here, which they cannot while a function is traced."""
-    return not isinstance(x, jax.core.Tracer)
+    return not isinstance(x, Tracer)
 
 
 def check_shape(name: str, x: Any, expected: Sequence[int | str]) -> None:
@@ -67,7 +68,7 @@ def check_finite(name: str, x: Any) -> None:
     if not is_concrete(x):
         return
     values = np.asarray(x)
-    if not dtypes.issubdtype(values.dtype, np.inexact):
+    if not jnp.issubdtype(values.dtype, np.inexact):
         return
     bad = ~np.isfinite(values)
     if bad.any():
@@ -79,7 +80,7 @@ def check_labels(name: str, y: Any, n_classes: int) -> None:
     """Whole numbers in 0..n_classes-1; says where the first wrong one is."""
     expected = f"whole numbers in 0..{n_classes - 1}"
     dtype = y.dtype if hasattr(y, "dtype") else np.asarray(y).dtype
-    require(dtypes.issubdtype(dtype, np.integer), name, f"dtype {dtype}", expected)
+    require(jnp.issubdtype(dtype, np.integer), name, f"dtype {dtype}", expected)
     if not is_concrete(y):
         return
     values = np.asarray(y)

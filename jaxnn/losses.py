@@ -6,6 +6,7 @@ The networks divide by the number of examples. The two likelihoods work from log
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from jaxnn.errors import check_finite, check_labels, check_shape
@@ -66,7 +67,7 @@ def softmax_cross_entropy_bwd(residuals, g):
     return g * (y.sum(axis=-1, keepdims=True) * jnp.exp(log_y_hat) - y), -g * log_y_hat
 
 
-def one_hot(y: Array, n_classes: int, dtype: jnp.dtype) -> Float[Array, "n k"]:
+def one_hot(y: Array, n_classes: int, dtype: DTypeLike) -> Float[Array, "n k"]:
     """Return whole numbers `(n,)` as rows of 0 and one 1 (lecture 8.3, `to_categorical`); `(n, k)` as it is."""
     if np.ndim(y) == 1:
         check_labels("y", y, n_classes)

@@ -5,7 +5,7 @@ The only module of the library that imports flax. The modules return logits and 
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -142,7 +142,7 @@ def _in_turn(stages, x):
     return x
 
 
-def _layers(model):
+def _layers(model) -> list[Any]:
     """Return the layers that have weights, in the order in which they are applied."""
     layers = [getattr(model, name, None) for name, _ in model.stages()]
     return [layer for layer in layers if hasattr(layer, "kernel")]

@@ -76,10 +76,10 @@ def rprop_plus(
         change = jnp.where(back, sign * step, -now * grown)
         return change, jnp.where(back, jnp.maximum(step * decrease, smallest), grown), jnp.where(back, 0, now)
 
-    def update(gradients, state, params=None):
+    def update(updates, state, params=None):
         del params
-        turned = jax.tree.map(turn, gradients, state.steps, state.signs)
-        changes, steps, signs = jax.tree.transpose(jax.tree.structure(gradients), jax.tree.structure((0, 0, 0)), turned)
+        turned = jax.tree.map(turn, updates, state.steps, state.signs)
+        changes, steps, signs = jax.tree.transpose(jax.tree.structure(updates), jax.tree.structure((0, 0, 0)), turned)
         return changes, RpropState(steps, signs)
 
     return optax.GradientTransformation(init, update)

@@ -43,6 +43,7 @@ def fit(
     validation_split: float = 0.0,
     metrics: Callable | None = None,
     progress: Callable[[int, Mapping[str, float]], None] | None = None,
+    progress_every: int | None = None,
 ) -> Fit:
     """Return the parameters after `epochs` passes over `data = (x, y)`, one example a row, and the history.
 
@@ -52,7 +53,8 @@ def fit(
     none), the last batch smaller if need be. `validation_split` holds out the last share of the examples before any
     shuffling, and `metrics(params, x, y)` is taken over them after each epoch. All as Keras does it: `history["loss"]`
     and the metrics beside it are the means over the epoch's batches while the weights move, `history["val_loss"]` and
-    so on belong to its end. `progress(epochs_done, last)` is called between compiled programs.
+    so on belong to its end. `progress(epochs_done, last)` is called between compiled programs, each of `progress_every`
+    epochs (`None`: as many as make some 500 updates, or one).
 
     Raises `InvalidArgument` for data or settings that cannot be right and `Diverged`, with the epoch and the step, when
     the loss or the parameters turn NaN or infinite.
@@ -60,6 +62,8 @@ def fit(
     x, y = _checked_data(data, params)
     for name, value in {"epochs": epochs, "batch_size": len(x) if batch_size is None else batch_size}.items():
         check_positive_int(name, value)
+    if progress_every is not None:
+        check_positive_int("progress_every", progress_every)
     require(0 <= validation_split < 1, "validation_split", validation_split, "a share in [0, 1)")
     require(
         validation_split == 0 or metrics is not None, "metrics", None, "a function, since validation_split asks for it"
@@ -77,7 +81,7 @@ def fit(
     state = jax.tree.map(jnp.array, (params, optimizer.init(params)))
     # A key an epoch, whatever their number: a longer run begins like a shorter one.
     keys = None if key is None else jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(epochs))
-    per_call = max(1, _UPDATES_PER_CALL // -(-kept // batch))
+    per_call = progress_every or max(1, _UPDATES_PER_CALL // -(-kept // batch))
     history = []
     for done in range(0, epochs, per_call):
         count = min(per_call, epochs - done)

@@ -84,8 +84,10 @@ def _from_idx(folder: Path, found: list[Path | None]) -> Mnist:
     missing = ", ".join(name for name, file in zip(_NAMES, found, strict=True) if file is None)
     expected = "the four IDX files (plain, .gz or .xz) or mnist.npz"
     _expect(not missing, folder, f"no {missing}", expected, "copy them there or leave path out for the project's own")
-    contents = [_read(file, _UNPACK[file.suffix if file.suffix in _UNPACK else ""]) for file in found]
-    return _checked(found, [_parse_idx(*of, _n_dims(name)) for *of, name in zip(found, contents, _NAMES, strict=True)])
+    files = [file for file in found if file is not None]
+    contents = [_read(file, _UNPACK[file.suffix if file.suffix in _UNPACK else ""]) for file in files]
+    named = zip(files, contents, _NAMES, strict=True)
+    return _checked(files, [_parse_idx(file, content, _n_dims(name)) for file, content, name in named])
 
 
 def _from_npz(path: Path) -> Mnist:
@@ -94,7 +96,7 @@ def _from_npz(path: Path) -> Mnist:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in Mnist._fields if key in archive}
     except _DAMAGE as damage:
-        _expect(False, path, f"cannot be read ({damage})", "an .npz file of plain arrays", _AGAIN, damage)
+        raise _error(path, f"cannot be read ({damage})", "an .npz file of plain arrays", _AGAIN) from damage
     missing = ", ".join(key for key in Mnist._fields if key not in arrays)
     _expect(not missing, path, f"no array {missing}", f"the arrays {', '.join(Mnist._fields)}", _AGAIN)
     return _checked([f"{path}, array {key}" for key in arrays], list(arrays.values()))
@@ -110,7 +112,7 @@ def _read(file, unpack) -> bytes:
     try:
         return unpack(file.read_bytes())
     except _DAMAGE as damage:
-        _expect(False, file, f"cannot be read ({damage})", "a whole, undamaged file", _AGAIN, damage)
+        raise _error(file, f"cannot be read ({damage})", "a whole, undamaged file", _AGAIN) from damage
 
 
 def _n_dims(name: str) -> int:
@@ -151,6 +153,10 @@ def _check_labels(where: object, labels: np.ndarray, n_images: int) -> None:
     _expect(largest <= 9, where, f"label {largest} at index {where_largest}", "labels in 0..9", _AGAIN)
 
 
-def _expect(ok: bool, where: object, seen: str, expected: str, remedy: str, cause: Exception | None = None) -> None:
+def _expect(ok: bool, where: object, seen: str, expected: str, remedy: str) -> None:
     if not ok:
-        raise DataFileError(f"{where}: {seen}, expected {expected}; {remedy}") from cause
+        raise _error(where, seen, expected, remedy)
+
+
+def _error(where: object, seen: str, expected: str, remedy: str) -> DataFileError:
+    return DataFileError(f"{where}: {seen}, expected {expected}; {remedy}")

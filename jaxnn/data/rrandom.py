@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any, TypeGuard
 
 import numpy as np
 from jaxtyping import Float64, Int64, Shaped
@@ -45,8 +46,7 @@ class RRandom:
     def __init__(self, seed: int):
         require(_is_whole(seed) and -(2**31) <= seed < 2**31, "seed", repr(seed), "a whole number in -2**31..2**31-1")
         self._bits = np.random.MT19937(0)
-        state = {"key": _scrambled(int(seed)), "pos": 624}
-        self._bits.state = {"bit_generator": "MT19937", "state": state}
+        self._bits.state = {"bit_generator": "MT19937", "state": {"key": _scrambled(int(seed)), "pos": 624}}
 
     def runif(self, n: int, min: int | float = 0.0, max: int | float = 1.0) -> Float64[np.ndarray, " n"]:
         """Return `min + (max - min) * u`, `u` uniform on the open interval (0, 1): R's `runif(n, min, max)`.
@@ -170,7 +170,7 @@ def _ratio(polynomials: tuple, r: np.ndarray, factor: float | np.ndarray = 1.0) 
     return factor * np.polyval(top, r) / np.polyval(bottom, r)
 
 
-def _vector(x: Sequence | np.ndarray) -> np.ndarray:
+def _vector(x: object) -> np.ndarray:
     expected = "a whole number or a sequence of one dimension"
     try:
         values = np.asarray(x)
@@ -180,14 +180,14 @@ def _vector(x: Sequence | np.ndarray) -> np.ndarray:
     return values
 
 
-def _is_whole(value: object) -> bool:
+def _is_whole(value: object) -> TypeGuard[int | np.integer]:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
-def _check_count(name: str, value: object) -> None:
+def _check_count(name: str, value: Any) -> None:
     require(_is_whole(value) and value >= 0, name, repr(value), "a whole number of at least 0")
 
 
-def _check_number(name: str, value: object) -> None:
+def _check_number(name: str, value: Any) -> None:
     number = _is_whole(value) or isinstance(value, float | np.floating)
     require(number and math.isfinite(value), name, repr(value), "a finite number")

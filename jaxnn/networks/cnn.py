@@ -11,6 +11,7 @@ The features are written twice: plainly below, and block by block in `jaxnn.netw
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Key
 
 from jaxnn.errors import check_finite, check_positive_int, check_shape, require
@@ -28,7 +29,7 @@ def init(
     n_hidden: int = 1000,
     n_outputs: int = 10,
     *,
-    dtype: jnp.dtype = jnp.float32,
+    dtype: DTypeLike = jnp.float32,
 ) -> Params:
     r"""Return Keras' start: kernels 3 x 3 and 2 x 2 and weights Glorot-uniform, biases 0.
 

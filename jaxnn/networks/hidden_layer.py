@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from jaxnn.data.rrandom import RRandom
@@ -38,7 +39,7 @@ def layer_sizes(x: Float[Array, "n d"], y: Float[Array, "n k"], n_hidden: int) -
 
 
 def init(
-    rng_or_key: RRandom | Array, n_inputs: int, n_hidden: int, n_outputs: int, *, dtype: jnp.dtype | None = None
+    rng_or_key: RRandom | Array, n_inputs: int, n_hidden: int, n_outputs: int, *, dtype: DTypeLike | None = None
 ) -> Params:
     """Return the lecture's start: weights uniform on (-1, 1), biases 0.
 

@@ -6,6 +6,7 @@ the mean squared error at the rate $\lambda n / 2$: the lecture's sum is $n$ mea
 
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from jaxnn.errors import check_finite, check_positive_int
@@ -16,7 +17,7 @@ from jaxnn.ops import dense, dense_bwd, dense_fwd
 Params = dict[str, Array]
 
 
-def init(key: Array, n_inputs: int, n_outputs: int = 1, *, dtype: jnp.dtype = jnp.float32) -> Params:
+def init(key: Array, n_inputs: int, n_outputs: int = 1, *, dtype: DTypeLike = jnp.float32) -> Params:
     """Return `{"W1": (n_inputs, n_outputs), "b1": (n_outputs,)}`: Glorot-uniform weights, biases of 0."""
     check_positive_int("n_inputs", n_inputs)
     check_positive_int("n_outputs", n_outputs)

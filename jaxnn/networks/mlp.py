@@ -6,6 +6,7 @@ takes part only where a random `key` is given, which is in training.
 
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Key
 
 from jaxnn.errors import check_finite, check_positive_int
@@ -16,7 +17,7 @@ Params = dict[str, Array]
 
 
 def init(
-    key: Array, n_inputs: int = 784, n_hidden: int = 512, n_outputs: int = 10, *, dtype: jnp.dtype = jnp.float32
+    key: Array, n_inputs: int = 784, n_hidden: int = 512, n_outputs: int = 10, *, dtype: DTypeLike = jnp.float32
 ) -> Params:
     r"""Return Keras' start: weights uniform on $\pm\sqrt{6 / (\text{inputs} + \text{outputs})}$ (Glorot), biases 0."""
     for name, size in {"n_inputs": n_inputs, "n_hidden": n_hidden, "n_outputs": n_outputs}.items():

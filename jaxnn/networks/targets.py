@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 from jaxnn.errors import check_finite, check_shape
 
 
-def column_targets(y: Array, shape: tuple[int, int]) -> Float[Array, "n k"]:
+def column_targets(y: Array, shape: tuple[int, ...]) -> Float[Array, "n k"]:
     """Return `y` of the given shape `(n, k)` as it is, and `(n,)` as a column where `k` is 1."""
     if np.ndim(y) == 1 and shape[1] == 1:
         y = jnp.asarray(y)[:, None]

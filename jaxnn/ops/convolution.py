@@ -44,7 +44,7 @@ def conv2d_fwd(x, w, b, *, stride=1, padding="valid", dilation=1):
 
 
 def conv2d_bwd(residuals, g, *, stride=1, padding="valid", dilation=1):
-    r"""Return $\bar x$, $\bar w_{uvck} = \sum_{nij} x_{n, si + du, sj + dv, c}\, g_{nijk}$ and $\bar b = \sum_{nij} g_{nij}$.
+    r"""Return $\bar x$, $\bar w_{uvck} = \sum_{nij} x_{n, si + du, sj + dv, c}\, g_{nijk}$, $\bar b = \sum g$.
 
     $\bar x$ gathers, for each pixel, the outputs that it entered: $g_{nij}\, w_{uv}^\top$ goes back to
     $(si + du, sj + dv)$.
@@ -143,12 +143,13 @@ def _explicit_padding(padding, sizes, reach, stride):
         )
         if name == "valid":
             return (0, 0), (0, 0)
-        total = [max((-(-n // s) - 1) * s + r - n, 0) for n, r, s in zip(sizes, reach, stride, strict=True)]
-        return tuple((t // 2, t - t // 2) for t in total)
+        rows, columns = [max((-(-n // s) - 1) * s + r - n, 0) for n, r, s in zip(sizes, reach, stride, strict=True)]
+        return (rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2)
     pairs = tuple(tuple(p) for p in padding)
     ok = len(pairs) == 2 and all(len(p) == 2 and min(p) >= 0 for p in pairs)
     require(ok, "padding", padding, "((top, bottom), (left, right)), none of them negative")
-    return pairs
+    (top, bottom), (left, right) = pairs
+    return (top, bottom), (left, right)
 
 
 def _places(geometry, shape, w_shape):

@@ -1,0 +1,32 @@
+"""The command line: `jaxnn info`, or `python -m jaxnn info`."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+from jaxnn.environment import environment
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status."""
+    parser = argparse.ArgumentParser(prog="jaxnn", description="Neural networks from first principles in JAX.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    info = commands.add_parser("info", help="versions, device and settings")
+    info.add_argument("--json", action="store_true", help="as JSON")
+    info.set_defaults(run=print_info)
+    asked = parser.parse_args(arguments)
+    return asked.run(asked)
+
+
+def print_info(asked: argparse.Namespace) -> int:
+    found = environment()
+    if asked.json:
+        print(json.dumps(found, indent=1))
+    else:
+        print("\n".join(f"{name:<17} {'-' if value is None else value}" for name, value in found.items()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
