@@ -37,7 +37,8 @@ def tested(network: ModuleType, fitted: Fit, mnist: Mnist) -> Run:
 def digits(quick: bool) -> Mnist:
     """Return the real digits; in a quick run the first 2,560 of the training digits, all test digits."""
     mnist = load_mnist()
-    return mnist._replace(x_train=mnist.x_train[:QUICK_DIGITS], y_train=mnist.y_train[:QUICK_DIGITS]) if quick else mnist
+    n = QUICK_DIGITS if quick else len(mnist.x_train)
+    return mnist._replace(x_train=mnist.x_train[:n], y_train=mnist.y_train[:n])
 
 
 def train(

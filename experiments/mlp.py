@@ -40,10 +40,10 @@ def run(options: Options) -> Result:
         "mlp.updates_per_epoch": Number(updates),
         **digits.numbers("mlp", runs, mnist.y_test, options.quick, witness),
     }
-    first = runs[0]
+    first, titles = runs[0], mnist.y_train[25:50].tolist()
     figures = {
         19: (draw.digit(mnist.x_train[2], mnist.y_train[2]), "An example number 4 from the MNIST data."),
-        20: (draw.digits(mnist.x_train[25:50], mnist.y_train[25:50].tolist(), 5, 5), "25 examples from the MNIST data."),
+        20: (draw.digits(mnist.x_train[25:50], titles, 5, 5), "25 examples from the MNIST data."),
         21: (draw.learning_curves(first.history), "Loss and accuracy on training and validation digits."),
         22: (digits.errors(mnist.x_test, first.predicted, mnist.y_test), "Test digits that the network gets wrong."),
     }

@@ -23,8 +23,7 @@ def progress_bar(title: str, epochs: int) -> Iterator[Callable[[int, Mapping[str
     columns = (
         TextColumn("{task.description}"),
         MofNCompleteColumn(),
-        BarColumn(20),
-        TimeElapsedColumn(),
+        BarColumn(10),
         TimeRemainingColumn(),
         TextColumn("{task.fields[metrics]}"),
     )
@@ -32,7 +31,7 @@ def progress_bar(title: str, epochs: int) -> Iterator[Callable[[int, Mapping[str
         task = progress.add_task(title, total=epochs, metrics="")
 
         def update(done: int, last: Mapping[str, float]) -> None:
-            metrics = " - ".join(f"{name}: {value:.4f}" for name, value in last.items())
+            metrics = ", ".join(f"{name} {value:.4f}" for name, value in last.items())
             progress.update(task, completed=done, metrics=metrics)
 
         yield update

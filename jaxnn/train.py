@@ -86,7 +86,7 @@ def fit(
     for done in range(0, epochs, per_call):
         count = min(per_call, epochs - done)
         some_keys = None if keys is None else keys[done : done + count]
-        state, (record, losses) = _compiled(jax.default_backend())(
+        state, record, losses = _compiled(jax.default_backend())(
             state, parts, some_keys, value_and_grad, optimizer, metrics, batch, with_key, count
         )
         history.append(jax.tree.map(np.asarray, wait_for(record)))
@@ -105,7 +105,7 @@ def _run(state, parts, keys, value_and_grad, optimizer, metrics, batch, with_key
     """Return the state after `count` epochs, `{name: (count,)}` and the losses `(count, updates)`."""
     x, y, x_val, y_val = parts
     full, rest = divmod(len(x), batch)
-    weights = jnp.array([batch] * full + [rest] * (rest > 0), float)
+    weights = np.array([batch] * full + [rest] * (rest > 0), np.float32)
 
     def step(state, chosen):
         params, optimizer_state = state
@@ -132,13 +132,12 @@ def _run(state, parts, keys, value_and_grad, optimizer, metrics, batch, with_key
 
     def epoch(state, key):
         state, record = batches(state, key)
-        means = {name: jnp.average(values, weights=weights.astype(values.dtype)) for name, values in record.items()}
-        if len(x_val):
-            held_out = _mean_metrics(metrics, state[0], x_val, y_val, _EVALUATED_AT_ONCE)
-            means |= {f"val_{name}": value for name, value in held_out.items()}
-        return state, (means, record["loss"])
+        held_out = _mean_metrics(metrics, state[0], x_val, y_val, _EVALUATED_AT_ONCE) if len(x_val) else {}
+        return state, (record, {f"val_{name}": value for name, value in held_out.items()})
 
-    return lax.scan(epoch, state, keys, length=count)
+    state, (record, held_out) = lax.scan(epoch, state, keys, length=count)
+    means = {name: jnp.average(values, axis=1, weights=weights) for name, values in record.items()}
+    return state, {**means, **held_out}, record["loss"]
 
 
 @cache

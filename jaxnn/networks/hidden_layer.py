@@ -135,37 +135,19 @@ def _forward_columns(params, x, y):
     check_shape("x", x, ("n", params["W1"].shape[0]))
     y = column_targets(y, (len(x), params["W2"].shape[1])).T
     inputs = _with_ones(jnp.asarray(x).T)
-    a1 = sigmoid(_product(params["W1"].T, inputs[:-1]) + params["b1"][:, None])
-    return inputs, a1, _product(params["W2"].T, a1) + params["b2"][:, None], y
+    a1 = sigmoid(params["W1"].T @ inputs[:-1] + params["b1"][:, None])
+    return inputs, a1, params["W2"].T @ a1 + params["b2"][:, None], y
 
 
 def _backward_columns(params, inputs, a1, dz2):
-    dz1 = _product(params["W2"], dz2) * a1 * (1 - a1)
-    layer1, layer2 = _product_transposed(inputs, dz1), _product_transposed(_with_ones(a1), dz2)
+    dz1 = (params["W2"] @ dz2) * a1 * (1 - a1)
+    layer1, layer2 = inputs @ dz1.T, _with_ones(a1) @ dz2.T
     return {"W1": layer1[:-1], "b1": layer1[-1], "W2": layer2[:-1], "b2": layer2[-1]}
 
 
 def _with_ones(rows):
     """Return the rows and one of ones below: the inputs of the next layer's biases."""
     return jnp.concatenate([rows, jnp.ones_like(rows[:1])])
-
-
-# A matrix product of up to so many terms is written out: XLA fuses it with its neighbours, no thread waits for another.
-_SMALL = 16
-
-
-def _product(a, b):
-    """Return `a @ b` for `a (p, q)`, `b (q, n)`."""
-    if a.shape[1] > _SMALL:
-        return a @ b
-    return sum(a[:, q, None] * b[None, q] for q in range(a.shape[1]))
-
-
-def _product_transposed(a, b):
-    """Return `a @ b.T` for `a (p, n)`, `b (q, n)`."""
-    if len(a) * len(b) > 2 * _SMALL:
-        return a @ b.T
-    return jnp.sum(a[:, None] * b[None], axis=2)
 
 
 def _sum_log(t):

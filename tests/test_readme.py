@@ -1,0 +1,26 @@
+"""The README's example is run as it stands, and prints what the README says."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def test_the_example_prints_what_the_readme_says():
+    code, printed = re.search(r"```python\n(.*?)```\n\nprints\n\n```\n(.*?)```", README.read_text(), re.DOTALL).groups()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == printed
+
+
+def test_the_readme_is_short():
+    assert len(README.read_text().splitlines()) <= 150
+
+
+def test_every_part_of_the_tree_exists():
+    tree = re.search(r"## The house\n\n```\n(.*?)```", README.read_text(), re.DOTALL).group(1)
+    for line in tree.splitlines():
+        folder = README.parent / ("jaxnn" if line.startswith("  ") else "")
+        for name in re.findall(r"^ *([a-z_]+(?:/|\.py))|  ([a-z_]+\.py)", line):
+            assert (folder / (name[0] or name[1])).exists(), line
