@@ -38,6 +38,20 @@ def check_positive_int(name: str, value: Any) -> None:
     require(whole and value >= 1, name, repr(value), "a whole number of at least 1")
 
 
+def as_sizes(name: str, value: Any, count: int, least: int = 1) -> tuple[int, ...]:
+    """Return `count` whole numbers of at least `least`, given as a sequence of them."""
+    sizes = tuple(value) if isinstance(value, tuple | list) else ()
+    whole = [isinstance(n, int | np.integer) and not isinstance(n, bool) and n >= least for n in sizes]
+    require(len(sizes) == count and all(whole), name, repr(value), f"{count} whole numbers of at least {least}")
+    return tuple(int(n) for n in sizes)
+
+
+def check_share(name: str, value: Any) -> None:
+    """Shares: a number in [0, 1)."""
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    require(number and 0 <= value < 1, name, repr(value), "a share in [0, 1)")
+
+
 def check_positive(name: str, value: Any) -> None:
     """Rates and scales: a finite number above 0."""
     number = isinstance(value, int | float | np.number) and not isinstance(value, bool)

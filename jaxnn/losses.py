@@ -58,6 +58,7 @@ def softmax_cross_entropy(z: Float[Array, "n k"], y: Float[Array, "n k"]) -> Flo
 
 
 def softmax_cross_entropy_fwd(z, y):
+    check_shape("y", y, z.shape)
     log_y_hat = jax.nn.log_softmax(z)
     return -jnp.sum(y * log_y_hat), (log_y_hat, y)
 

@@ -111,7 +111,8 @@ def to_params(model: Model) -> Params:
 
 def from_params(model: Model, params: Params) -> Model:
     """Return a copy of `model` with the weights of `params`; raise where a shape is another."""
-    copy = nnx.clone(model)
+    copy, expected = nnx.clone(model), set(to_params(model))
+    require(set(params) == expected, "params", sorted(params), f"the names {sorted(expected)}")
     for number, layer in enumerate(_layers(copy), 1):
         for variable, name in (layer.kernel, f"W{number}"), (layer.bias, f"b{number}"):
             require(

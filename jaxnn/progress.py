@@ -16,7 +16,6 @@ def progress_bar(title: str, epochs: int) -> Iterator[Callable[[int, Mapping[str
         MofNCompleteColumn,
         Progress,
         TextColumn,
-        TimeElapsedColumn,
         TimeRemainingColumn,
     )
 

@@ -14,11 +14,12 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array
 
-from jaxnn.errors import Diverged, check_finite, check_positive, check_positive_int, require
+from jaxnn.errors import Diverged, check_finite, check_positive, check_positive_int, check_share, require
 
 if TYPE_CHECKING:  # optax takes a tenth of the time of `import jax`
     import optax
 
+Data = tuple[Array | np.ndarray, Array | np.ndarray]
 History = dict[str, np.ndarray]
 """What each epoch was like, arrays of one entry an epoch: `loss`, other metrics, and `val_...` of the held-out part."""
 
@@ -34,7 +35,7 @@ def fit(
     value_and_grad: Callable,
     params: Any,
     optimizer: "optax.GradientTransformation",
-    data: tuple[Array, Array],
+    data: Data,
     *,
     epochs: int,
     batch_size: int | None = None,
@@ -64,16 +65,19 @@ def fit(
         check_positive_int(name, value)
     if progress_every is not None:
         check_positive_int("progress_every", progress_every)
-    require(0 <= validation_split < 1, "validation_split", validation_split, "a share in [0, 1)")
+    check_share("validation_split", validation_split)
     require(
         validation_split == 0 or metrics is not None, "metrics", None, "a function, since validation_split asks for it"
     )
     require(key is not None or not with_key, "key", None, "a random key, since with_key asks for it")
     kept = int(len(x) * (1 - validation_split))
+    require(
+        kept > 0, "validation_split", validation_split, f"a share that leaves some of the {len(x)} examples to train on"
+    )
     batch = kept if batch_size is None else batch_size
     require(0 < batch <= kept, "batch_size", batch, f"at most the {kept} examples that are trained on")
     # Tracing the gradient with the data in sight lets the network look at their values, once.
-    jax.eval_shape(lambda p: value_and_grad(p, x[:kept], y[:kept], *([key] if with_key else [])), params)
+    jax.eval_shape(lambda p: value_and_grad(p, x, y, *([key] if with_key else [])), params)
 
     x, y = jnp.asarray(x), jnp.asarray(y)
     parts = x[:kept], y[:kept], x[kept:], y[kept:]
@@ -121,7 +125,8 @@ def _run(state, parts, keys, value_and_grad, optimizer, metrics, batch, with_key
         if full == 1 and not rest:
             state, record = step(state, (None, key))
             return state, jax.tree.map(lambda value: value[None], record)
-        order, keys = _order(key, len(x)), None if key is None else jax.random.split(key, full + 1)
+        order_key, *keys = [None, None] if key is None else jax.random.split(key)
+        order, keys = _order(order_key, len(x)), None if key is None else jax.random.split(keys[0], full + 1)
         state, record = lax.scan(
             step, state, (order[: full * batch].reshape(full, batch), None if keys is None else keys[:full])
         )
@@ -168,7 +173,7 @@ def fit_until(
     value_and_grad: Callable,
     starts: Any,
     optimizer: "optax.GradientTransformation",
-    data: tuple[Array, Array],
+    data: Data,
     *,
     threshold: float = 0.01,
     stepmax: int = 100_000,
@@ -185,6 +190,13 @@ def fit_until(
     x, y = _checked_data(data, starts)
     check_positive("threshold", threshold)
     check_positive_int("stepmax", stepmax)
+    counts = {np.shape(leaf)[:1] for leaf in jax.tree.leaves(starts)}
+    require(
+        len(counts) == 1 and min(counts) > (0,),
+        "starts",
+        f"first axes {sorted(counts)}",
+        "one restart or more, as many in each leaf",
+    )
     first = jax.tree.map(lambda leaf: leaf[0], starts)
     jax.eval_shape(lambda p: value_and_grad(p, x, y), first)
     begin, advance = _restarts(value_and_grad, optimizer, jax.default_backend())
@@ -203,7 +215,7 @@ def fit_until(
         running = limit < stepmax and (largest > threshold).any()
         if progress is not None:
             progress(np.asarray(steps), largest)
-    return Restarts(state[0], np.asarray(losses), largest, np.asarray(steps), largest <= threshold)
+    return Restarts(state[0], np.asarray(losses), largest, np.asarray(steps), np.less_equal(largest, threshold))
 
 
 @cache
@@ -240,7 +252,7 @@ def _largest(gradients):
     )
 
 
-def evaluate(metrics: Callable, params: Any, data: tuple[Array, Array], *, batch_size: int = 1000) -> dict[str, float]:
+def evaluate(metrics: Callable, params: Any, data: Data, *, batch_size: int = 1000) -> dict[str, float]:
     """Return `metrics(params, x, y)` over all of `data`, taken `batch_size` examples at a time, as numbers."""
     x, y = _checked_data(data, params)
     check_positive_int("batch_size", batch_size)
@@ -249,9 +261,10 @@ def evaluate(metrics: Callable, params: Any, data: tuple[Array, Array], *, batch
     return {name: float(value) for name, value in means.items()}
 
 
-def predict(apply: Callable, params: Any, x: Array, *, batch_size: int = 1000) -> np.ndarray:
+def predict(apply: Callable, params: Any, x: Array | np.ndarray, *, batch_size: int = 1000) -> np.ndarray:
     """Return `apply(params, x)`, computed `batch_size` examples at a time."""
     check_positive_int("batch_size", batch_size)
+    x = x if isinstance(x, jax.Array) else np.asarray(x)
     require(np.ndim(x) > 0 and len(x) > 0, "x", f"shape {np.shape(x)}", "at least one example")
     check_finite("x", x)
     run = jax.jit(apply)
@@ -286,9 +299,10 @@ def _checked_data(data, params):
     check_finite("x", x)
     check_finite("y", y)
     promised = jnp.result_type(*jax.tree.leaves(params))
-    if jnp.issubdtype(x.dtype, jnp.floating):
-        expected = f"{promised} as in params: convert one of them, or the precision of neither is what it says"
-        require(x.dtype == promised, "x", f"dtype {x.dtype}", expected)
+    expected = f"{promised} as in params: convert one of them, or the precision of neither is what it says"
+    for name, part in ("x", x), ("y", y):
+        if jnp.issubdtype(part.dtype, jnp.floating):
+            require(part.dtype == promised, name, f"dtype {part.dtype}", expected)
     return x, y
 
 

@@ -1,4 +1,4 @@
-"""Tests for `jaxnn/draw.py`: that what is drawn is what was given. How it looks is for the eye."""
+"""Tests for `jaxnn/draw`: that what is drawn is what was given. How it looks is for the eye."""
 
 import io
 import itertools

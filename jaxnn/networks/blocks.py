@@ -88,8 +88,9 @@ def _pool(z):
     largest, winner = windows[:, :, :, 0, :, 0], jnp.zeros((*z.shape[:2], h, w), jnp.int8)
     for number in (1, 2, 3):
         part = windows[:, :, :, number // 2, :, number % 2]
-        winner = jnp.where(largest >= part, winner, jnp.int8(number))
-        largest = jnp.where(largest >= part, largest, part)
+        stays = (largest >= part) | jnp.isnan(largest)
+        winner = jnp.where(stays, winner, jnp.int8(number))
+        largest = jnp.where(stays, largest, part)
     return largest, winner
 
 

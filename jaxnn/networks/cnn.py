@@ -14,7 +14,7 @@ from jax import lax
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Key
 
-from jaxnn.errors import check_finite, check_positive_int, check_shape, require
+from jaxnn.errors import as_sizes, check_dtype, check_finite, check_shape, require
 from jaxnn.losses import accuracy, one_hot, softmax_cross_entropy, softmax_cross_entropy_bwd, softmax_cross_entropy_fwd
 from jaxnn.networks import blocks, mlp
 from jaxnn.ops import conv2d_bwd, conv2d_fwd, max_pool_bwd, max_pool_fwd, relu_bwd, relu_fwd, softplus_bwd, softplus_fwd
@@ -36,18 +36,17 @@ def init(
     `W1` is `(3, 3, channels, filters[0])`, `W2` `(2, 2, filters[0], filters[1])`, `W3` `(features, n_hidden)`, `W4`
     `(n_hidden, n_outputs)`; 3,149,394 numbers with the lecture's sizes.
     """
-    for name, sizes in {"image": image, "filters": filters, "n_hidden": (n_hidden,), "n_outputs": (n_outputs,)}.items():
-        for size in sizes:
-            check_positive_int(name, size)
-    h, w, channels = image
+    h, w, channels = as_sizes("image", image, 3)
+    filters = as_sizes("filters", filters, 2)
     require(min(h, w) >= 2, "image", image, "at least 2 x 2 pixels, since they are pooled in pairs")
+    check_dtype("dtype", dtype)
     key1, key2, key_head = jax.random.split(key, 3)
     glorot = jax.nn.initializers.glorot_uniform()
     head = mlp.init(key_head, (h // 2) * (w // 2) * filters[1], n_hidden, n_outputs, dtype=dtype)
     return {
         "W1": glorot(key1, (3, 3, channels, filters[0]), dtype),
         "b1": jnp.zeros(filters[0], dtype),
-        "W2": glorot(key2, (2, 2, *filters), dtype),
+        "W2": glorot(key2, (2, 2, filters[0], filters[1]), dtype),
         "b2": jnp.zeros(filters[1], dtype),
         **_from_head(head),
     }

@@ -151,6 +151,7 @@ def _with_ones(rows):
 
 
 def _sum_log(t):
-    """Return the sum of log t for t in [1, 2]: 32 at a time are multiplied first, which no float type overflows at."""
-    t = jnp.pad(t.ravel(), (0, -t.size % 32), constant_values=1)
-    return jnp.sum(jnp.log(jnp.prod(t.reshape(32, -1), axis=0)))
+    """Return the sum of log t for t in [1, 2]: as many as the float type can hold, 32 at most, are multiplied first."""
+    together = min(32, jnp.finfo(t.dtype).maxexp - 1)
+    t = jnp.pad(t.ravel(), (0, -t.size % together), constant_values=1)
+    return jnp.sum(jnp.log(jnp.prod(t.reshape(together, -1), axis=0)))

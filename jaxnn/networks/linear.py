@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from jaxnn.errors import check_finite, check_positive_int
+from jaxnn.errors import check_dtype, check_finite, check_positive_int
 from jaxnn.losses import sum_squared_error, sum_squared_error_bwd, sum_squared_error_fwd
 from jaxnn.networks.targets import column_targets
 from jaxnn.ops import dense, dense_bwd, dense_fwd
@@ -21,6 +21,7 @@ def init(key: Array, n_inputs: int, n_outputs: int = 1, *, dtype: DTypeLike = jn
     """Return `{"W1": (n_inputs, n_outputs), "b1": (n_outputs,)}`: Glorot-uniform weights, biases of 0."""
     check_positive_int("n_inputs", n_inputs)
     check_positive_int("n_outputs", n_outputs)
+    check_dtype("dtype", dtype)
     weights = jax.nn.initializers.glorot_uniform()(key, (n_inputs, n_outputs), dtype)
     return {"W1": weights, "b1": jnp.zeros(n_outputs, dtype)}
 

@@ -59,11 +59,11 @@ def relu_bwd(residuals, g):
 
 
 def softplus(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    r"""Return $\log(1 + e^x) = \max(x, 0) + \log(1 + e^{-|x|})$, the second form so that no $x$ overflows.
+    r"""Return $\log(1 + e^x)$, computed as $\max(x, 0) + \log(1 + e^{-|x|})$, so that no $x$ overflows.
 
     Its derivative is $\sigma(x)$ (lecture section 8.5, the second convolution layer).
     """
-    return jnp.maximum(x, 0) + jnp.log1p(jnp.exp(-jnp.abs(x)))
+    return jnp.logaddexp(x, jnp.zeros_like(x))
 
 
 def softplus_fwd(x):

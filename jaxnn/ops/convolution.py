@@ -9,10 +9,11 @@ from functools import partial
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from jaxnn.errors import check_shape, check_sizes, require
+from jaxnn.errors import as_sizes, check_shape, check_sizes, require
 
 Pair = int | tuple[int, int]
 Padding = str | tuple[tuple[int, int], tuple[int, int]]
@@ -73,6 +74,7 @@ def _by_products_bwd(geometry, x, w, g):
 
 
 def _by_lax(geometry, x, w):
+    x, w = _promoted(x, w)
     return lax.conv_general_dilated(
         x,
         w,
@@ -85,6 +87,7 @@ def _by_lax(geometry, x, w):
 
 def _by_lax_bwd(geometry, x, w, g):
     """Both cotangents are convolutions: of the spread-out `g` with the turned kernel, of `x` with `g` as the kernel."""
+    x, w, g = _promoted(x, w, g)
     dx_padding, dw_padding = [], []
     sides = zip(x.shape[1:3], w.shape[:2], g.shape[1:3], *geometry, strict=True)
     for n, k, m, s, (lo, _), d in sides:
@@ -111,6 +114,12 @@ def _by_lax_bwd(geometry, x, w, g):
     return dx, dw
 
 
+def _promoted(*arrays):
+    """Return the arrays in the dtype that arithmetic between them has, which `lax` leaves to its callers."""
+    dtype = jnp.result_type(*arrays)
+    return [jnp.asarray(array, dtype) for array in arrays]
+
+
 class _Geometry(NamedTuple):
     stride: tuple[int, int]
     padding: tuple[tuple[int, int], tuple[int, int]]
@@ -130,9 +139,8 @@ def _geometry(x_shape, w_shape, stride, padding, dilation):
 
 
 def _pair(name, value):
-    pair = (value, value) if isinstance(value, int) else tuple(value)
-    require(len(pair) == 2 and min(pair) >= 1, name, value, "a whole number of at least 1, or two of them")
-    return pair
+    single = isinstance(value, int | np.integer)
+    return as_sizes(name, (value, value) if single else value, 2)
 
 
 def _explicit_padding(padding, sizes, reach, stride):
@@ -145,11 +153,9 @@ def _explicit_padding(padding, sizes, reach, stride):
             return (0, 0), (0, 0)
         rows, columns = [max((-(-n // s) - 1) * s + r - n, 0) for n, r, s in zip(sizes, reach, stride, strict=True)]
         return (rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2)
-    pairs = tuple(tuple(p) for p in padding)
-    ok = len(pairs) == 2 and all(len(p) == 2 and min(p) >= 0 for p in pairs)
-    require(ok, "padding", padding, "((top, bottom), (left, right)), none of them negative")
-    (top, bottom), (left, right) = pairs
-    return (top, bottom), (left, right)
+    both = padding if isinstance(padding, tuple | list) and len(padding) == 2 else (None, None)
+    rows, columns = (as_sizes("padding", edges, 2, least=0) for edges in both)
+    return (rows[0], rows[1]), (columns[0], columns[1])
 
 
 def _places(geometry, shape, w_shape):

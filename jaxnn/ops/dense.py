@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from jaxnn.errors import check_shape, require
+from jaxnn.errors import check_shape, check_share
 
 
 def dense(x: Float[Array, "n d"], w: Float[Array, "d k"], b: Float[Array, " k"]) -> Float[Array, "n k"]:
@@ -37,9 +37,10 @@ def dropout(x: Float[Array, "..."], key: Key[Array, ""], *, rate: float) -> Floa
 
 
 def dropout_fwd(x, key, *, rate):
-    require(0 <= rate < 1, "rate", rate, "a share to drop in [0, 1)")
-    kept = jax.random.bits(key, x.shape, jnp.uint16) >= min(round(rate * 2**16), 2**16 - 1)
-    scale = kept.astype(x.dtype) / (1 - rate)
+    check_share("rate", rate)
+    dropped = min(round(rate * 2**16), 2**16 - 1)
+    kept = jax.random.bits(key, x.shape, jnp.uint16) >= dropped
+    scale = kept.astype(x.dtype) / (1 - dropped / 2**16)
     return x * scale, (scale,)
 
 

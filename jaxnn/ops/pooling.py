@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxnn.errors import check_shape, require
+from jaxnn.errors import as_sizes, check_shape, require
 
 Window = tuple[int, int]
 
@@ -17,8 +17,8 @@ def max_pool(x: Float[Array, "n h w c"], *, size: Window = (2, 2)) -> Float[Arra
     parts = windows(x, size)
     largest = parts[0]
     for part in parts[1:]:
-        # `where`, not `maximum`, whose derivative is shared out at ties. NaN compares false: it is passed on.
-        largest = jnp.where(largest >= part, largest, part)
+        # `where`, not `maximum`, whose derivative is shared out at ties; a NaN stays once it is there.
+        largest = jnp.where((largest >= part) | jnp.isnan(largest), largest, part)
     return largest
 
 
@@ -40,8 +40,8 @@ def max_pool_bwd(residuals, g, *, size=(2, 2)):
 def windows(x, size):
     """Return the entries of all windows, one array `(n, h2, w2, c)` for each place in the window, row by row."""
     check_shape("x", x, ("n", "h", "w", "c"))
-    (s, t), (n, h, w, c) = size, x.shape
-    require(min(s, t) >= 1 and h >= s and w >= t, "size", size, f"a window that fits into an image of {h} x {w}")
+    (s, t), (n, h, w, c) = as_sizes("size", size, 2), x.shape
+    require(h >= s and w >= t, "size", size, f"a window that fits into an image of {h} x {w}")
     grid = x[:, : h // s * s, : w // t * t].reshape(n, h // s, s, w // t, t, c)
     return [grid[:, :, k, :, m] for k in range(s) for m in range(t)]
 

@@ -1,0 +1,1 @@
+"""Honest times of the core loops, beside peers: `python -m benchmarks`."""

@@ -1,0 +1,117 @@
+"""`python -m benchmarks [NAME ...]` times the core loops beside peers; `compare A.json B.json` compares two runs."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+import jax
+from rich.console import Console
+
+from benchmarks import cnn, comparison, hidden, mlp, results
+from benchmarks.agreement import Different
+from benchmarks.peers import HOW_TO_GET, cannot_import
+from benchmarks.timing import alternate
+
+CASES: dict[str, ModuleType] = {"mlp": mlp, "cnn": cnn, "hidden": hidden}
+FAILED, INTERRUPTED = 1, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what the command line asks for; return the exit status.
+
+    0: done; 1: the sides of a case do not compute the same, which is then not measured; 130: interrupted. Wrong
+    arguments exit with 2, before any work starts.
+    """
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if arguments[:1] == ["compare"]:
+        return comparison.main(arguments[1:])
+    asked = parse(arguments)
+    console = Console(highlight=False, markup=False)
+    peers = available(asked.against, asked.names, console)
+    where, all_rows, status = results.surroundings(peers), [], 0
+    try:
+        status = run(asked, peers, where, all_rows, console)
+    except KeyboardInterrupt:
+        console.print("\ninterrupted; what was finished is kept", style="yellow")
+        status = INTERRUPTED
+    report(console, all_rows, where)
+    return status
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the cases in their own order, the peers, the number of samples and the file, all known to be usable."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, allow_abbrev=False)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which to run (default: all): {', '.join(CASES)}")
+    parser.add_argument("--against", default="", metavar="PEER[,PEER]", help=f"peers: {', '.join(HOW_TO_GET)}")
+    parser.add_argument("--samples", type=int, metavar="N", help="blocks a side (default: 20, of the slow cases 10)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where to write all samples")
+    asked = parser.parse_args(arguments)
+    asked.against = [peer for peer in dict.fromkeys(asked.against.split(",")) if peer]
+    for what, given, known in (("NAME", asked.names, CASES), ("--against", asked.against, HOW_TO_GET)):
+        unknown = [name for name in given if name not in known]
+        if unknown:
+            parser.error(f"{what}: got {', '.join(unknown)}, expected any of {', '.join(known)}")
+    if asked.samples is not None and asked.samples < 1:
+        parser.error(f"--samples: got {asked.samples}, expected a whole number of at least 1")
+    try:
+        if asked.json is not None:
+            results.check_writable(asked.json)
+    except OSError as error:
+        parser.error(f"--json: got {asked.json}, expected a file that can be written ({error.strerror})")
+    asked.names = [name for name in CASES if name in asked.names or not asked.names]
+    return asked
+
+
+def available(against: Sequence[str], names: Sequence[str], console: Console) -> list[str]:
+    """Return the peers that some case has and that can be had; say of the others why not and how to get them."""
+    wanted = [peer for peer in against if any(peer in CASES[name].PEERS for name in names)]
+    for peer in (peer for peer in against if peer not in wanted):
+        console.print(f"{peer}: skipped, it is no peer of {', '.join(names)}", style="yellow", soft_wrap=True)
+    problems = {peer: cannot_import(peer) for peer in wanted}
+    for peer, problem in problems.items():
+        if problem:
+            line = f"{peer}: skipped, it cannot be imported ({problem}); get it with {HOW_TO_GET[peer]}"
+            console.print(line, style="yellow", soft_wrap=True)
+    if jax.default_backend() != "cpu" and wanted:
+        console.print(f"peers run on the CPU, jaxnn on {jax.default_backend()}", style="yellow")
+    return [peer for peer, problem in problems.items() if not problem]
+
+
+def run(asked: argparse.Namespace, peers: list[str], where: dict, all_rows: list[dict], console: Console) -> int:
+    """Measure the cases one after the other, add their rows and write the file after each; return the exit status."""
+    status = 0
+    for name in asked.names:
+        case = CASES[name]
+        for variant in case.VARIANTS:
+            console.print(f"{name} {variant} ...", style="dim")
+            try:
+                sides = case.sides(variant, peers)
+            except Different as error:
+                console.print(f"{name} {variant}: not measured, {error}", style="red", soft_wrap=True)
+                status = FAILED
+                continue
+            all_rows += results.rows(name, variant, alternate(sides, asked.samples or case.SAMPLES))
+            if asked.json is not None:
+                results.write(asked.json, where, all_rows)
+    return status
+
+
+def report(console: Console, all_rows: list[dict], where: dict) -> None:
+    """Print the table, what each case is, how jaxnn stands to its peers, and what casts doubt on the results."""
+    if not all_rows:
+        return
+    results.print_whole(results.table(all_rows))
+    for name in dict.fromkeys(row["case"] for row in all_rows):
+        console.print(f"{name}: {CASES[name].WHAT}", soft_wrap=True)
+    for row in all_rows:
+        if row["ratio"]:
+            share = f"jaxnn takes {results.interval(results.inverse(row['ratio']))} of the time of {row['who']}"
+            console.print(f"{row['case']} {row['variant']}: {share}", soft_wrap=True)
+    for line in results.warnings(all_rows, where["load"]):
+        console.print(f"warning: {line}", style="yellow", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,22 @@
+"""The convolutional network of lecture section 8.5: one update on 128 digits."""
+
+from collections.abc import Collection
+
+import numpy as np
+
+from benchmarks import digits
+from benchmarks.timing import Side
+from jaxnn import networks
+
+WHAT = "an update of the convolutional network, 3,149,394 parameters, batch 128, dropout and RMSprop"
+VARIANTS = ("float32",)
+PEERS = ("torch",)
+SAMPLES = 10
+UPDATES = 10  # an epoch
+
+
+def sides(variant: str, peers: Collection[str]) -> dict[str, Side]:
+    """Return what runs a block of updates, by name: jaxnn's own and the peers', once they are known to agree."""
+    images, y = digits.first_digits(UPDATES)
+    x = images[..., None].astype(np.dtype(variant))  # 0 to 255, as in the lecture
+    return digits.sides(networks.cnn, x, y, "cnn", peers)

@@ -1,0 +1,80 @@
+"""What the two MNIST cases share: the digits, jaxnn's side, and the check that a peer's network is the same one."""
+
+from collections.abc import Collection
+from types import ModuleType
+
+import jax
+import numpy as np
+
+import jaxnn
+from benchmarks.agreement import agree
+from benchmarks.timing import Side, fit_side
+
+BATCH = 128
+CHECKED = 5  # updates whose losses are compared
+
+
+def first_digits(updates: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first training digits, as many as `updates` batches take: `(n, 28, 28)` in 0..255 and their labels."""
+    mnist = jaxnn.load_mnist()
+    return mnist.x_train[: updates * BATCH], mnist.y_train[: updates * BATCH]
+
+
+def sides(network: ModuleType, x: np.ndarray, y: np.ndarray, model: str, peers: Collection[str]) -> dict[str, Side]:
+    """Return jaxnn's side and the peers' for training `network` on the digits; raise `Different` if they disagree.
+
+    `x` as `jaxnn.networks.mlp` or `cnn` take it, float32; `model` is the network's name in
+    `benchmarks.peers.torch_peer`.
+    """
+    params = network.init(jax.random.key(20240402))
+    found = {"jaxnn": jaxnn_side(network, params, x, y)}
+    if "torch" in peers:
+        from benchmarks.peers import torch_peer
+
+        peer = torch_peer.MODELS[model]
+        check_first_batch(network, params, x[:BATCH], y[:BATCH], peer)
+        check_first_steps(network, params, x[: CHECKED * BATCH], y[: CHECKED * BATCH], peer)
+        found["torch"] = torch_peer.training_side(peer, params, x, y, BATCH)
+    return found
+
+
+def jaxnn_side(network: ModuleType, params, x: np.ndarray, y: np.ndarray) -> Side:
+    """Return training as users call it: shuffled batches of 128, dropout, RMSprop; a unit is one epoch.
+
+    Each epoch is a program of its own, as with all the digits: over the few of a block, many would be one program.
+    """
+    return fit_side(
+        network.metrics_and_grad,
+        params,
+        jaxnn.rmsprop(),
+        (jax.device_put(x), jax.device_put(y)),
+        epochs=1,
+        updates=-(-len(x) // BATCH),
+        batch_size=BATCH,
+        key=jax.random.key(0),
+        with_key=True,
+        progress_every=1,
+    )
+
+
+def check_first_batch(network: ModuleType, params, x, y, peer, tolerance: float = 2e-5) -> None:
+    """Raise `Different` unless loss and gradient of one batch agree to float32's accuracy, dropout switched off."""
+    with jax.default_matmul_precision("highest"):
+        loss, grads = network.value_and_grad(params, x, y)
+    peer_loss, peer_grads = peer.value_and_grad(params, x, y)
+    agree("the loss of the first batch", loss, peer_loss, tolerance)
+    ours = peer.layout(grads)
+    for number, (expected, actual) in enumerate(zip(ours, peer_grads, strict=True)):
+        agree(f"the gradient of parameter {number}", expected, actual, tolerance)
+
+
+def check_first_steps(network: ModuleType, params, x, y, peer, tolerance: float = 1e-3) -> None:
+    """Raise `Different` unless the mean loss over the first batches of training agrees, dropout switched off.
+
+    Here Keras' epsilon is inside RMSprop's root and PyTorch's outside it: both are made too small to matter.
+    """
+    data, optimizer = (x, y), jaxnn.rmsprop(epsilon=1e-30)
+    with jax.default_matmul_precision("highest"):
+        history = jaxnn.fit(network.metrics_and_grad, params, optimizer, data, epochs=1, batch_size=BATCH).history
+    loss, _ = peer.first_epoch(params, x, y, BATCH)
+    agree("the mean loss of the first steps", history["loss"][0], loss, tolerance)

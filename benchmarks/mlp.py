@@ -1,0 +1,22 @@
+"""The dense network of lecture section 8.3: one update on 128 digits."""
+
+from collections.abc import Collection
+
+import numpy as np
+
+from benchmarks import digits
+from benchmarks.timing import Side
+from jaxnn import networks
+
+WHAT = "an update of the 784-512-10 network, batch 128, dropout and RMSprop"
+VARIANTS = ("float32",)
+PEERS = ("torch",)
+SAMPLES = 20
+UPDATES = 150  # an epoch: 60 MB of digits, too many for the caches, as all of MNIST is
+
+
+def sides(variant: str, peers: Collection[str]) -> dict[str, Side]:
+    """Return what runs a block of updates, by name: jaxnn's own and the peers', once they are known to agree."""
+    images, y = digits.first_digits(UPDATES)
+    x = images.reshape(len(images), -1).astype(np.dtype(variant)) / 255
+    return digits.sides(networks.mlp, x, y, "mlp", peers)

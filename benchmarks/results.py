@@ -1,0 +1,165 @@
+"""A run's results: the rows, the JSON file that holds them, and the table that shows them."""
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.statistics import iqr, is_noisy, ratio
+from benchmarks.timing import Timing
+from jaxnn.environment import cores, environment, version
+
+SCHEMA = 1
+SHORTEST_USEFUL = 0.1  # seconds of a block, which the warm-up can misjudge where the machine was busy
+THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_WAIT_POLICY")
+
+
+class Unusable(ValueError):
+    """A file that is no result of `python -m benchmarks`: the message says what is wrong with it."""
+
+
+def surroundings(peers: Iterable[str]) -> dict:
+    """Return where the run took place: jaxnn's `environment()`, the peers' versions, threads, the load average."""
+    settings = {name: os.environ[name] for name in THREAD_SETTINGS if name in os.environ}
+    return {**environment(), **{peer: version(peer) for peer in peers}, "threads": cores(), **settings, "load": load()}
+
+
+def load() -> float | None:
+    """Return the load average of the last minute, None where the system has none."""
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+
+
+def rows(case: str, variant: str, timings: dict[str, Timing]) -> list[dict]:
+    """Return one row for each side; `ratio` is its median over jaxnn's and the bootstrap interval of that."""
+    ours = timings["jaxnn"].samples
+    return [
+        {
+            "case": case,
+            "who": who,
+            "variant": variant,
+            "unit": "s/step",
+            "median": float(np.median(timing.samples)),
+            "min": min(timing.samples),
+            "iqr": iqr(timing.samples),
+            "ratio": None if who == "jaxnn" else ratio(timing.samples, ours)._asdict(),
+            "first_call": timing.first_call,
+            "steps": timing.steps,
+            "block": timing.block,
+            "samples": timing.samples,
+        }
+        for who, timing in timings.items()
+    ]
+
+
+def table(all_rows: Sequence[dict]) -> Table:
+    """Return the results as a table that is Markdown too."""
+    shown = Table(box=box.MARKDOWN)
+    for header in ("case", "variant", "who"):
+        shown.add_column(header, no_wrap=True)
+    for header in ("median", "IQR", "min", "first call", "median / jaxnn's"):
+        shown.add_column(header, justify="right", no_wrap=True)
+    for row in all_rows:
+        times = (duration(row[name]) for name in ("median", "iqr", "min", "first_call"))
+        shown.add_row(row["case"], row["variant"], row["who"], *times, interval(row["ratio"]))
+    return shown
+
+
+def print_whole(shown: Table) -> None:
+    """Print a table that is to be pasted elsewhere: whole, however narrow the screen."""
+    console = Console(highlight=False, markup=False)
+    console.width = max(console.width, 120)
+    console.print(shown, soft_wrap=True)
+
+
+def interval(value: dict | None) -> str:
+    """Return a ratio and its interval as they are shown."""
+    return "" if value is None else f"{value['value']:.2f} ({value['low']:.2f} to {value['high']:.2f})"
+
+
+def inverse(value: dict) -> dict:
+    """Return a ratio the other way round, and its interval."""
+    return {"value": 1 / value["value"], "low": 1 / value["high"], "high": 1 / value["low"]}
+
+
+def duration(seconds: float) -> str:
+    """Return seconds with three digits and a unit that suits."""
+    scale, unit = next(((s, u) for s, u in ((1, "s"), (1e-3, "ms")) if seconds >= s), (1e-6, "us"))
+    value = seconds / scale
+    return f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f} {unit}" if value >= 0.01 else f"0 {unit}"
+
+
+def warnings(all_rows: Sequence[dict], load_before: float | None) -> list[str]:
+    """Return what casts doubt on the results, one line each."""
+    found = []
+    if load_before is not None and load_before > cores():
+        found.append(f"the load average before was {load_before:.1f} on {cores()} cores: something else was running")
+    for row in all_rows:
+        name = f"{row['case']} {row['variant']} {row['who']}"
+        if is_noisy(row["samples"]):
+            found.append(f"{name}: too noisy to tell, the interquartile range is above 10 % of the median")
+        if row["block"] < SHORTEST_USEFUL:
+            found.append(
+                f"{name}: a block took {duration(row['block'])}, expected at least {duration(SHORTEST_USEFUL)}"
+            )
+    return found
+
+
+def check_writable(path: Path) -> None:
+    """Make the folder of `path` and write a file that vanishes at once there; OSError where that cannot be done."""
+    if path.is_dir():
+        raise IsADirectoryError(0, "it is a folder")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tempfile.TemporaryFile(dir=path.parent).close()
+
+
+def write(path: Path, where: dict, all_rows: Sequence[dict]) -> None:
+    """Write the file under a temporary name in the same folder and rename it."""
+    text = json.dumps({"schema": SCHEMA, "environment": where, "rows": list(all_rows)}, indent=1, allow_nan=False)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text + "\n")
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def read(path: Path) -> dict:
+    """Return what `write` wrote; raise `Unusable` for anything else."""
+    try:
+        run = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise Unusable(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise Unusable(f"{path}: not JSON ({error})") from error
+    schema = run.get("schema") if isinstance(run, dict) else None
+    if schema != SCHEMA:
+        raise Unusable(f"{path}: schema {schema!r}, expected {SCHEMA}: a file that `python -m benchmarks --json` wrote")
+    if not isinstance(run.get("environment"), dict) or not isinstance(run.get("rows"), list):
+        raise Unusable(f"{path}: environment or rows missing, expected an object and a list")
+    for number, row in enumerate(run["rows"]):
+        if not is_row(row):
+            expected = "case, who and variant, and positive numbers as samples"
+            raise Unusable(f"{path}: row {number} cannot be used, expected {expected}")
+    return run
+
+
+def is_row(row) -> bool:
+    """Return whether the row has what `compare` needs."""
+    if not isinstance(row, dict) or not all(isinstance(row.get(name), str) for name in ("case", "who", "variant")):
+        return False
+    samples = row.get("samples")
+    return isinstance(samples, list) and len(samples) > 0 and all(map(is_time, samples))
+
+
+def is_time(value) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0

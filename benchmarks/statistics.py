@@ -1,0 +1,52 @@
+"""What can be said of a handful of times: their middle, their spread, and how sure a ratio of two medians is."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+NOISY = 0.10  # interquartile range over median, above which the machine is too noisy to tell
+CHANGE = 0.05  # a smaller change than this is not worth a verdict
+CONFIDENCE = 0.95
+RESAMPLES = 5000
+
+
+class Ratio(NamedTuple):
+    """A ratio of two medians and the interval that holds it with 95 % confidence."""
+
+    value: float
+    low: float
+    high: float
+
+
+def iqr(samples) -> float:
+    """Return the interquartile range, by NumPy's linear interpolation between the samples."""
+    low, high = np.percentile(samples, [25, 75])
+    return float(high - low)
+
+
+def is_noisy(samples) -> bool:
+    """Return whether the interquartile range is above a tenth of the median."""
+    return iqr(samples) > NOISY * float(np.median(samples))
+
+
+def ratio(over, under) -> Ratio:
+    """Return `median(over) / median(under)` with its percentile bootstrap interval: both sets are drawn anew, apart.
+
+    The draws are the same ones each time. One sample a side gives an interval of no width: it says nothing then.
+    Efron and Tibshirani (1993), An Introduction to the Bootstrap, section 13.3.
+    """
+    rng = np.random.default_rng(0)
+    draws = _medians(rng, over) / _medians(rng, under)
+    low, high = np.percentile(draws, [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)])
+    return Ratio(float(np.median(over) / np.median(under)), float(low), float(high))
+
+
+def _medians(rng, samples):
+    return np.median(rng.choice(np.asarray(samples), (RESAMPLES, len(samples))), axis=1)
+
+
+def verdict(change: Ratio) -> str:
+    """Return "slower" or "faster" for new over old if the interval excludes 1 and the change is above 5 %, else ""."""
+    if abs(change.value - 1) <= CHANGE or change.low <= 1 <= change.high:
+        return ""
+    return "slower" if change.value > 1 else "faster"

@@ -1,0 +1,88 @@
+"""Tests for the cases and their peers, on few digits and few steps: both sides compute the same, and it is seen."""
+
+import jax
+import numpy as np
+import pytest
+
+from benchmarks import cnn, hidden, mlp
+from benchmarks.__main__ import CASES
+from benchmarks.agreement import Different
+from benchmarks.peers import HOW_TO_GET, numpy_peer
+from jaxnn import networks
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_a_case_says_what_it_is(case):
+    assert case.WHAT and case.VARIANTS and case.SAMPLES > 0 and set(case.PEERS) <= HOW_TO_GET.keys()
+
+
+@pytest.mark.parametrize("variant", hidden.VARIANTS)
+def test_hidden_sides_agree_and_run(variant):
+    sides = hidden.sides(variant, ["numpy"])  # raises where they differ
+    assert list(sides) == ["jaxnn", "numpy", "numpy in place"]
+    assert {side(1).steps for side in sides.values()} == {hidden.STEPS}
+
+
+@pytest.mark.parametrize("descend", numpy_peer.FORMS.values(), ids=numpy_peer.FORMS.keys())
+@pytest.mark.parametrize("variant", hidden.VARIANTS)
+def test_numpy_equals_plain_descent_on_jaxs_own_gradient_and_keeps_the_precision(descend, variant):
+    with jax.enable_x64(variant == "float64"):
+        params, (x, y) = hidden.start(variant)
+        after, costs = descend(*numpy_peer.columns(params, x, y), hidden.RATE, 3)
+        for step in range(3):
+            value, grads = jax.value_and_grad(networks.hidden_layer.loss)(params, x, y)
+            np.testing.assert_allclose(costs[step], value, rtol=hidden.TOLERANCE[variant])
+            params = jax.tree.map(lambda p, g: p - hidden.RATE * g, params, grads)
+        for name, value in params.items():
+            assert after[name].dtype == variant
+            np.testing.assert_allclose(
+                after[name].T.reshape(value.shape), value, rtol=1e-4 if variant == "float32" else 1e-12
+            )
+
+
+def test_numpy_leaves_its_arguments_alone():
+    params, data = hidden.start("float32")
+    columns = numpy_peer.columns(params, *data)
+    before = jax.tree.map(np.copy, columns)
+    for descend in numpy_peer.FORMS.values():
+        descend(*columns, hidden.RATE, 2)
+    jax.tree.map(np.testing.assert_array_equal, columns, before)
+
+
+def test_a_wrong_peer_is_seen(monkeypatch):
+    def too_fast(params, x, y, rate, steps):
+        return numpy_peer.plain(params, x, y, 1.01 * rate, steps)
+
+    monkeypatch.setitem(numpy_peer.FORMS, "numpy", too_fast)
+    with pytest.raises(Different, match="numpy's costs: the relative difference is"):
+        hidden.sides("float64", ["numpy"])
+
+
+@pytest.mark.parametrize("case", [mlp, cnn], ids=["mlp", "cnn"])
+def test_jaxnns_side_of_the_digits_runs(monkeypatch, case):
+    monkeypatch.setattr(case, "UPDATES", 1)
+    (side,) = case.sides("float32", []).values()
+    assert side(2).steps == 2
+
+
+@pytest.mark.parametrize("case", [mlp, cnn], ids=["mlp", "cnn"])
+def test_torch_computes_the_same(monkeypatch, case):
+    pytest.importorskip("torch", reason="PyTorch is an optional peer")
+    monkeypatch.setattr(case, "UPDATES", 2)
+    sides = case.sides("float32", ["torch"])  # raises where they differ
+    assert sides["torch"](1).steps == 2
+
+
+def test_another_network_in_torch_is_seen(monkeypatch):
+    pytest.importorskip("torch", reason="PyTorch is an optional peer")
+    from benchmarks.peers import torch_peer
+
+    def shifted():  # the zeros on the other sides
+        layers = torch_peer.build_cnn()
+        layers[2] = torch_peer.nn.ZeroPad2d((1, 0, 1, 0))
+        return layers
+
+    monkeypatch.setattr(cnn, "UPDATES", 1)
+    monkeypatch.setitem(torch_peer.MODELS, "cnn", torch_peer.MODELS["cnn"]._replace(build=shifted))
+    with pytest.raises(Different, match="first batch"):
+        cnn.sides("float32", ["torch"])

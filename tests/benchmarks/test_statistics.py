@@ -1,0 +1,64 @@
+"""Tests for `benchmarks/statistics.py`."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.statistics import Ratio, iqr, is_noisy, ratio, verdict
+
+TIMES = st.lists(st.floats(0.5, 2.0), min_size=3, max_size=12)
+
+
+def test_iqr_by_hand():
+    # Of 1..5 the quartiles are 2 and 4; of 1..4 they lie a quarter of the way between neighbours: 1.75 and 3.25.
+    assert iqr([5, 1, 4, 2, 3]) == 2
+    assert iqr([4, 1, 2, 3]) == 1.5
+    assert iqr([7.0]) == 0
+
+
+def test_noisy_is_above_a_tenth_of_the_median():
+    assert not is_noisy([10.0, 10.4, 10.0, 9.6, 10.0])
+    assert is_noisy([10.0, 11.5, 10.0, 9.0, 12.0])  # quartiles 10 and 11.5
+    assert not is_noisy([9.5, 9.5, 10.0, 10.5, 10.5])  # quartiles 9.5 and 10.5: a tenth is not above it
+
+
+def test_ratio_of_constant_times_is_certain():
+    assert ratio([6.0] * 5, [2.0] * 7) == Ratio(3.0, 3.0, 3.0)
+
+
+def test_ratio_is_of_medians_and_inside_its_interval():
+    found = ratio([1.0, 2.0, 30.0], [4.0, 1.0, 5.0])
+    assert found.value == 0.5 and found.low < 0.5 < found.high
+
+
+def test_interval_by_enumeration():
+    # Medians of 3 draws out of {1, 2, 3}: 7/27 are 1, 13/27 are 2, 7/27 are 3, so 2.5 % and 97.5 % are 1 and 3.
+    assert ratio([1.0, 2.0, 3.0], [1.0]) == Ratio(2.0, 1.0, 3.0)
+
+
+def test_interval_covers_the_truth_about_as_often_as_promised():
+    rng = np.random.default_rng(1)
+    intervals = [ratio(*rng.normal(10, 1, (2, 20))) for _ in range(60)]
+    assert sum(found.low <= 1 <= found.high for found in intervals) >= 50  # 57 expected
+
+
+@settings(max_examples=15, deadline=None)
+@given(TIMES, TIMES, st.floats(0.1, 10))
+def test_ratio_scales_with_its_first_argument(over, under, factor):
+    scaled, plain = ratio(np.multiply(over, factor), under), ratio(over, under)
+    np.testing.assert_allclose(scaled, np.multiply(plain, factor), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (Ratio(1.2, 1.1, 1.3), "slower"),
+        (Ratio(0.8, 0.7, 0.9), "faster"),
+        (Ratio(1.2, 0.9, 1.3), ""),  # the interval holds 1
+        (Ratio(1.04, 1.03, 1.05), ""),  # certain, but small
+        (Ratio(0.96, 0.95, 0.97), ""),
+    ],
+)
+def test_verdict(change, expected):
+    assert verdict(change) == expected

@@ -1,0 +1,150 @@
+"""The convolution against four nested loops, forwards and backwards, in both of its formulations."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from jaxnn.errors import InvalidArgument
+from jaxnn.ops import conv2d, conv2d_bwd, conv2d_fwd, convolution
+
+
+def loops(x, w, b, g, stride, padding, dilation):
+    """Return the convolution and its three cotangents, straight from the definition."""
+    (s, t), (d, e) = stride, dilation
+    (top, bottom), (left, right) = padding
+    n, h, width, _ = x.shape
+    kh, kw, _, _ = w.shape
+    padded = np.pad(x, ((0, 0), *padding, (0, 0)))
+    h2 = (h + top + bottom - (kh - 1) * d - 1) // s + 1
+    w2 = (width + left + right - (kw - 1) * e - 1) // t + 1
+    y = np.tile(b, (n, h2, w2, 1)).astype(float)
+    g = g(y.shape)
+    dx, dw = np.zeros_like(padded), np.zeros_like(w)
+    for i in range(h2):
+        for j in range(w2):
+            for u in range(kh):
+                for v in range(kw):
+                    pixel = padded[:, i * s + u * d, j * t + v * e]
+                    y[:, i, j] += pixel @ w[u, v]
+                    dx[:, i * s + u * d, j * t + v * e] += g[:, i, j] @ w[u, v].T
+                    dw[u, v] += pixel.T @ g[:, i, j]
+    return y, g, (dx[:, top : top + h, left : left + width], dw, g.sum(axis=(0, 1, 2)))
+
+
+def close(actual, expected):
+    np.testing.assert_allclose(actual, expected, rtol=1e-12, atol=1e-12)
+
+
+pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
+edges = st.tuples(st.integers(0, 2), st.integers(0, 2))
+
+
+@settings(max_examples=8, deadline=None, phases=[Phase.generate])  # each example is compiled: shrinking takes minutes
+@given(pairs, pairs, pairs, st.tuples(edges, edges), st.sampled_from([(1, 1), (1, 2), (2, 1)]), pairs, pairs)
+def test_both_formulations_are_the_loops(kernel, channels, stride, padding, dilation, batch, beyond):
+    reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
+    image = [max(1, r - sum(p)) + more - 1 for r, p, more in zip(reach, padding, beyond, strict=True)]
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(batch[0], *image, channels[0])), rng.normal(size=(*kernel, *channels))
+    b = rng.normal(size=channels[1])
+    y, g, (dx, dw, _) = loops(x, w, b, lambda shape: rng.normal(size=shape), stride, padding, dilation)
+    geometry = convolution._geometry(x.shape, w.shape, stride, padding, dilation)
+
+    @jax.jit
+    def both(x, w, g):
+        forwards = [f(geometry, x, w) for f in (convolution._by_products, convolution._by_lax)]
+        return forwards, [f(geometry, x, w, g) for f in (convolution._by_products_bwd, convolution._by_lax_bwd)]
+
+    for ours in zip(*both(x, w, g), strict=True):
+        jax.tree.map(close, ours, (y - b, (dx, dw)))
+
+
+OPTIONS = {"stride": (2, 1), "padding": ((1, 0), (0, 2)), "dilation": (1, 2)}
+
+
+def test_the_operation_is_the_loops():
+    rng = np.random.default_rng(0)
+    x, w, b = rng.normal(size=(2, 6, 5, 3)), rng.normal(size=(2, 3, 3, 2)), rng.normal(size=2)
+    y, g, cotangents = loops(x, w, b, lambda shape: rng.normal(size=shape), **OPTIONS)
+    out, residuals = conv2d_fwd(x, w, b, **OPTIONS)
+    jax.tree.map(close, (out, conv2d_bwd(residuals, g, **OPTIONS)), (y, cotangents))
+
+
+def test_by_hand():
+    x, w = jnp.arange(9.0).reshape(1, 3, 3, 1), jnp.array([[1.0, 2], [3, 4]]).reshape(2, 2, 1, 1)
+    # 0*1 + 1*2 + 3*3 + 4*4 = 27, and 10 more for each step to the right, 30 for each step down; then the bias.
+    expected = np.array([[27.0, 37], [57, 67]]) + 0.5
+    np.testing.assert_array_equal(conv2d(x, w, jnp.array([0.5]))[0, :, :, 0], expected)
+
+
+@pytest.mark.parametrize("name", ["same", "SAME", "valid", "VALID"])
+@pytest.mark.parametrize(
+    ("image", "kernel", "stride", "dilation"),
+    [((5, 4), (3, 2), (1, 1), 1), ((6, 7), (2, 4), (2, 3), 1), ((7, 5), (2, 3), (1, 2), 2)],
+)
+def test_padding_by_name_is_that_of_lax(name, image, kernel, stride, dilation):
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(2, *image, 3)), rng.normal(size=(*kernel, 3, 2))
+    expected = jax.lax.conv_general_dilated(
+        x, w, stride, name.upper(), rhs_dilation=(dilation, dilation), dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+    y = conv2d(x, w, np.zeros(2), stride=stride, padding=name, dilation=dilation)
+    np.testing.assert_allclose(y, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_same_puts_the_odd_zero_at_the_bottom_and_right():
+    x, w = jnp.arange(1.0, 5).reshape(1, 2, 2, 1), jnp.array([[0.0, 0], [0, 1]]).reshape(2, 2, 1, 1)
+    np.testing.assert_array_equal(conv2d(x, w, jnp.zeros(1), padding="same")[0, :, :, 0], [[4, 0], [0, 0]])
+
+
+def test_whole_number_images_in_both_formulations():
+    x, w = np.arange(2 * 4 * 3, dtype=np.uint8).reshape(2, 4, 3, 1), np.random.default_rng(0).normal(size=(2, 2, 1, 3))
+    geometry = convolution._geometry(x.shape, w.shape, 1, "valid", 1)
+    expected = convolution._by_products(geometry, x.astype(float), w)
+    for forward in (convolution._by_products, convolution._by_lax):
+        np.testing.assert_allclose(forward(geometry, x, w), expected, rtol=1e-12)
+
+
+def call(x=(1, 5, 6, 2), w=(2, 3, 2, 4), b=(4,), **options):
+    return conv2d(jnp.ones(x), jnp.ones(w), jnp.ones(b), **options)
+
+
+@pytest.mark.parametrize(
+    ("named", "wrong"),
+    [
+        ("x", {"x": (5, 6, 2)}),
+        ("x", {"x": (0, 5, 6, 2)}),
+        ("w", {"w": (2, 3, 1, 4)}),
+        ("w", {"w": (2, 3, 2)}),
+        ("w", {"w": (0, 3, 2, 4)}),
+        ("w", {"w": (6, 3, 2, 4)}),
+        ("w", {"dilation": (1, 3)}),
+        ("b", {"b": (3,)}),
+        ("b", {"b": (1,)}),
+        ("stride", {"stride": 0}),
+        ("stride", {"stride": (1, -1)}),
+        ("stride", {"stride": (1, 1, 1)}),
+        ("stride", {"stride": True}),
+        ("stride", {"stride": 1.5}),
+        ("stride", {"stride": (1.5, 1)}),
+        ("stride", {"stride": None}),
+        ("dilation", {"dilation": 0}),
+        ("padding", {"padding": "full"}),
+        ("padding", {"padding": ((0, 0), (0, -1))}),
+        ("padding", {"padding": ((0, 0),)}),
+        ("padding", {"padding": (1, 1)}),
+        ("padding", {"padding": 1}),
+        ("padding", {"padding": ((0.5, 0), (0, 0))}),
+    ],
+)
+def test_what_cannot_be_right_is_refused_by_name(named, wrong):
+    with pytest.raises(InvalidArgument, match=f"^{named}: got"):
+        call(**wrong)
+
+
+@pytest.mark.parametrize("stride", [np.int64(2), [2, 2], (np.int32(2), 2)])
+def test_whole_numbers_of_any_make_are_taken(stride):
+    assert call(stride=stride).shape == (1, 2, 2, 4)
