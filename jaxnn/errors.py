@@ -38,12 +38,12 @@ def check_positive_int(name: str, value: Any) -> None:
     require(whole and value >= 1, name, repr(value), "a whole number of at least 1")
 
 
-def as_sizes(name: str, value: Any, count: int, least: int = 1) -> tuple[int, ...]:
-    """Return `count` whole numbers of at least `least`, given as a sequence of them."""
-    sizes = tuple(value) if isinstance(value, tuple | list) else ()
+def as_pair(name: str, value: Any, least: int = 1) -> tuple[int, int]:
+    """Return two whole numbers of at least `least`, given as a sequence of them."""
+    sizes = list(value) if isinstance(value, tuple | list) else []
     whole = [isinstance(n, int | np.integer) and not isinstance(n, bool) and n >= least for n in sizes]
-    require(len(sizes) == count and all(whole), name, repr(value), f"{count} whole numbers of at least {least}")
-    return tuple(int(n) for n in sizes)
+    require(len(sizes) == 2 and all(whole), name, repr(value), f"two whole numbers of at least {least}")
+    return int(sizes[0]), int(sizes[1])
 
 
 def check_share(name: str, value: Any) -> None:
@@ -88,6 +88,17 @@ def check_finite(name: str, x: Any) -> None:
     if bad.any():
         first = tuple(int(i) for i in np.argwhere(bad)[0])
         require(False, name, f"{values[first]} at index {first}", "finite numbers only")
+
+
+def check_probabilities(name: str, y: Any) -> None:
+    """Numbers in [0, 1]; says where the first other one is."""
+    if not is_concrete(y):
+        return
+    values = np.asarray(y)
+    bad = ~((values >= 0) & (values <= 1))
+    if bad.any():
+        first = tuple(int(i) for i in np.argwhere(bad)[0])
+        require(False, name, f"{values[first]} at index {first}", "numbers in [0, 1]")
 
 
 def check_labels(name: str, y: Any, n_classes: int) -> None:

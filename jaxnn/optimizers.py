@@ -6,24 +6,28 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxnn.errors import check_positive, require
+from jaxnn.errors import check_positive, check_share, require
 
 if TYPE_CHECKING:  # optax takes a tenth of the time of `import jax`: imported where it is called
     import optax
 
 
-@cache  # one object for the same settings, so that one compiled program serves every fit with them
 def rmsprop(learning_rate: float = 1e-3, rho: float = 0.9, epsilon: float = 1e-7) -> "optax.GradientTransformation":
     r"""Return RMSprop exactly as Keras runs it, $\epsilon$ inside the root, no bias correction, $v_0 = 0$.
 
     $v \leftarrow \rho v + (1 - \rho) g^2$, $w \leftarrow w - \lambda g / \sqrt{v + \epsilon}$ (lecture section 8.3;
     Keras 3.15).
     """
+    check_positive("learning_rate", learning_rate)
+    check_share("rho", rho)
+    check_positive("epsilon", epsilon)
+    return _rmsprop(float(learning_rate), float(rho), float(epsilon))
+
+
+@cache  # one object for the same settings, so that one compiled program serves every fit with them
+def _rmsprop(learning_rate, rho, epsilon):
     import optax
 
-    check_positive("learning_rate", learning_rate)
-    require(0 <= rho < 1, "rho", rho, "a number in [0, 1)")
-    check_positive("epsilon", epsilon)
     return optax.rmsprop(learning_rate, decay=rho, eps=epsilon)
 
 
@@ -34,7 +38,6 @@ class RpropState(NamedTuple):
     signs: Any
 
 
-@cache
 def rprop_plus(
     initial_step: float = 0.1,
     decrease: float = 0.5,
@@ -55,13 +58,18 @@ def rprop_plus(
     With the package's defaults the largest step is the first one, so steps never grow above 0.1 (lecture section 7;
     Riedmiller and Braun 1993). optax has no such transformation that takes steps back.
     """
-    import optax
-
     for name, value in {"initial_step": initial_step, "smallest": smallest, "largest": largest}.items():
         check_positive(name, value)
     require(0 < decrease < 1, "decrease", decrease, "a factor in (0, 1)")
     require(increase > 1, "increase", increase, "a factor above 1")
     require(smallest <= largest, "smallest", smallest, f"at most largest = {largest}")
+
+    return _rprop_plus(*(float(setting) for setting in (initial_step, decrease, increase, smallest, largest)))
+
+
+@cache
+def _rprop_plus(initial_step, decrease, increase, smallest, largest):
+    import optax
 
     def init(params):
         return RpropState(

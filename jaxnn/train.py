@@ -125,8 +125,10 @@ def _run(state, parts, keys, value_and_grad, optimizer, metrics, batch, with_key
         if full == 1 and not rest:
             state, record = step(state, (None, key))
             return state, jax.tree.map(lambda value: value[None], record)
-        order_key, *keys = [None, None] if key is None else jax.random.split(key)
-        order, keys = _order(order_key, len(x)), None if key is None else jax.random.split(keys[0], full + 1)
+        order, keys = jnp.arange(len(x)), None
+        if key is not None:
+            order_key, noise_key = jax.random.split(key)
+            order, keys = jax.random.permutation(order_key, len(x)), jax.random.split(noise_key, full + 1)
         state, record = lax.scan(
             step, state, (order[: full * batch].reshape(full, batch), None if keys is None else keys[:full])
         )
@@ -153,10 +155,6 @@ def _compiled(backend):
 def _options(backend):
     # XLA's CPU compiler uses half of an AVX-512 register unless told otherwise; lesser machines take what they have.
     return {"xla_cpu_prefer_vector_width": 512} if backend == "cpu" else None
-
-
-def _order(key, n):
-    return jnp.arange(n) if key is None else jax.random.permutation(key, n)
 
 
 class Restarts(NamedTuple):
@@ -267,6 +265,7 @@ def predict(apply: Callable, params: Any, x: Array | np.ndarray, *, batch_size: 
     x = x if isinstance(x, jax.Array) else np.asarray(x)
     require(np.ndim(x) > 0 and len(x) > 0, "x", f"shape {np.shape(x)}", "at least one example")
     check_finite("x", x)
+    _check_precision("x", x, params)
     run = jax.jit(apply)
     return np.concatenate([run(params, x[i : i + batch_size]) for i in range(0, len(x), batch_size)])
 
@@ -298,12 +297,16 @@ def _checked_data(data, params):
     require(y.ndim > 0 and len(y) == len(x), "y", f"shape {y.shape}", f"one row for each of the {len(x)} rows of x")
     check_finite("x", x)
     check_finite("y", y)
-    promised = jnp.result_type(*jax.tree.leaves(params))
-    expected = f"{promised} as in params: convert one of them, or the precision of neither is what it says"
-    for name, part in ("x", x), ("y", y):
-        if jnp.issubdtype(part.dtype, jnp.floating):
-            require(part.dtype == promised, name, f"dtype {part.dtype}", expected)
+    _check_precision("x", x, params)
+    _check_precision("y", y, params)
     return x, y
+
+
+def _check_precision(name, array, params):
+    promised = jnp.result_type(*jax.tree.leaves(params))
+    if jnp.issubdtype(array.dtype, jnp.floating):
+        expected = f"{promised} as in params: convert one of them, or the precision of neither is what it says"
+        require(array.dtype == promised, name, f"dtype {array.dtype}", expected)
 
 
 def _stop_if_diverged(losses, params, epochs_before):

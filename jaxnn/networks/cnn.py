@@ -14,7 +14,7 @@ from jax import lax
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Key
 
-from jaxnn.errors import as_sizes, check_dtype, check_finite, check_shape, require
+from jaxnn.errors import as_pair, check_dtype, check_finite, check_positive_int, check_shape, require
 from jaxnn.losses import accuracy, one_hot, softmax_cross_entropy, softmax_cross_entropy_bwd, softmax_cross_entropy_fwd
 from jaxnn.networks import blocks, mlp
 from jaxnn.ops import conv2d_bwd, conv2d_fwd, max_pool_bwd, max_pool_fwd, relu_bwd, relu_fwd, softplus_bwd, softplus_fwd
@@ -36,9 +36,11 @@ def init(
     `W1` is `(3, 3, channels, filters[0])`, `W2` `(2, 2, filters[0], filters[1])`, `W3` `(features, n_hidden)`, `W4`
     `(n_hidden, n_outputs)`; 3,149,394 numbers with the lecture's sizes.
     """
-    h, w, channels = as_sizes("image", image, 3)
-    filters = as_sizes("filters", filters, 2)
-    require(min(h, w) >= 2, "image", image, "at least 2 x 2 pixels, since they are pooled in pairs")
+    expected = "(height, width, channels), at least 2 x 2 pixels, since they are pooled in pairs, and 1 channel"
+    require(isinstance(image, tuple | list) and len(image) == 3, "image", image, expected)
+    (h, w), channels = as_pair("image", image[:2], least=2), image[2]
+    check_positive_int("image", channels)
+    filters = as_pair("filters", filters)
     check_dtype("dtype", dtype)
     key1, key2, key_head = jax.random.split(key, 3)
     glorot = jax.nn.initializers.glorot_uniform()

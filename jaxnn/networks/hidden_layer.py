@@ -13,7 +13,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from jaxnn.data.rrandom import RRandom
-from jaxnn.errors import check_dtype, check_finite, check_positive_int, check_shape
+from jaxnn.errors import check_dtype, check_finite, check_positive_int, check_probabilities, check_shape
 from jaxnn.losses import bernoulli, sum_squared_error
 from jaxnn.networks.targets import column_targets
 from jaxnn.ops import dense, dense_bwd, sigmoid, sigmoid_bwd
@@ -91,6 +91,7 @@ def apply(params: Params, x: Float[Array, "n d"]) -> Float[Array, "n k"]:
 
 def loss(params: Params, x: Float[Array, "n d"], y: Float[Array, "n k"]) -> Float[Array, ""]:
     r"""Return the cost $-\frac{1}{n} \sum y \log \hat y + (1 - y) \log(1 - \hat y)$; `y` may be `(n,)` if $k = 1$."""
+    check_probabilities("y", y)
     z2 = forward(params, x).Z2
     return bernoulli(z2, column_targets(y, z2.shape)) / len(z2)
 
@@ -106,6 +107,7 @@ def value_and_grad(params: Params, x: Float[Array, "n d"], y: Float[Array, "n k"
     $e^{-|z|}$ serves $\hat y$ and the cost alike, and the cost takes the logarithm of the likelihood, a product,
     instead of adding up $n$ logarithms, which would cost a third of the step.
     """
+    check_probabilities("y", y)
     inputs, a1, z2, y = _forward_columns(params, x, y)
     e = jnp.exp(-jnp.abs(z2))
     a2 = jnp.where(z2 >= 0, 1, e) / (1 + e)

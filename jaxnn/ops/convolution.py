@@ -13,7 +13,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from jaxnn.errors import as_sizes, check_shape, check_sizes, require
+from jaxnn.errors import as_pair, check_shape, check_sizes, require
 
 Pair = int | tuple[int, int]
 Padding = str | tuple[tuple[int, int], tuple[int, int]]
@@ -140,7 +140,7 @@ def _geometry(x_shape, w_shape, stride, padding, dilation):
 
 def _pair(name, value):
     single = isinstance(value, int | np.integer)
-    return as_sizes(name, (value, value) if single else value, 2)
+    return as_pair(name, (value, value) if single else value)
 
 
 def _explicit_padding(padding, sizes, reach, stride):
@@ -154,7 +154,7 @@ def _explicit_padding(padding, sizes, reach, stride):
         rows, columns = [max((-(-n // s) - 1) * s + r - n, 0) for n, r, s in zip(sizes, reach, stride, strict=True)]
         return (rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2)
     both = padding if isinstance(padding, tuple | list) and len(padding) == 2 else (None, None)
-    rows, columns = (as_sizes("padding", edges, 2, least=0) for edges in both)
+    rows, columns = (as_pair("padding", edges, least=0) for edges in both)
     return (rows[0], rows[1]), (columns[0], columns[1])
 
 

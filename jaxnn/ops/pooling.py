@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxnn.errors import as_sizes, check_shape, require
+from jaxnn.errors import as_pair, check_shape, require
 
 Window = tuple[int, int]
 
@@ -40,7 +40,7 @@ def max_pool_bwd(residuals, g, *, size=(2, 2)):
 def windows(x, size):
     """Return the entries of all windows, one array `(n, h2, w2, c)` for each place in the window, row by row."""
     check_shape("x", x, ("n", "h", "w", "c"))
-    (s, t), (n, h, w, c) = as_sizes("size", size, 2), x.shape
+    (s, t), (n, h, w, c) = as_pair("size", size), x.shape
     require(h >= s and w >= t, "size", size, f"a window that fits into an image of {h} x {w}")
     grid = x[:, : h // s * s, : w // t * t].reshape(n, h // s, s, w // t, t, c)
     return [grid[:, :, k, :, m] for k in range(s) for m in range(t)]
