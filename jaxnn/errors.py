@@ -8,6 +8,7 @@ nothing is checked and nothing is paid.
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import dtypes
@@ -113,6 +114,14 @@ def check_labels(name: str, y: Any, n_classes: int) -> None:
     if bad.any():
         first = tuple(int(i) for i in np.argwhere(bad)[0])
         require(False, name, f"{values[first]} at index {first}", expected)
+
+
+def check_key(name: str, key: Any) -> None:
+    """A random key, typed or as the raw numbers of `jax.random.PRNGKey`."""
+    is_key = isinstance(key, jax.Array) and (
+        jnp.issubdtype(key.dtype, dtypes.prng_key) or (key.dtype == np.uint32 and key.ndim == 1)
+    )
+    require(is_key, name, repr(key), "a random key such as jax.random.key(0)")
 
 
 def check_dtype(name: str, dtype: Any) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array
 
-from jaxnn.errors import Diverged, check_finite, check_positive, check_positive_int, check_share, require
+from jaxnn.errors import Diverged, check_finite, check_key, check_positive, check_positive_int, check_share, require
 
 if TYPE_CHECKING:  # optax takes a tenth of the time of `import jax`
     import optax
@@ -70,6 +70,8 @@ def fit(
         validation_split == 0 or metrics is not None, "metrics", None, "a function, since validation_split asks for it"
     )
     require(key is not None or not with_key, "key", None, "a random key, since with_key asks for it")
+    if key is not None:
+        check_key("key", key)
     kept = int(len(x) * (1 - validation_split))
     require(
         kept > 0, "validation_split", validation_split, f"a share that leaves some of the {len(x)} examples to train on"
@@ -206,9 +208,10 @@ def fit_until(
         state = wait_for(advance(state, x, y, threshold, limit))
         _, _, losses, gradients, steps = state
         largest = np.asarray(_largest(gradients))
-        for number in np.flatnonzero(~np.isfinite(losses)):
+        for number in np.flatnonzero(~(np.isfinite(losses) & np.isfinite(largest))):
             raise Diverged(
-                f"loss: got {losses[number]} in restart {number + 1}, step {steps[number]}, expected a finite number"
+                f"loss: got {losses[number]}, with a largest gradient of {largest[number]}, in restart {number + 1}, "
+                f"step {steps[number]}, expected finite numbers"
             )
         running = limit < stepmax and (largest > threshold).any()
         if progress is not None:
@@ -232,7 +235,7 @@ def _restarts(value_and_grad, optimizer, backend):
     def advance(state, x, y, threshold, limit):
         def running(state):
             largest = jnp.max(jnp.stack([jnp.abs(leaf).max() for leaf in jax.tree.leaves(state[3])]))
-            return (largest > threshold) & (state[4] < limit)
+            return (largest > threshold) & (state[4] < limit) & jnp.isfinite(state[2])
 
         return lax.while_loop(running, lambda state: step(state, x, y), state)
 
@@ -303,7 +306,9 @@ def _checked_data(data, params):
 
 
 def _check_precision(name, array, params):
-    promised = jnp.result_type(*jax.tree.leaves(params))
+    leaves = jax.tree.leaves(params)
+    require(bool(leaves), "params", repr(params), "arrays to train")
+    promised = jnp.result_type(*leaves)
     if jnp.issubdtype(array.dtype, jnp.floating):
         expected = f"{promised} as in params: convert one of them, or the precision of neither is what it says"
         require(array.dtype == promised, name, f"dtype {array.dtype}", expected)

@@ -111,3 +111,20 @@ def test_float64_only_where_jax_is_set_up_for_it():
         errors.check_dtype("dtype", jnp.float32)
         with pytest.raises(InvalidArgument, match="^dtype: got float64, of which JAX would make float32"):
             errors.check_dtype("dtype", jnp.float64)
+
+
+@pytest.mark.parametrize("key", [0, None, jnp.arange(2), "key"])
+def test_what_is_no_random_key_is_refused(key):
+    with pytest.raises(InvalidArgument, match="^key: got"):
+        errors.check_key("key", key)
+
+
+@pytest.mark.parametrize("key", [jax.random.key(0), jax.random.PRNGKey(0)])
+def test_random_keys_of_both_makes_are_taken(key):
+    errors.check_key("key", key)
+
+
+@pytest.mark.parametrize("y", [[0.0, 1.5], [-0.1], [float("nan")]])
+def test_what_is_no_probability_is_refused(y):
+    with pytest.raises(InvalidArgument, match="^y: got"):
+        errors.check_probabilities("y", np.array(y))

@@ -116,3 +116,13 @@ def test_what_cannot_be_right_is_refused(named, wrong):
     given = {"starts": starts(2), "data": (X, Y)} | wrong
     with pytest.raises(InvalidArgument, match=f"^{named}: got"):
         fit_until(OBJECTIVE, optimizer=rprop_plus(), **given)
+
+
+def test_a_gradient_that_is_not_finite_stops_the_run_where_it_happens():
+    def turns_bad(params, x, y):
+        bad = params["w"] < 0.85  # after two steps of 0.1
+        return jnp.sum(params["w"]), {"w": jnp.where(bad, jnp.nan, 1.0)}
+
+    begin = {"w": jnp.array([1.0, 9.0])}
+    with pytest.raises(Diverged, match="restart 1, step 3"):
+        fit_until(turns_bad, begin, rprop_plus(), (X, Y), stepmax=20)

@@ -14,7 +14,7 @@ from jax import lax
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Key
 
-from jaxnn.errors import as_pair, check_dtype, check_finite, check_positive_int, check_shape, require
+from jaxnn.errors import as_pair, check_dtype, check_finite, check_key, check_positive_int, check_shape, require
 from jaxnn.losses import accuracy, one_hot, softmax_cross_entropy, softmax_cross_entropy_bwd, softmax_cross_entropy_fwd
 from jaxnn.networks import blocks, mlp
 from jaxnn.ops import conv2d_bwd, conv2d_fwd, max_pool_bwd, max_pool_fwd, relu_bwd, relu_fwd, softplus_bwd, softplus_fwd
@@ -42,6 +42,7 @@ def init(
     check_positive_int("image", channels)
     filters = as_pair("filters", filters)
     check_dtype("dtype", dtype)
+    check_key("key", key)
     key1, key2, key_head = jax.random.split(key, 3)
     glorot = jax.nn.initializers.glorot_uniform()
     head = mlp.init(key_head, (h // 2) * (w // 2) * filters[1], n_hidden, n_outputs, dtype=dtype)

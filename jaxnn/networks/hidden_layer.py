@@ -13,7 +13,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from jaxnn.data.rrandom import RRandom
-from jaxnn.errors import check_dtype, check_finite, check_positive_int, check_probabilities, check_shape
+from jaxnn.errors import check_dtype, check_finite, check_key, check_positive_int, check_probabilities, check_shape
 from jaxnn.losses import bernoulli, sum_squared_error
 from jaxnn.networks.targets import column_targets
 from jaxnn.ops import dense, dense_bwd, sigmoid, sigmoid_bwd
@@ -55,6 +55,7 @@ def init(
     if isinstance(rng_or_key, RRandom):
         lecture = [rng_or_key.runif(rows * columns, -1, 1).reshape(rows, columns) for rows, columns in shapes]
     else:
+        check_key("rng_or_key", rng_or_key)
         keys = jax.random.split(rng_or_key)
         lecture = [jax.random.uniform(k, s, dtype or float, -1, 1) for k, s in zip(keys, shapes, strict=True)]
     w1, w2 = (jnp.asarray(w, dtype).T for w in lecture)

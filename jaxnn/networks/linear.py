@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from jaxnn.errors import check_dtype, check_finite, check_positive_int
+from jaxnn.errors import check_dtype, check_finite, check_key, check_positive_int
 from jaxnn.losses import sum_squared_error, sum_squared_error_bwd, sum_squared_error_fwd
 from jaxnn.networks.targets import column_targets
 from jaxnn.ops import dense, dense_bwd, dense_fwd
@@ -22,6 +22,7 @@ def init(key: Array, n_inputs: int, n_outputs: int = 1, *, dtype: DTypeLike = jn
     check_positive_int("n_inputs", n_inputs)
     check_positive_int("n_outputs", n_outputs)
     check_dtype("dtype", dtype)
+    check_key("key", key)
     weights = jax.nn.initializers.glorot_uniform()(key, (n_inputs, n_outputs), dtype)
     return {"W1": weights, "b1": jnp.zeros(n_outputs, dtype)}
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Key
 
-from jaxnn.errors import check_dtype, check_finite, check_positive_int
+from jaxnn.errors import check_dtype, check_finite, check_key, check_positive_int
 from jaxnn.losses import accuracy, one_hot, softmax_cross_entropy, softmax_cross_entropy_bwd, softmax_cross_entropy_fwd
 from jaxnn.ops import dense_bwd, dense_fwd, dropout_bwd, dropout_fwd, relu_bwd, relu_fwd
 
@@ -23,6 +23,7 @@ def init(
     for name, size in {"n_inputs": n_inputs, "n_hidden": n_hidden, "n_outputs": n_outputs}.items():
         check_positive_int(name, size)
     check_dtype("dtype", dtype)
+    check_key("key", key)
     key1, key2 = jax.random.split(key)
     glorot = jax.nn.initializers.glorot_uniform()
     return {

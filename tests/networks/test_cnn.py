@@ -142,3 +142,11 @@ def test_filters_that_cannot_be_right_are_refused(filters, key):
 def test_images_unlike_those_of_init_are_refused(shape):
     with pytest.raises(InvalidArgument, match="^x: got"):
         cnn.logits(params_of((4, 4, 1), (2, 2)), jnp.ones(shape))
+
+
+@pytest.mark.parametrize(("platform", "convolutions"), [("cpu", False), ("cuda", True), ("tpu", True)])
+def test_accelerators_get_convolutions_and_cpus_matrix_products(platform, convolutions):
+    # lowered, not run: the choice is made once, for the platform that the program is made for
+    params, x, y = params_of((4, 4, 1), (2, 3)), images(3, (4, 4, 1)), np.arange(3) % 3
+    lowered = jax.jit(cnn.value_and_grad).trace(params, x, y).lower(lowering_platforms=(platform,))
+    assert ("stablehlo.convolution" in lowered.as_text()) == convolutions
