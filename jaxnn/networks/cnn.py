@@ -123,7 +123,7 @@ def loss(params: Params, x, y, key: Key[Array, ""] | None = None, *, rate: float
 
 
 def loss_and_metrics(params: Params, x, y, key: Key[Array, ""] | None = None, *, rate: float = 0.5):
-    """Return `(loss, {"accuracy"})`; `jax.value_and_grad(..., has_aux=True)` of it stands for `metrics_and_grad`."""
+    """Return `(loss, {"accuracy"})`; autodiff of it, with `has_aux=True`, stands for `metrics_and_grad`."""
     z4 = logits(params, x, key, rate=rate)
     y = one_hot(y, z4.shape[1], z4.dtype)
     return softmax_cross_entropy(z4, y) / len(z4), {"accuracy": accuracy(z4, y)}

@@ -90,7 +90,7 @@ def loss(params: Params, x, y, key: Key[Array, ""] | None = None, *, rate: float
 
 
 def loss_and_metrics(params: Params, x, y, key: Key[Array, ""] | None = None, *, rate: float = 0.2):
-    """Return `(loss, {"accuracy"})`; `jax.value_and_grad(..., has_aux=True)` of it stands for `metrics_and_grad`."""
+    """Return `(loss, {"accuracy"})`; autodiff of it, with `has_aux=True`, stands for `metrics_and_grad`."""
     check_finite("x", x)
     z2, _ = forward(params, x, key, rate=rate)
     y = one_hot(y, z2.shape[1], z2.dtype)
