@@ -1,9 +1,9 @@
 """The lecture's networks, each a module of pure functions with its gradient by hand.
 
 All four have `init(key, ...) -> params`, `apply(params, x) -> prediction` (values, or probabilities where the network
-ends in a sigmoid or softmax), `loss(params, x, y) -> scalar`, a mean over examples, and `value_and_grad(params, x, y) ->
-(loss, gradient)` by hand, for which autodiff of `loss` can stand in anywhere. Parameters are dicts `{"W1", "b1", ...}` of
-arrays, weights `(inputs, outputs)`, one example a row.
+ends in a sigmoid or softmax), `loss(params, x, y) -> scalar`, a mean over examples, and
+`value_and_grad(params, x, y) -> (loss, gradient)` by hand, for which autodiff of `loss` can stand in anywhere.
+Parameters are dicts `{"W1", "b1", ...}` of arrays, weights `(inputs, outputs)`, one example a row.
 """
 
 from jaxnn.networks import cnn as cnn
