@@ -33,9 +33,10 @@ def run(options: Options) -> Result:
     by_autodiff = jax.value_and_grad(cnn.loss_and_metrics, has_aux=True)
     # One epoch: the orders of the batches are drawn epoch by epoch, so it is the first epoch of the long run.
     witness = digits.train(cnn, by_autodiff, params, raw, 0, "CNN by jax.grad, first epoch", epochs=1)
+    epochs = 1 if options.quick else SCALED_EPOCHS
     others = {
         f"pixels / 255, learning rate {rate}": digits.train(
-            cnn, cnn.metrics_and_grad, params, scaled, 0, f"CNN, pixels / 255, rate {rate}", SCALED_EPOCHS, rate
+            cnn, cnn.metrics_and_grad, params, scaled, 0, f"CNN, pixels / 255, rate {rate}", epochs, rate
         )
         for rate in (1e-3, 1e-4)
     }
@@ -89,6 +90,7 @@ def scaling_table(runs: dict[str, tuple[digits.Run | Fit, Mnist]]) -> Table:
     rows = []
     for name, (run, mnist) in runs.items():
         accuracies = [f"{value:.4f}" for value in run.history["val_accuracy"][:SCALED_EPOCHS]]
+        accuracies += [""] * (SCALED_EPOCHS - len(accuracies))
         alive = answering_nodes(run.params, mnist.x_test[:1000])
         rows.append([name, *accuracies, f"{alive} of {len(run.params['b3'])}"])
     header = ["", *(f"epoch {i}" for i in range(1, SCALED_EPOCHS + 1)), "nodes that answer"]

@@ -43,7 +43,7 @@ def run(options: Options) -> Result:
         numbers = one_step(start, points)
         two, four = (train(rng, points, n_hidden) for n_hidden in (2, 4))
         options.say("circle trained with 2 and with 4 hidden nodes")
-        flowers = [train_flower(SEED + i) for i in range(options.seeds or DEFAULT_SEEDS)]
+        flowers = [train_flower(SEED + i) for i in range(options.seeds or (2 if options.quick else DEFAULT_SEEDS))]
         options.say(f"flower trained from {len(flowers)} random states")
         table = stochastic_beside_full_batch(points, start)
         flower_points, blossom = flowers[0]

@@ -21,7 +21,7 @@ SECTION = "7"
 TITLE = "R's neuralnet: resilient backpropagation"
 SEED = 20240402
 RESTARTS, N_HIDDEN = 8, 4
-THRESHOLD, STEPMAX, QUICK_STEPMAX = 0.01, 1_000_000, 60_000
+THRESHOLD, STEPMAX, QUICK_STEPMAX = 0.01, 1_000_000, 30_000
 
 
 def run(options: Options) -> Result:
