@@ -41,7 +41,6 @@ class Number(NamedTuple):
     autodiff: Any = None  # the same from `jax.grad`, where a derivative is involved
     samples: list | None = None  # stochastic rows: one entry a seed, each nested like `ours`
     note: str = ""
-    skewed: bool = False  # stochastic, above 0 and spread over factors: compared by its logarithm
     rounded: bool = False  # the lecture computed it from rounded values: one unit in the last digit is allowed
 
 
@@ -158,12 +157,8 @@ def judge_stochastic(printed: Any, number: Number) -> tuple[bool | None, list[st
         return None, ["one run only"], {}
     mean, sd, n = spread(samples)
     inside = [within(float(p), m, s) for p, m, s in zip(leaves(printed), leaves(mean), leaves(sd), strict=True)]
-    if number.skewed:
-        log_mean, log_sd, _ = spread(np.log(samples))
-        inside = [within(math.log(float(printed)), log_mean, log_sd)]
     how_many = f"{sum(inside)} of {len(inside)}" if len(inside) > 1 else ("" if all(inside) else "not")
-    of_what = "runs, by logarithms" if number.skewed else "runs"
-    note = f"{how_many} within our mean ± 3 sd of {n} {of_what}".strip()
+    note = f"{how_many} within our mean ± 3 sd of {n} runs".strip()
     return all(inside), [note], {"mean": strict(mean), "sd": strict(sd), "n": n}
 
 
