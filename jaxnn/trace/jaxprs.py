@@ -1,0 +1,196 @@
+"""A JAX function as a flat list of equations, with the calls in it opened, and where in the source each one stands.
+
+The jaxpr is no stable interface of JAX: all that the project knows of its form (0.10 to 0.12) is in this module.
+"""
+
+import ast
+import linecache
+import sysconfig
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+from jax.extend import core
+
+BODIES = {
+    "jit": "jaxpr",
+    "pjit": "jaxpr",
+    "closed_call": "call_jaxpr",
+    "core_call": "call_jaxpr",
+    "remat2": "jaxpr",
+    "checkpoint": "jaxpr",
+    "custom_jvp_call": "call_jaxpr",
+    "custom_vjp_call": "call_jaxpr",
+    "custom_vjp_call_jaxpr": "call_jaxpr",
+    "custom_lin": "call_jaxpr",
+}
+
+PACKAGES = Path(jax.__file__).parents[1]
+TRACERS = tuple(str(Path(__file__).parents[1] / part) + "/" for part in ("trace", "verify"))
+NOT_THE_USERS = (
+    *(str(PACKAGES / name) for name in ("jax/", "jaxlib/", "numpy/")),
+    sysconfig.get_path("stdlib"),
+    "<frozen",
+)
+
+
+class Line(NamedTuple):
+    """A line of the user's source: `function`, the `names` assigned to there and the whole statement as `text`."""
+
+    file: str
+    number: int
+    function: str
+    names: tuple[str, ...]
+    text: str
+
+
+class Equation(NamedTuple):
+    """One primitive applied to the values in the slots `inputs` (or to literals), its results put into `outputs`.
+
+    `calls` names the functions it was reached through (`jit` of `relu`: "relu"), the outermost first; `lines` are its
+    own line in the user's source and those it was called from, the innermost first.
+    """
+
+    eqn: Any
+    inputs: tuple[Any, ...]
+    outputs: tuple[int, ...]
+    calls: tuple[str, ...]
+    lines: tuple[Line, ...]
+
+    @property
+    def name(self) -> str:
+        return self.eqn.primitive.name
+
+
+class Program(NamedTuple):
+    """A function as equations over numbered slots: `inputs` slots, `constants` by slot, `outputs` slots or literals."""
+
+    inputs: tuple[int, ...]
+    constants: dict[int, Any]
+    equations: tuple[Equation, ...]
+    outputs: tuple[Any, ...]
+
+
+def program(f: Callable, *args: Any, opened: Callable[[Any], bool] = lambda eqn: True) -> tuple[Program, Any]:
+    """Return the flat program of `f` at `args` (inputs: their leaves in order) and the structure of its output.
+
+    Calls (`jit`, `custom_jvp`, `custom_vjp`, `remat`) for which `opened(eqn)` holds are replaced by what is in them;
+    `scan`, `while` and `cond` stay one equation each.
+    """
+    closed, out_shape = jax.make_jaxpr(f, return_shape=True)(*args)
+    return flatten(closed, opened), jax.tree.structure(out_shape)
+
+
+def flatten(closed: Any, opened: Callable[[Any], bool] = lambda eqn: True) -> Program:
+    """Return the program of a closed jaxpr."""
+    constants: dict[int, Any] = {}
+    equations: list[Equation] = []
+    count = iter(range(2**62))
+
+    def visit(closed, inputs, calls, called_from):
+        jaxpr, slots = getattr(closed, "jaxpr", closed), {}
+        for var, value in zip(jaxpr.constvars, getattr(closed, "consts", []), strict=True):
+            slots[var] = next(count)
+            constants[slots[var]] = value
+        slots |= zip(jaxpr.invars, inputs, strict=True)
+
+        def read(atom):
+            return atom if isinstance(atom, core.Literal) else slots[atom]
+
+        for eqn in jaxpr.eqns:
+            lines = tuple(dict.fromkeys([*user_lines(eqn), *called_from]))
+            body = body_of(eqn)
+            if body is not None and opened(eqn):
+                name = eqn.params.get("name") or eqn.primitive.name
+                results = visit(body, [read(v) for v in eqn.invars], (*calls, name), lines)
+                slots |= zip(eqn.outvars, results, strict=True)
+            else:
+                slots |= {v: next(count) for v in eqn.outvars}
+                inputs_ = tuple(read(v) for v in eqn.invars)
+                equations.append(Equation(eqn, inputs_, tuple(slots[v] for v in eqn.outvars), calls, lines))
+        return [read(v) for v in jaxpr.outvars]
+
+    inputs = [next(count) for _ in getattr(closed, "jaxpr", closed).invars]
+    outputs = visit(closed, inputs, (), ())
+    return Program(tuple(inputs), constants, tuple(equations), tuple(outputs))
+
+
+def body_of(eqn: Any) -> Any:
+    """Return the jaxpr of a call whose inputs are the equation's own, or None."""
+    key = BODIES.get(eqn.primitive.name)
+    return eqn.params.get(key) if key else None
+
+
+def apply(eqn: Any, *values: Any) -> list[Any]:
+    """Return the results of one equation's primitive at `values`, always as a list."""
+    params = eqn.primitive.get_bind_params(eqn.params)
+    with eqn.ctx.manager:
+        out = eqn.primitive.bind(*values, **params)
+    return list(out) if eqn.primitive.multiple_results else [out]
+
+
+def read(env: dict[int, Any], atom: Any) -> Any:
+    """Return the value in a slot, or that of a literal."""
+    return env[atom] if isinstance(atom, int) else atom.val
+
+
+def run(
+    program: Program,
+    values: Sequence[Any],
+    replace: Callable[[int, Any], Any] = lambda slot, value: value,
+    *,
+    step: Callable[..., list[Any]] = apply,
+) -> dict[int, Any]:
+    """Return the value of every slot; each is first passed through `replace(slot, value)`, inputs and constants too."""
+    env: dict[int, Any] = {}
+    for slot, value in [*program.constants.items(), *zip(program.inputs, values, strict=True)]:
+        env[slot] = replace(slot, value)
+    for equation in program.equations:
+        out = step(equation.eqn, *(read(env, atom) for atom in equation.inputs))
+        for slot, value in zip(equation.outputs, out, strict=True):
+            env[slot] = replace(slot, value)
+    return env
+
+
+def user_lines(eqn: Any) -> tuple[Line, ...]:
+    """Return where in the source an equation was made, the innermost line first, without the lines of JAX and Python.
+
+    The stack is followed out to where the project's own tracing begins.
+    """
+    found = []
+    for frame in eqn.source_info.traceback.frames if eqn.source_info.traceback else ():
+        if frame.file_name.startswith(TRACERS):
+            break
+        if not frame.file_name.startswith(NOT_THE_USERS):
+            found.append(source_line(frame.file_name, frame.line_num, frame.function_name))
+    return tuple(found)
+
+
+def source_line(file: str, number: int, function: str) -> Line:
+    """Return the statement of a source file that the line `number` belongs to, and the names it assigns to."""
+    first, text, names = _statements(file).get(number, (number, linecache.getline(file, number).strip(), ()))
+    return Line(file, first, function, names, text)
+
+
+@lru_cache(maxsize=256)
+def _statements(file: str) -> dict[int, tuple[int, str, tuple[str, ...]]]:
+    """Return, for each line of a file, the simple statement it belongs to: first line, text, names assigned."""
+    lines = linecache.getlines(file)
+    try:
+        tree = ast.parse("".join(lines))
+    except (SyntaxError, ValueError):
+        return {}
+    found = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.stmt) and not hasattr(node, "body"):
+            text = " ".join(line.strip() for line in lines[node.lineno - 1 : node.end_lineno])
+            names = tuple(
+                leaf.id
+                for target in getattr(node, "targets", [getattr(node, "target", None)])
+                for leaf in (ast.walk(target) if target is not None else ())
+                if isinstance(leaf, ast.Name)
+            )
+            found |= dict.fromkeys(range(node.lineno, (node.end_lineno or node.lineno) + 1), (node.lineno, text, names))
+    return found
