@@ -1,0 +1,76 @@
+"""Why a wrong array is wrong, in one sentence: a hypothesis counts only if it gives every entry of the wrong array."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from jaxnn.verify.constants import factor_sentence, unnamed_factor
+from jaxnn.verify.gap import Gap, measure
+from jaxnn.verify.patterns import layout, mapped, place
+
+NONE: Mapping = {}
+
+
+def cause(
+    name: str,
+    actual: np.ndarray,
+    expected: np.ndarray,
+    tolerance: np.ndarray | float,
+    *,
+    sizes: Mapping[str, float] = NONE,
+    factors: Mapping[str, np.ndarray] = NONE,
+    others: Mapping[str, np.ndarray] = NONE,
+    operands: Sequence[tuple[np.ndarray, np.ndarray]] = (),
+) -> str:
+    """Return why `actual` is not `expected`, or "" where no cause fits in every entry.
+
+    `tolerance` is the absolute error (broadcast over the entries) of both. `sizes` are numbers by which an array is
+    likely to be too large ({"m": 1000}), `factors` arrays that may be missing or doubled in it ({"sigmoid'(Z1)": ...}),
+    `others` the arrays of the correct computation, `operands` pairs of which it may be the product.
+    """
+    actual, expected = np.asarray(actual, np.float64), np.asarray(expected, np.float64)
+    if actual.shape != expected.shape or not actual.size or not np.isfinite(expected).all():
+        return ""
+    sentence = nonfinite(actual)
+    if not sentence:
+        gap = measure(name, actual, expected, tolerance)
+        if gap is None:
+            return ""
+        sentence = (
+            zeros(gap)
+            or factor_sentence(gap, sizes)
+            or mapped(gap)
+            or layout(gap)
+            or place(gap, sizes, explained=True)
+            or place(gap, sizes, explained=False)
+            or unnamed_factor(gap)
+            or shuffled(gap)
+        )
+    return f"{name}: {sentence}" if sentence else ""
+
+
+def nonfinite(actual: np.ndarray) -> str:
+    bad = ~np.isfinite(actual)
+    if not bad.any():
+        return ""
+    kinds = [kind for kind, mask in (("NaN", np.isnan(actual)), ("infinity", np.isinf(actual))) if mask.any()]
+    where = (
+        "every entry" if bad.all() else f"{bad.sum()} of {bad.size} entries, first at {np.argwhere(bad)[0].tolist()}"
+    )
+    return f"{' and '.join(kinds)} in {where}"
+
+
+def zeros(gap: Gap) -> str:
+    if gap.actual.any():
+        return ""
+    return "zero in every entry: forgotten, or multiplied by 0"
+
+
+def shuffled(gap: Gap) -> str:
+    """Whether the entries are the true ones in another order, which no axis explains."""
+    if gap.wrong.sum() < 3:
+        return ""
+    a, e = np.sort(gap.actual, axis=None), np.sort(gap.expected, axis=None)
+    if not np.all(np.abs(a - e) <= 2 * np.max(gap.tolerance)) or np.unique(e).size < 0.2 * e.size:
+        return ""
+    return "the right numbers in the wrong places: permuted, as by a reshape or a transpose of the wrong axes"
