@@ -1,10 +1,11 @@
-r"""Gradient transformations that optax lacks, and RMSprop with Keras' settings."""
+"""The optimizers of the lecture by hand, as optax's gradient transformations: RMSprop of Keras, rprop+ of neuralnet."""
 
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from jaxnn.errors import check_positive, check_share, require
 
@@ -28,7 +29,15 @@ def rmsprop(learning_rate: float = 1e-3, rho: float = 0.9, epsilon: float = 1e-7
 def _rmsprop(learning_rate, rho, epsilon):
     import optax
 
-    return optax.rmsprop(learning_rate, decay=rho, eps=epsilon)
+    def init(params):
+        return jax.tree.map(jnp.zeros_like, params)
+
+    def update(updates, state, params=None):
+        del params
+        v = jax.tree.map(lambda v, g: (1 - rho) * g**2 + rho * v, state, updates)
+        return jax.tree.map(lambda v, g: -learning_rate * (lax.rsqrt(v + epsilon) * g), v, updates), v
+
+    return optax.GradientTransformation(init, update)
 
 
 class RpropState(NamedTuple):
@@ -56,7 +65,8 @@ def rprop_plus(
       $\Delta \leftarrow \max(\Delta / 2, \Delta_{min})$ and $s \leftarrow 0$.
 
     With the package's defaults the largest step is the first one, so steps never grow above 0.1 (lecture section 7;
-    Riedmiller and Braun 1993). optax has no such transformation that takes steps back.
+    Riedmiller and Braun 1993). `optax.rprop` is the same rule one step late: it takes a step once the next gradient
+    has agreed to it, where rprop+ takes it at once and takes it back.
     """
     for name, value in {"initial_step": initial_step, "smallest": smallest, "largest": largest}.items():
         check_positive(name, value)

@@ -1,4 +1,4 @@
-"""RMSprop against Keras' formula, rprop+ against R's rule, one weight at a time."""
+"""RMSprop against Keras' formula, rprop+ against R's rule, one weight at a time, and both beside optax's."""
 
 from functools import partial
 
@@ -41,6 +41,19 @@ def test_rmsprop_is_that_of_keras(settings):
     np.testing.assert_allclose(run(rmsprop(**settings), np.ones(4), gradients), expected, rtol=1e-13)
 
 
+@pytest.mark.parametrize("settings", [{}, {"learning_rate": 0.1, "rho": 0.5, "epsilon": 1e-2}])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rmsprop_is_that_of_optax(settings, dtype):
+    rate, rho, epsilon = ({"learning_rate": 1e-3, "rho": 0.9, "epsilon": 1e-7} | settings).values()
+    theirs = optax.rmsprop(rate, decay=rho, eps=epsilon, eps_in_sqrt=True, initial_scale=0.0)
+    rng = np.random.default_rng(0)
+    start = {"a": np.ones(4, dtype), "b": (np.zeros((2, 3), dtype),)}
+    gradients = jax.tree.map(lambda p: rng.normal(size=(20, *p.shape)).astype(dtype) ** 5, start)
+    ours, expected = (run(optimizer, start, gradients) for optimizer in (rmsprop(**settings), theirs))
+    # Each step is rounded once or twice; the steps sum up to less than 20.
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=40 * np.finfo(dtype).eps), ours, expected)
+
+
 def rprop_loop(w, gradients, lr=0.1, factor_minus=0.5, factor_plus=1.2, lr_min=1e-10, lr_max=0.1):
     """Return one weight after each gradient by the rule of R's neuralnet 1.44.2, `plus`."""
     old, after = 0.0, []
@@ -77,6 +90,19 @@ gradients_of_three = arrays(float, (12, 3), elements=st.sampled_from([-2.0, -1e-
 def test_rprop_plus_is_that_of_r(ours, as_in_r, gradients):
     expected = np.transpose([rprop_loop(0.5, column, **as_in_r) for column in gradients.T])
     np.testing.assert_allclose(run(ours, np.full(3, 0.5), gradients), expected, rtol=1e-13, atol=1e-15)
+
+
+@settings(max_examples=20, deadline=None)
+@given(arrays(float, (12, 3), elements=st.sampled_from([-2.0, -1e-9, 0.0, 0.5, 3.0])))
+def test_rprop_plus_is_that_of_optax_a_step_ahead(gradients):
+    # optax.rprop holds each step back until the next gradient agrees, and drops it where that has turned: rprop+ has
+    # taken it already, and takes it back. So ours stand where optax's will, with the step in its state.
+    theirs = optax.rprop(0.1, min_step_size=1e-10, max_step_size=0.1)
+    behind, memory = np.full(3, 0.5), theirs.init(jnp.full(3, 0.5))
+    for gradient, ours in zip(gradients, run(rprop_plus(), np.full(3, 0.5), gradients), strict=True):
+        change, memory = theirs.update(jnp.asarray(gradient), memory)
+        behind = behind + change
+        np.testing.assert_allclose(ours, behind - memory[0].prev_updates, rtol=1e-13, atol=1e-15)
 
 
 def test_rprop_plus_takes_a_step_back_exactly_and_treats_leaves_alike():

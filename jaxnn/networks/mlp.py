@@ -1,103 +1,170 @@
-r"""The dense network of lecture section 8.3: inputs, one hidden layer of ReLU nodes, dropout, softmax.
+r"""The dense network of lecture section 8.3, of any depth: inputs, hidden layers with dropout, softmax.
 
-$A_1 = \mathrm{dropout}(\mathrm{relu}(x W_1 + b_1))$, $Z_2 = A_1 W_2 + b_2$, $\hat y = \mathrm{softmax}(Z_2)$. Dropout
-takes part only where a random `key` is given, which is in training.
+For each hidden layer $A_i = \mathrm{dropout}(f(A_{i-1} W_i + b_i))$ with $A_0 = x$, then
+$Z_L = A_{L-1} W_L + b_L$ and $\hat y = \mathrm{softmax}(Z_L)$. The activation $f$ is that of all hidden layers; the
+lecture has one layer of ReLU. The depth is that of the parameters `W1, b1, ..., WL, bL`; one layer alone is softmax
+regression. Dropout takes part only where a random `key` is given, which is in training.
 """
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Key
 
-from jaxnn.errors import check_dtype, check_finite, check_key, check_positive_int
+from jaxnn import ops
+from jaxnn.errors import check_dtype, check_finite, check_key, check_positive_int, check_shape, require
 from jaxnn.losses import accuracy, one_hot, softmax_cross_entropy, softmax_cross_entropy_bwd, softmax_cross_entropy_fwd
-from jaxnn.ops import dense_bwd, dense_fwd, dropout_bwd, dropout_fwd, relu_bwd, relu_fwd
+from jaxnn.ops import dense_bwd, dense_fwd, dropout_bwd, dropout_fwd
 
 Params = dict[str, Array]
+ACTIVATIONS = {
+    "relu": (ops.relu_fwd, ops.relu_bwd),
+    "sigmoid": (ops.sigmoid_fwd, ops.sigmoid_bwd),
+    "tanh": (ops.tanh_fwd, ops.tanh_bwd),
+    "softplus": (ops.softplus_fwd, ops.softplus_bwd),
+    "heaviside": (ops.heaviside_fwd, ops.heaviside_bwd),
+}
+"""What `activation` may be, each with its rule. Below a layer of heaviside every gradient is 0."""
 
 
 def init(
-    key: Array, n_inputs: int = 784, n_hidden: int = 512, n_outputs: int = 10, *, dtype: DTypeLike = jnp.float32
+    key: Array,
+    n_inputs: int = 784,
+    n_hidden: int | tuple[int, ...] | list[int] = 512,
+    n_outputs: int = 10,
+    *,
+    dtype: DTypeLike = jnp.float32,
 ) -> Params:
-    r"""Return Keras' start: weights uniform on $\pm\sqrt{6 / (\text{inputs} + \text{outputs})}$ (Glorot), biases 0."""
-    for name, size in {"n_inputs": n_inputs, "n_hidden": n_hidden, "n_outputs": n_outputs}.items():
-        check_positive_int(name, size)
+    r"""Return Keras' start: weights uniform on $\pm\sqrt{6 / (\text{inputs} + \text{outputs})}$ (Glorot), biases 0.
+
+    `n_hidden` is the number of nodes of the hidden layer, or of each where there are several, or `()` for none.
+    """
+    hidden = list(n_hidden) if isinstance(n_hidden, tuple | list) else [n_hidden]
+    check_positive_int("n_inputs", n_inputs)
+    for size in hidden:
+        check_positive_int("n_hidden", size)
+    check_positive_int("n_outputs", n_outputs)
     check_dtype("dtype", dtype)
     check_key("key", key)
-    key1, key2 = jax.random.split(key)
-    glorot = jax.nn.initializers.glorot_uniform()
-    return {
-        "W1": glorot(key1, (n_inputs, n_hidden), dtype),
-        "b1": jnp.zeros(n_hidden, dtype),
-        "W2": glorot(key2, (n_hidden, n_outputs), dtype),
-        "b2": jnp.zeros(n_outputs, dtype),
-    }
+    sizes, glorot, params = [n_inputs, *hidden, n_outputs], jax.nn.initializers.glorot_uniform(), {}
+    for number, key_i in enumerate(jax.random.split(key, len(hidden) + 1), 1):
+        params[f"W{number}"] = glorot(key_i, (sizes[number - 1], sizes[number]), dtype)
+        params[f"b{number}"] = jnp.zeros(sizes[number], dtype)
+    return params
 
 
-def forward(params: Params, x: Float[Array, "n d"], key: Key[Array, ""] | None = None, *, rate: float = 0.2):
-    """Return $Z_2$ and the residuals for `backward`; with a `key`, a share `rate` of the hidden nodes drops out."""
-    z1, layer1 = dense_fwd(x, params["W1"], params["b1"])
-    a1, positive = relu_fwd(z1)
-    mask = None
-    if key is not None:
-        a1, mask = dropout_fwd(a1, key, rate=rate)
-    z2, layer2 = dense_fwd(a1, params["W2"], params["b2"])
-    return z2, (layer1, positive, mask, layer2)
+def forward(
+    params: Params,
+    x: Float[Array, "n d"],
+    key: Key[Array, ""] | None = None,
+    *,
+    rate: float = 0.2,
+    activation: str = "relu",
+):
+    """Return $Z_L$ and the residuals for `backward`; with a `key`, a share `rate` of each layer's nodes drops out."""
+    activation_fwd, _ = _rule(activation)
+    *hidden, (w, b) = _layers(params)
+    a, residuals = x, []
+    for (w_i, b_i), key_i in zip(hidden, _keys(key, len(hidden)), strict=True):
+        z, layer = dense_fwd(a, w_i, b_i)
+        a, slope = activation_fwd(z)
+        a, mask = (a, None) if key_i is None else dropout_fwd(a, key_i, rate=rate)
+        residuals.append((layer, slope, mask))
+    z, layer = dense_fwd(a, w, b)
+    return z, (residuals, layer)
 
 
-def backward(residuals, dz2: Float[Array, "n k"], *, rate: float = 0.2) -> tuple[Float[Array, "n d"], Params]:
+def backward(
+    residuals, dz: Float[Array, "n k"], *, rate: float = 0.2, activation: str = "relu"
+) -> tuple[Float[Array, "n d"], Params]:
     """Return the cotangents of `x` and of the parameters: `forward` line by line, from the last to the first."""
-    layer1, positive, mask, layer2 = residuals
-    da1, dW2, db2 = dense_bwd(layer2, dz2)
-    if mask is not None:
-        da1, _ = dropout_bwd(mask, da1, rate=rate)
-    (dz1,) = relu_bwd(positive, da1)
-    dx, dW1, db1 = dense_bwd(layer1, dz1)
-    return dx, {"W1": dW1, "b1": db1, "W2": dW2, "b2": db2}
+    _, activation_bwd = _rule(activation)
+    hidden, layer = residuals
+    da, dw, db = dense_bwd(layer, dz)
+    grads = {f"W{len(hidden) + 1}": dw, f"b{len(hidden) + 1}": db}
+    for number, (layer, slope, mask) in reversed(list(enumerate(hidden, 1))):
+        if mask is not None:
+            da, _ = dropout_bwd(mask, da, rate=rate)
+        (dz,) = activation_bwd(slope, da)
+        da, grads[f"W{number}"], grads[f"b{number}"] = dense_bwd(layer, dz)
+    return da, grads
 
 
-def value_and_grad(params: Params, x, y, key=None, *, rate: float = 0.2) -> tuple[Array, Params]:
+def value_and_grad(
+    params: Params, x, y, key=None, *, rate: float = 0.2, activation: str = "relu"
+) -> tuple[Array, Params]:
     """Return `loss` and its gradient by hand; arguments as in `loss`."""
-    (value, _), grads = metrics_and_grad(params, x, y, key, rate=rate)
+    (value, _), grads = metrics_and_grad(params, x, y, key, rate=rate, activation=activation)
     return value, grads
 
 
-def metrics_and_grad(params: Params, x, y, key=None, *, rate: float = 0.2):
+def metrics_and_grad(params: Params, x, y, key=None, *, rate: float = 0.2, activation: str = "relu"):
     """Return `((loss, {"accuracy"}), gradient)`, the accuracy that of the same forward pass, dropout and all."""
     check_finite("x", x)
-    z2, residuals = forward(params, x, key, rate=rate)
-    y = one_hot(y, z2.shape[1], z2.dtype)
-    total, likelihood = softmax_cross_entropy_fwd(z2, y)
-    dz2, _ = softmax_cross_entropy_bwd(likelihood, 1 / len(z2))
-    _, grads = backward(residuals, dz2, rate=rate)
-    return (total / len(z2), {"accuracy": accuracy(z2, y)}), grads
+    z, residuals = forward(params, x, key, rate=rate, activation=activation)
+    y = one_hot(y, z.shape[1], z.dtype)
+    total, likelihood = softmax_cross_entropy_fwd(z, y)
+    dz, _ = softmax_cross_entropy_bwd(likelihood, 1 / len(z))
+    _, grads = backward(residuals, dz, rate=rate, activation=activation)
+    return (total / len(z), {"accuracy": accuracy(z, y)}), grads
 
 
-def logits(params: Params, x: Float[Array, "n d"]) -> Float[Array, "n k"]:
-    """Return $Z_2$, all nodes active."""
+def logits(params: Params, x: Float[Array, "n d"], *, activation: str = "relu") -> Float[Array, "n k"]:
+    """Return $Z_L$, all nodes active."""
     check_finite("x", x)
-    return forward(params, x)[0]
+    return forward(params, x, activation=activation)[0]
 
 
-def apply(params: Params, x: Float[Array, "n d"]) -> Float[Array, "n k"]:
-    r"""Return the predicted probabilities $\hat y = \mathrm{softmax}(Z_2)$, all nodes active."""
-    return jax.nn.softmax(logits(params, x))
+def apply(params: Params, x: Float[Array, "n d"], *, activation: str = "relu") -> Float[Array, "n k"]:
+    r"""Return the predicted probabilities $\hat y = \mathrm{softmax}(Z_L)$, all nodes active."""
+    return jax.nn.softmax(logits(params, x, activation=activation))
 
 
-def loss(params: Params, x, y, key: Key[Array, ""] | None = None, *, rate: float = 0.2) -> Float[Array, ""]:
+def loss(
+    params: Params, x, y, key: Key[Array, ""] | None = None, *, rate: float = 0.2, activation: str = "relu"
+) -> Float[Array, ""]:
     r"""Return the mean cross-entropy $-\frac{1}{n} \sum y \log \hat y$; `y` is labels `(n,)` or one-hot `(n, k)`."""
-    return loss_and_metrics(params, x, y, key, rate=rate)[0]
+    return loss_and_metrics(params, x, y, key, rate=rate, activation=activation)[0]
 
 
-def loss_and_metrics(params: Params, x, y, key: Key[Array, ""] | None = None, *, rate: float = 0.2):
+def loss_and_metrics(
+    params: Params, x, y, key: Key[Array, ""] | None = None, *, rate: float = 0.2, activation: str = "relu"
+):
     """Return `(loss, {"accuracy"})`; autodiff of it, with `has_aux=True`, stands for `metrics_and_grad`."""
     check_finite("x", x)
-    z2, _ = forward(params, x, key, rate=rate)
-    y = one_hot(y, z2.shape[1], z2.dtype)
-    return softmax_cross_entropy(z2, y) / len(z2), {"accuracy": accuracy(z2, y)}
+    z, _ = forward(params, x, key, rate=rate, activation=activation)
+    y = one_hot(y, z.shape[1], z.dtype)
+    return softmax_cross_entropy(z, y) / len(z), {"accuracy": accuracy(z, y)}
 
 
-def metrics(params: Params, x: Float[Array, "n d"], y: Array) -> dict[str, Array]:
+def metrics(params: Params, x: Float[Array, "n d"], y: Array, *, activation: str = "relu") -> dict[str, Array]:
     """Return `{"loss", "accuracy"}` over the examples, all nodes active."""
-    value, others = loss_and_metrics(params, x, y)
+    value, others = loss_and_metrics(params, x, y, activation=activation)
     return {"loss": value, **others}
+
+
+def _layers(params):
+    """Return each layer's weights and biases, the first layer's first; raise where they do not follow each other."""
+    depth = max(len(params) // 2, 1)
+    names = [(f"W{number}", f"b{number}") for number in range(1, depth + 1)]
+    require(set(params) == set(sum(names, ())), "params", sorted(params), "W1, b1, W2, b2 and so on, a pair a layer")
+    n_inputs = "d"
+    for w, b in names:
+        check_shape(w, params[w], (n_inputs, "k"))
+        n_inputs = np.shape(params[w])[1]
+        check_shape(b, params[b], (n_inputs,))
+    return [(params[w], params[b]) for w, b in names]
+
+
+def _keys(key, count):
+    """Return a key for each hidden layer's dropout, or as many None."""
+    if key is None or count == 1:
+        return [key] * count
+    return list(jax.random.split(key, count))
+
+
+def _rule(activation):
+    known = isinstance(activation, str) and activation in ACTIVATIONS
+    require(known, "activation", repr(activation), f"one of {', '.join(ACTIVATIONS)}")
+    return ACTIVATIONS[activation]

@@ -29,6 +29,9 @@ from jaxnn.ops.dense import dense_fwd as dense_fwd
 from jaxnn.ops.dense import dropout as dropout
 from jaxnn.ops.dense import dropout_bwd as dropout_bwd
 from jaxnn.ops.dense import dropout_fwd as dropout_fwd
+from jaxnn.ops.dense import flatten as flatten
+from jaxnn.ops.dense import flatten_bwd as flatten_bwd
+from jaxnn.ops.dense import flatten_fwd as flatten_fwd
 from jaxnn.ops.pooling import max_pool as max_pool
 from jaxnn.ops.pooling import max_pool_bwd as max_pool_bwd
 from jaxnn.ops.pooling import max_pool_fwd as max_pool_fwd

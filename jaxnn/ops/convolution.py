@@ -130,7 +130,7 @@ def _geometry(x_shape, w_shape, stride, padding, dilation):
     """Return everything as pairs over height and width; raise where the kernel does not fit."""
     check_sizes("x", x_shape, ("n", "h", "w", "c"))
     check_sizes("w", w_shape, ("kh", "kw", x_shape[3], "k"))
-    stride, dilation = _pair("stride", stride), _pair("dilation", dilation)
+    stride, dilation = as_sides("stride", stride), as_sides("dilation", dilation)
     reach = [(k - 1) * d + 1 for k, d in zip(w_shape[:2], dilation, strict=True)]
     padding = _explicit_padding(padding, x_shape[1:3], reach, stride)
     room = [n + sum(p) for n, p in zip(x_shape[1:3], padding, strict=True)]
@@ -138,7 +138,8 @@ def _geometry(x_shape, w_shape, stride, padding, dilation):
     return _Geometry(stride, padding, dilation)
 
 
-def _pair(name, value):
+def as_sides(name: str, value: Pair) -> tuple[int, int]:
+    """Return two whole numbers, for height and width, given one for both or a pair."""
     single = isinstance(value, int | np.integer)
     return as_pair(name, (value, value) if single else value)
 

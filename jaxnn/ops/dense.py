@@ -1,10 +1,10 @@
-"""The dense layer and dropout."""
+"""The dense layer, flattening images for it, and dropout."""
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from jaxnn.errors import check_shape, check_share
+from jaxnn.errors import check_shape, check_share, require
 
 
 def dense(x: Float[Array, "n d"], w: Float[Array, "d k"], b: Float[Array, " k"]) -> Float[Array, "n k"]:
@@ -25,6 +25,22 @@ def dense_bwd(residuals, g):
     r"""Return $\bar x = g W^\top$, $\bar W = x^\top g$ and $\bar b = \sum_i g_i$ (one entry an output)."""
     x, w = residuals
     return g @ w.T, x.T @ g, g.sum(axis=0)
+
+
+def flatten(x: Float[Array, "n ..."]) -> Float[Array, "n d"]:
+    """Return each example as a row, its last index fastest: images row by row, the channels of a pixel together."""
+    require(jnp.ndim(x) > 0 and len(x) > 0, "x", f"shape {jnp.shape(x)}", "at least one example")
+    return x.reshape(len(x), -1)
+
+
+def flatten_fwd(x):
+    return flatten(x), (x,)
+
+
+def flatten_bwd(residuals, g):
+    """Return `g` in the shape that the examples had."""
+    (x,) = residuals
+    return (g.reshape(x.shape),)
 
 
 def dropout(x: Float[Array, "..."], key: Key[Array, ""], *, rate: float) -> Float[Array, "..."]:

@@ -138,6 +138,69 @@ def test_filters_that_cannot_be_right_are_refused(filters, key):
         cnn.init(key, (4, 4, 1), filters, 3, 3)
 
 
+def logits_by_lax(p, x, stride, dilation):
+    """Return the logits from JAX's own convolution and reduce_window, in the lecture's order."""
+    numbers = ("NHWC", "HWIO", "NHWC")
+    a = x
+    for w, b, f in (p["W1"], p["b1"], jax.nn.relu), (p["W2"], p["b2"], jax.nn.softplus):
+        z = jax.lax.conv_general_dilated(a, w, stride, "SAME", rhs_dilation=dilation, dimension_numbers=numbers)
+        a = f(z + b[None, None, None])
+    a = jax.lax.reduce_window(a, -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID").reshape(len(x), -1)
+    return jax.nn.relu(a @ p["W3"] + p["b3"][None]) @ p["W4"] + p["b4"][None]
+
+
+@pytest.mark.parametrize(
+    ("stride", "dilation"), [((2, 2), (1, 1)), ((1, 1), (2, 2)), ((1, 2), (3, 1)), ((2, 1), (2, 2))]
+)
+def test_stride_and_dilation_are_those_of_lax(stride, dilation):
+    image = (9, 11, 2)
+    params = jax.tree.map(
+        lambda p: p + 0.2, cnn.init(jax.random.key(0), image, (2, 3), 4, 3, stride=stride, dtype=float)
+    )
+    x, options = images(3, image), {"stride": stride, "dilation": dilation}
+    expected = jax.jit(lambda p: logits_by_lax(p, x, stride, dilation))(params)
+    np.testing.assert_allclose(cnn.logits(params, x, **options), expected, rtol=1e-11)
+    np.testing.assert_allclose(cnn.apply(params, x, **options), jax.nn.softmax(expected), rtol=1e-11)
+    y = np.array([0, 2, 1])
+    loss = -log_softmax(expected, axis=1)[np.arange(3), y].mean()
+    np.testing.assert_allclose(cnn.loss(params, x, y, **options), loss, rtol=1e-11)
+    np.testing.assert_allclose(cnn.metrics(params, x, y, **options)["loss"], loss, rtol=1e-11)
+
+
+def test_one_number_is_both_sides_and_1_is_the_lectures():
+    params, x = params_of((6, 6, 1), (2, 2)), images(2, (6, 6, 1))
+    for dilation in (2, (2, 2), [2, 2]):
+        np.testing.assert_array_equal(cnn.logits(params, x, dilation=dilation), cnn.logits(params, x, dilation=2))
+    np.testing.assert_array_equal(cnn.logits(params, x, stride=(1, 1), dilation=(1, 1)), cnn.logits(params, x))
+
+
+@pytest.mark.parametrize("name", ["stride", "dilation"])
+@pytest.mark.parametrize("wrong", [0, -1, 1.5, True, None, "2", (1, 2, 3), (1, 0)])
+def test_strides_and_dilations_that_cannot_be_right_are_refused(name, wrong, key):
+    params, x, y = params_of((4, 4, 1), (2, 2)), images(2, (4, 4, 1)), np.array([0, 1])
+    for function in (cnn.value_and_grad, cnn.loss):
+        with pytest.raises(InvalidArgument, match=f"^{name}: got"):
+            function(params, x, y, **{name: wrong})
+    if name == "stride":
+        with pytest.raises(InvalidArgument, match="^stride: got"):
+            cnn.init(key, (4, 4, 1), (2, 2), 3, 3, stride=wrong)
+
+
+def test_a_stride_that_init_was_not_told_is_refused(key):
+    params = cnn.init(key, (8, 8, 1), (2, 2), 3, 3, stride=2)
+    assert params["W3"].shape == (1 * 1 * 2, 3)
+    with pytest.raises(InvalidArgument, match="^x: got images of 8 x 8"):
+        cnn.logits(params, jnp.ones((2, 8, 8, 1)))
+    with pytest.raises(InvalidArgument, match="^image: got"):
+        cnn.init(key, (4, 4, 1), (2, 2), 3, 3, stride=2)
+
+
+@pytest.mark.parametrize("size", [(3, 2), (3,), ()])
+def test_one_dense_hidden_layer_it_is(size, key):
+    with pytest.raises(InvalidArgument, match="^n_hidden: got"):
+        cnn.init(key, (4, 4, 1), (2, 2), size, 3)
+
+
 @pytest.mark.parametrize("shape", [(2, 6, 4, 1), (2, 4, 4, 3), (2, 4, 4), (2, 16)])
 def test_images_unlike_those_of_init_are_refused(shape):
     with pytest.raises(InvalidArgument, match="^x: got"):

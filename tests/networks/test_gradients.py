@@ -10,24 +10,23 @@ import jaxnn
 from jaxnn.networks import cnn, hidden_layer, linear, mlp
 
 
-def case(network, sizes, n, *, soft=False, rate=None):
+def case(network, sizes, n, *, soft=False, rate=None, **options):
     """Return an id and `(network, params, x, y, options)`; all parameters random, so that no bias is 0."""
     rng = np.random.default_rng(sum(np.ravel(sizes[0])) + n)
     key = jax.random.key(n)
-    start = network.init(key, *sizes, dtype=jnp.float64)
+    start = network.init(key, *sizes, dtype=jnp.float64, **{k: v for k, v in options.items() if k == "stride"})
     params = jax.tree.map(lambda p: jnp.asarray(p + 0.3 * rng.normal(size=p.shape)), start)
     shape = sizes[0] if network is cnn else sizes[:1]
     x = rng.normal(size=(n, *shape))
-    classes = len(list(params.values())[-1])
+    classes = sizes[-1]
     if network in (linear, hidden_layer) or soft:
         y = rng.uniform(size=(n, classes))
     else:
         y = rng.integers(0, classes, n).astype(np.uint8)
-    options = {} if rate is None else {"key": key, "rate": rate}
-    name = network.__name__.split(".")[-1]
-    return pytest.param(
-        network, params, x, y, options, id=f"{name}-{sizes}-{n}" + "-soft" * soft + f"-{rate}" * bool(options)
-    )
+    name = "-".join(map(str, [network.__name__.split(".")[-1], sizes, n, *options.values()]))
+    dropout = {} if rate is None else {"key": key, "rate": rate}
+    name += "-soft" * soft + f"-{rate}" * bool(dropout)
+    return pytest.param(network, params, x, y, dropout | options, id=name)
 
 
 CASES = [
@@ -47,8 +46,17 @@ CASES = [
     case(mlp, (4, 9, 3), 5, soft=True, rate=0.2),
     case(cnn, ((6, 4, 1), (3, 2), 5, 3), 9),
     case(cnn, ((5, 7, 2), (2, 3), 4, 3), 3, soft=True, rate=0.5),
+    case(mlp, (3, (), 2), 4),
+    case(mlp, (3, (5,), 2), 4, rate=0.3),
+    *(case(mlp, (3, (5, 4), 3), 7, rate=0.3, activation=name) for name in mlp.ACTIVATIONS),
+    case(mlp, (4, (3, 1, 6), 1), 5, activation="softplus"),
+    case(mlp, (2, (3,) * 9, 2), 3, rate=0.2, activation="tanh"),  # W10 sorts before W2
+    case(cnn, ((9, 8, 1), (2, 3), 4, 3), 3, rate=0.5, stride=2),
+    case(cnn, ((7, 9, 2), (3, 2), 3, 2), 2, stride=(1, 2), dilation=(2, 1)),
+    case(cnn, ((5, 6, 1), (2, 2), 3, 3), 3, dilation=3),
 ]
 ONE_EACH = [CASES[i] for i in (2, 5, 11, 15)]
+DIFFERENCED = ONE_EACH + [c for c in CASES if "activation" in c.values[-1] or "dilation" in c.values[-1]]
 DENSE = ONE_EACH[:3]  # what the convolutions of many images are made of is tested in test_cnn.py
 
 
@@ -71,7 +79,7 @@ def test_half_squared_error_is_that_of_autodiff(network, params, x, y, options):
     assert_same(by_hand, jax.jit(jax.value_and_grad(network.half_squared_error))(params, x, y))
 
 
-@pytest.mark.parametrize(("network", "params", "x", "y", "options"), ONE_EACH)
+@pytest.mark.parametrize(("network", "params", "x", "y", "options"), DIFFERENCED)
 def test_finite_differences_see_the_same_slope(network, params, x, y, options):
     rng = np.random.default_rng(1)
     direction = jax.tree.map(lambda p: rng.normal(size=p.shape), params)

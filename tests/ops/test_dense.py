@@ -1,4 +1,4 @@
-"""The dense layer by hand, and dropout's laws."""
+"""The dense layer and flattening by hand, and dropout's laws."""
 
 import jax
 import jax.numpy as jnp
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxnn.errors import InvalidArgument
-from jaxnn.ops import dense, dropout, dropout_bwd, dropout_fwd
+from jaxnn.ops import dense, dropout, dropout_bwd, dropout_fwd, flatten, flatten_bwd, flatten_fwd
 
 
 def test_dense_by_hand():
@@ -29,6 +29,19 @@ def test_dense_by_hand():
 def test_dense_refuses_shapes_that_do_not_fit(x, w, b, named):
     with pytest.raises(InvalidArgument, match=rf"^{named}: got shape"):
         jax.jit(dense)(jnp.ones(x), jnp.ones(w), jnp.ones(b))
+
+
+def test_flatten_by_hand_is_row_by_row_with_the_channels_last():
+    image = [[[1.0, 2], [3, 4]], [[5, 6], [7, 8]]]  # rows, columns, channels
+    y, residuals = flatten_fwd(jnp.array([image, image]))
+    np.testing.assert_array_equal(y, [[1, 2, 3, 4, 5, 6, 7, 8]] * 2)
+    np.testing.assert_array_equal(flatten_bwd(residuals, y)[0], [image, image])
+
+
+@pytest.mark.parametrize("shape", [(), (0, 2, 2, 1)])
+def test_flatten_refuses_what_has_no_examples(shape):
+    with pytest.raises(InvalidArgument, match="^x: got shape"):
+        flatten(jnp.ones(shape))
 
 
 def test_dropout_keeps_its_share_scaled_up_and_the_mean(key):

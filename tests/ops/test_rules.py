@@ -9,7 +9,7 @@ import pytest
 
 from jaxnn import losses, ops
 
-NAMES = ["sigmoid", "tanh", "relu", "softplus", "heaviside", "dense", "dropout", "conv2d", "max_pool"]
+NAMES = ["sigmoid", "tanh", "relu", "softplus", "heaviside", "dense", "dropout", "conv2d", "max_pool", "flatten"]
 NAMES += ["sum_squared_error", "bernoulli", "softmax_cross_entropy"]
 
 
@@ -39,6 +39,7 @@ CASES += [
     ("dropout", (*normal(shape), jax.random.key(1)), {"rate": r})
     for shape, r in [((4, 5), 0.2), ((7,), 0.7), ((1, 3), 0.0)]
 ]
+CASES += [("flatten", normal(shape), {}) for shape in [(3, 2, 4, 2), (1, 3, 3, 1), (2, 5), (4,)]]
 CASES += [
     conv((2, 5, 4, 3), (3, 3, 3, 2)),
     conv((1, 4, 6, 1), (2, 2, 1, 3), padding="same"),
@@ -54,7 +55,7 @@ CASES += [
     pool((3, 4, 4, 2), ties=True),
     pool((2, 7, 6, 2), (3, 2), ties=True),
 ]
-CASES += [(name, normal((n, k), (n, k)), {}) for name in NAMES[9:] for n, k in [(1, 1), (4, 3), (5, 1)]]
+CASES += [(name, normal((n, k), (n, k)), {}) for name in NAMES[10:] for n, k in [(1, 1), (4, 3), (5, 1)]]
 
 
 def close(actual, expected):
@@ -170,6 +171,9 @@ PLANTED = {
     "dense: 1e-10 off": ("dense", lambda r, g: (g @ r[1].T, r[0].T @ g * (1 + 1e-10), g.sum(0)), 0),
     "dropout: mask left out": ("dropout", lambda r, g, rate: (g, None), 0),
     "dropout: not scaled up": ("dropout", lambda r, g, rate: (g * (r[0] > 0), None), 0),
+    "flatten: columns first": ("flatten", lambda r, g: (g.reshape(3, 4, 2, 2).swapaxes(1, 2),), 0),
+    "flatten: channels first": ("flatten", lambda r, g: (jnp.moveaxis(g.reshape(3, 2, 2, 4), 1, 3),), 0),
+    "flatten: as it comes": ("flatten", lambda r, g: (g,), 0),
     "conv2d: kernel not turned": (
         "conv2d",
         lambda r, g, **o: (ops.conv2d_bwd((r[0], r[1][::-1, ::-1]), g)[0], *ops.conv2d_bwd(r, g)[1:]),
