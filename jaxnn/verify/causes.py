@@ -5,8 +5,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from jaxnn.verify.constants import factor_sentence, unnamed_factor
+from jaxnn.verify.factors import local_factor
 from jaxnn.verify.gap import Gap, measure
-from jaxnn.verify.patterns import layout, mapped, place
+from jaxnn.verify.patterns import computed_in, layout, mapped, of_one_sign
+from jaxnn.verify.places import place, where, windows
+from jaxnn.verify.relations import difference, is_another, product, reduced
 
 NONE: Mapping = {}
 
@@ -31,22 +34,40 @@ def cause(
     actual, expected = np.asarray(actual, np.float64), np.asarray(expected, np.float64)
     if actual.shape != expected.shape or not actual.size or not np.isfinite(expected).all():
         return ""
+    factors, others = finite(factors), finite(others)
     sentence = nonfinite(actual)
     if not sentence:
         gap = measure(name, actual, expected, tolerance)
         if gap is None:
             return ""
+        arrays = {**others, **factors}
         sentence = (
             zeros(gap)
             or factor_sentence(gap, sizes)
             or mapped(gap)
             or layout(gap)
             or place(gap, sizes, explained=True)
+            or local_factor(gap, factors, others)
+            or is_another(gap, others)
+            or of_one_sign(gap)
+            or windows(gap)
+            or reduced(gap, others)
+            or difference(gap, others, sizes)
+            or product(gap, others, operands)
+            or where(gap, arrays, sizes)
             or place(gap, sizes, explained=False)
+            or is_another(gap, others, multiple=True)
             or unnamed_factor(gap)
+            or computed_in(gap)
             or shuffled(gap)
         )
     return f"{name}: {sentence}" if sentence else ""
+
+
+def finite(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return those arrays that are finite everywhere, in float64."""
+    known = {name: np.asarray(x, np.float64) for name, x in arrays.items()}
+    return {name: x for name, x in known.items() if x.size and np.isfinite(x).all()}
 
 
 def nonfinite(actual: np.ndarray) -> str:

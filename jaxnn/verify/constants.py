@@ -1,4 +1,4 @@
-"""The name of a number by which an array is too large: m, 1/2, the keep probability, a sign, products of two of them."""
+"""The name of a number by which an array is too large: m, 1/2, the keep probability, a sign, a product of two."""
 
 from collections.abc import Mapping
 from itertools import combinations_with_replacement

@@ -1,4 +1,4 @@
-"""A wrong array beside the true one, and the question whether a third array is the wrong one: what causes are made of."""
+"""A wrong array beside the true one, and the question whether a third array is the wrong one."""
 
 from dataclasses import dataclass
 
@@ -44,7 +44,11 @@ class Gap:
 
 
 def close(a: np.ndarray, b: np.ndarray, error: np.ndarray | float) -> bool:
-    """Whether two arrays are equal within `error` in every entry, rounding apart."""
+    """Whether two arrays are equal within `error` in every entry, rounding apart; some entries are tried first."""
+    if a.size > 4096:
+        few = tuple(slice(None, None, max(1, n // 7)) for n in a.shape)
+        if not close(a[few], b[few], error[few] if isinstance(error, np.ndarray) and error.ndim else error):
+            return False
     return bool(np.all(np.abs(a - b) <= SLACK * error + 8 * EPS * (np.abs(a) + np.abs(b))))
 
 
