@@ -104,7 +104,8 @@ def flatten(closed: Any, opened: Callable[[Any], bool] = lambda eqn: True) -> Pr
             body = body_of(eqn)
             if body is not None and opened(eqn):
                 name = eqn.params.get("name") or eqn.primitive.name
-                results = visit(body, [read(v) for v in eqn.invars], (*calls, name), lines)
+                operands = eqn.invars[1:] if eqn.primitive.name == "cond" else eqn.invars
+                results = visit(body, [read(v) for v in operands], (*calls, name), lines)
                 slots |= zip(eqn.outvars, results, strict=True)
             else:
                 slots |= {v: next(count) for v in eqn.outvars}
@@ -118,9 +119,24 @@ def flatten(closed: Any, opened: Callable[[Any], bool] = lambda eqn: True) -> Pr
 
 
 def body_of(eqn: Any) -> Any:
-    """Return the jaxpr of a call whose inputs are the equation's own, or None."""
+    """Return the jaxpr of a call, or of what `lax.platform_dependent` runs on this platform; None for other equations.
+
+    Its inputs are the equation's own, after the choice of the platform.
+    """
+    platforms = eqn.params.get("branches_platforms")
+    if platforms is not None:
+        here = [i for i, names in enumerate(platforms) if names is None or jax.default_backend() in names]
+        return eqn.params["branches"][here[0]]
     key = BODIES.get(eqn.primitive.name)
     return eqn.params.get(key) if key else None
+
+
+def scan_sizes(eqn: Any) -> tuple[int, int]:
+    """Return how many inputs of a `scan` are constants of its body, and how many are its carry."""
+    if "num_consts" in eqn.params:
+        return eqn.params["num_consts"], eqn.params["num_carry"]
+    consts, carry, _ = eqn.params["ft_in"].unpack()
+    return len(consts), len(carry)
 
 
 def apply(eqn: Any, *values: Any) -> list[Any]:

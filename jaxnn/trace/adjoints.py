@@ -1,0 +1,119 @@
+"""The backward pass over a tape: every adjoint as the sum of what each use of the value contributes to it.
+
+A contribution is the vector-Jacobian product of one operation at one operand, by `jax.vjp` of that operation alone, each
+operand a variable of its own: in `x * x` there are two.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnn.trace.tape import Step, Tape
+
+
+class Contribution(NamedTuple):
+    """What the step number `step` contributes to the adjoint of a value that is its operand number `operand`."""
+
+    step: int
+    operand: int
+    value: Any
+
+
+class Backward(NamedTuple):
+    """The contributions to the adjoint of each slot, the adjoints, the pullback of each step, and those without one."""
+
+    contributions: dict[int, list[Contribution]]
+    adjoints: dict[int, Any]
+    pullbacks: dict[int, Callable]
+    failed: dict[int, str]
+
+
+def is_real(value: Any) -> bool:
+    """Whether a value is made of real floating-point numbers, those that a derivative can be taken by."""
+    return jnp.issubdtype(jnp.result_type(value), jnp.floating)
+
+
+def backward(tape: Tape, output: int, seed: Any, folded: Callable[[Step], bool]) -> Backward:
+    """Return the backward pass from `seed`, the adjoint of the slot `output`.
+
+    What reaches the result of a `folded` step is passed on to its operand with the label of where it came from.
+    """
+    contributions: dict[int, list[Contribution]] = {output: [Contribution(-1, 0, seed)]}
+    found = Backward(contributions, {}, {}, {})
+    for number in reversed(range(len(tape.steps))):
+        step = tape.steps[number]
+        reached = [slot for slot in step.outputs if slot in contributions]
+        places = differentiable(step, tape)
+        if not reached or not places:
+            continue
+        try:
+            pullback = pullback_of(step, tape, places)
+            cotangents = {slot: total(contributions[slot]) for slot in reached}
+            pulled = pullback(cotangents)
+        except (ValueError, NotImplementedError, TypeError) as error:
+            found.failed[number] = str(error).split("\n")[0]
+            continue
+        found.pullbacks[number] = pullback
+        if folded(step):
+            (slot,) = reached
+            for c in contributions[slot]:
+                _add(contributions, step.inputs[places[0]], c._replace(value=pullback({slot: c.value})[0]))
+        else:
+            for place, value in zip(places, pulled, strict=True):
+                _add(contributions, step.inputs[place], Contribution(number, place, value))
+    found.adjoints.update({slot: total(parts) for slot, parts in contributions.items()})
+    return found
+
+
+def differentiable(step: Step, tape: Tape) -> list[int]:
+    """Return the places of the operands that a derivative can be taken by; none where the result is not real."""
+    if not any(is_real(tape.values[slot]) for slot in step.outputs):
+        return []
+    return [i for i, atom in enumerate(step.inputs) if isinstance(atom, int) and is_real(tape.values[atom])]
+
+
+def pullback_of(step: Step, tape: Tape, places: list[int]) -> Callable[[dict[int, Any]], tuple]:
+    """Return the function from the adjoints of a step's results, by slot, to the contributions to its operands."""
+    values = [tape.read(atom) for atom in step.inputs]
+    real = [i for i, slot in enumerate(step.outputs) if is_real(tape.values[slot])]
+
+    def apply(*varied):
+        given = list(values)
+        for place, value in zip(places, varied, strict=True):
+            given[place] = value
+        out = step.apply(*given)
+        return [out[i] for i in real]
+
+    out, pull = jax.vjp(apply, *(values[place] for place in places))
+
+    def pullback(cotangents):
+        slots = [step.outputs[i] for i in real]
+        filled = [
+            jnp.asarray(cotangents[slot], value.dtype) if slot in cotangents else jnp.zeros_like(value)
+            for slot, value in zip(slots, out, strict=True)
+        ]
+        return pull(filled)
+
+    return pullback
+
+
+def total(parts: list[Contribution]) -> Any:
+    """Return the sum of contributions, in the order in which the backward pass meets them."""
+    value = parts[0].value
+    for part in parts[1:]:
+        value = value + part.value
+    return value
+
+
+def one_hot(like: Any, entry: tuple[int, ...]) -> Any:
+    """Return an array of zeros with a single 1."""
+    hot = np.zeros(np.shape(like), jnp.result_type(like))
+    hot[entry] = 1
+    return jnp.asarray(hot)
+
+
+def _add(contributions, slot, contribution):
+    contributions.setdefault(slot, []).append(contribution)

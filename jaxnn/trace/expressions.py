@@ -1,0 +1,142 @@
+"""Formulas as text and as LaTeX: Python expressions over the operands of an operation, written as a textbook does."""
+
+import ast
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+SUM, PRODUCT, SIGN, POWER, ATOM = range(5)  # how tightly a piece of a formula holds together
+KNOWN = {"sin", "cos", "tan", "sinh", "cosh", "tanh", "log", "exp", "max", "min"}  # functions LaTeX has a name for
+GREEK = {"alpha", "beta", "gamma", "delta", "epsilon", "eta", "theta", "lambda", "mu", "nu", "pi", "rho", "sigma"}
+GREEK |= {"tau", "phi", "chi", "psi", "omega"}
+COMPARED = {ast.Gt: (">", ">"), ast.Lt: ("<", "<"), ast.GtE: (">=", r"\ge"), ast.LtE: ("<=", r"\le")}
+COMPARED |= {ast.Eq: ("=", "="), ast.NotEq: ("!=", r"\ne")}
+
+
+class Formula(NamedTuple):
+    """One formula in both forms."""
+
+    text: str
+    latex: str
+
+
+def formula(expression: str, operands: Mapping[str, str]) -> Formula:
+    """Return a Python expression written out, each name in it replaced by the operand it stands for."""
+    tree = _parsed(expression)
+    return Formula(_text(tree, operands)[0], _latex(tree, operands)[0])
+
+
+@lru_cache(maxsize=1024)
+def _parsed(expression):
+    return ast.parse(expression, mode="eval").body
+
+
+def symbol(name: str) -> str:
+    """Return a name in LaTeX: single letters and Greek ones as symbols, `W1` with its number below, words upright."""
+    head = name.rstrip("0123456789")
+    below = name[len(head) :]
+    if head in GREEK:
+        return f"\\{head}" + (f"_{{{below}}}" if below else "")
+    if len(head) == 1 and head.isalpha():
+        return head + (f"_{{{below}}}" if below else "")
+    return f"\\mathrm{{{escape(name)}}}"
+
+
+def escape(text: str) -> str:
+    """Return text with what LaTeX would read as a command taken literally."""
+    special = {"\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}"} | {c: f"\\{c}" for c in "&%$#_{}"}
+    return "".join(special.get(c, c) for c in text)
+
+
+def _wrap(piece, at_least, left="(", right=")"):
+    written, strength = piece
+    return written if strength >= at_least else f"{left}{written}{right}"
+
+
+def _operand(name, operands):
+    """Return an operand's text and strength: a number below 0 is as weak as a sign."""
+    text = operands.get(name, name)
+    return text, SIGN if text.startswith("-") else ATOM
+
+
+def _text(node, operands):
+    match node:
+        case ast.Constant(value):
+            return (value if isinstance(value, str) else f"{value:g}"), ATOM
+        case ast.Name(name):
+            return _operand(name, operands)
+        case ast.Attribute(value, "T"):
+            return f"{_wrap(_text(value, operands), ATOM)}^T", ATOM
+        case ast.UnaryOp(ast.USub(), operand):
+            return f"-{_wrap(_text(operand, operands), PRODUCT)}", SIGN
+        case ast.BinOp(left, ast.Add() | ast.Sub() as sign, right):
+            a, b = _text(left, operands), _text(right, operands)
+            plus = isinstance(sign, ast.Add)
+            return f"{a[0]} {'+' if plus else '-'} {_wrap(b, SUM if plus and b[1] != SIGN else PRODUCT)}", SUM
+        case ast.BinOp(left, ast.Mult(), right):
+            a, b = _text(left, operands), _text(right, operands)
+            times = " " if isinstance(left, ast.Constant) else " * "
+            return f"{_wrap(a, PRODUCT)}{times}{_wrap(b, PRODUCT)}", PRODUCT
+        case ast.BinOp(left, ast.MatMult(), right):
+            return f"{_wrap(_text(left, operands), PRODUCT)} @ {_wrap(_text(right, operands), POWER)}", PRODUCT
+        case ast.BinOp(left, ast.Div(), right):
+            return f"{_wrap(_text(left, operands), PRODUCT)}/{_wrap(_text(right, operands), POWER)}", PRODUCT
+        case ast.BinOp(left, ast.Pow(), right):
+            return f"{_wrap(_text(left, operands), ATOM)}^{_wrap(_text(right, operands), ATOM)}", POWER
+        case ast.Compare(left, [sign], [right]):
+            return f"{_text(left, operands)[0]} {COMPARED[type(sign)][0]} {_text(right, operands)[0]}", SUM
+        case ast.Call(ast.Name("exp"), [argument]) if _text(argument, operands)[1] == ATOM:
+            return f"e^{_text(argument, operands)[0]}", POWER
+        case ast.Call(ast.Name("sqrt"), [argument]) if _text(argument, operands)[1] == ATOM:
+            return f"sqrt {_text(argument, operands)[0]}", PRODUCT
+        case ast.Call(ast.Name("abs"), [argument]):
+            return f"|{_text(argument, operands)[0]}|", ATOM
+        case ast.Call(ast.Name(name), arguments):
+            return f"{operands.get(name, name)}({', '.join(_text(a, operands)[0] for a in arguments)})", ATOM
+    raise ValueError(f"no way to write {ast.unparse(node)}")
+
+
+def _latex(node, operands):
+    def part(node, at_least):
+        return _wrap(_latex(node, operands), at_least, r"\left(", r"\right)")
+
+    match node:
+        case ast.Constant(value):
+            return (f"\\text{{{escape(value)}}}" if isinstance(value, str) else f"{value:g}"), ATOM
+        case ast.Name(name):
+            text, strength = _operand(name, operands)
+            return (text if _is_number(text) else symbol(text)), strength
+        case ast.Attribute(value, "T"):
+            return f"{part(value, ATOM)}^\\top", POWER
+        case ast.UnaryOp(ast.USub(), operand):
+            return f"-{part(operand, PRODUCT)}", SIGN
+        case ast.BinOp(left, ast.Add() | ast.Sub() as sign, right):
+            plus = isinstance(sign, ast.Add)
+            return f"{part(left, SUM)} {'+' if plus else '-'} {part(right, PRODUCT)}", SUM
+        case ast.BinOp(left, ast.Mult() | ast.MatMult(), right):
+            return f"{part(left, PRODUCT)} \\, {part(right, PRODUCT)}", PRODUCT
+        case ast.BinOp(left, ast.Div(), right):
+            return f"\\frac{{{part(left, SUM)}}}{{{part(right, SUM)}}}", POWER
+        case ast.BinOp(left, ast.Pow(), right):
+            return f"{part(left, ATOM)}^{{{part(right, SUM)}}}", POWER
+        case ast.Compare(left, [sign], [right]):
+            return f"{part(left, SUM)} {COMPARED[type(sign)][1]} {part(right, SUM)}", SUM
+        case ast.Call(ast.Name("exp"), [argument]):
+            return f"e^{{{part(argument, SUM)}}}", POWER
+        case ast.Call(ast.Name("sqrt"), [argument]):
+            return f"\\sqrt{{{part(argument, SUM)}}}", ATOM
+        case ast.Call(ast.Name("abs"), [argument]):
+            return f"\\left|{part(argument, SUM)}\\right|", ATOM
+        case ast.Call(ast.Name(name), arguments):
+            name = operands.get(name, name)
+            called = f"\\{name}" if name in KNOWN else f"\\operatorname{{{escape(name)}}}"
+            return f"{called}\\left({', '.join(part(a, SUM) for a in arguments)}\\right)", ATOM
+    raise ValueError(f"no way to write {ast.unparse(node)}")
+
+
+def _is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

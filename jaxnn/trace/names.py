@@ -1,0 +1,125 @@
+"""What to call every value: as the source does where it gives a name, else a, b, c, ..."""
+
+import ast
+import inspect
+import string
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+import jax
+
+from jaxnn.trace.jaxprs import Line
+from jaxnn.trace.tape import Step
+
+
+def argument_names(f: Callable, args: Sequence[Any]) -> list[str]:
+    """Return the names of the leaves of a function's arguments: the last key of the path where no other has it."""
+    parameters = _parameters(f)
+    paths = [[str(_key(k)) for k in path] for path, _ in jax.tree_util.tree_flatten_with_path(tuple(args))[0]]
+    roots = [parameters[int(p[0])] if int(p[0]) < len(parameters) else f"x{int(p[0])}" for p in paths]
+    short = [p[-1] if len(p) > 1 and p[-1].isidentifier() else "" for p in paths]
+    alone = Counter([*short, *roots])
+    return [
+        name if name and alone[name] == 1 else ".".join([root, *path[1:]])
+        for name, root, path in zip(short, roots, paths, strict=True)
+    ]
+
+
+def _parameters(f):
+    try:
+        found = inspect.signature(f).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    names = []
+    for p in found:
+        if p.kind is p.VAR_POSITIONAL:
+            names += [f"{p.name}{i}" for i in range(100)]
+        elif p.kind is not p.VAR_KEYWORD:
+            names.append(p.name)
+    return names
+
+
+def _key(entry):
+    return next(getattr(entry, field) for field in ("key", "name", "idx") if hasattr(entry, field))
+
+
+def letters(taken: set[str]) -> Iterator[str]:
+    """Return the names a, b, ..., z, a1, b1, ... that are not taken."""
+    for number in range(10_000):
+        for letter in string.ascii_lowercase:
+            name = f"{letter}{number or ''}"
+            if name not in taken:
+                yield name
+
+
+def assigned(steps: Sequence[Step]) -> dict[int, str]:
+    """Return the name that the source gives to the result of each step that has one, by the step's number.
+
+    A statement's name belongs to the last step made while it ran. Of a value named in a function and again where the
+    function is called, the outer name is taken.
+    """
+    found: dict[int, str] = {}
+    depth = max((len(step.lines) for step in steps), default=0)
+    for level in range(1, depth + 1):  # the number of statements from the outermost one in
+        for run in _runs(steps, level):
+            names = _names(steps[run[0]].lines[-level])
+            last = steps[run[-1]]
+            if len(names) == 1 and run[-1] not in found and len(last.outputs) == 1:
+                found[run[-1]] = names[0]
+    return found
+
+
+def _runs(steps, level):
+    """Return the runs of steps made by one execution of the statement `level` from outside."""
+    run, place, seen = [], None, set()
+    for number, step in enumerate(steps):
+        here = (step.calls, step.lines[-level:]) if len(step.lines) >= level else None
+        again = step.traceback in seen and here is not None
+        if run and (here != place or again):
+            yield run
+            run, seen = [], set()
+        place = here
+        if here is not None:
+            run.append(number)
+            seen.add(step.traceback)
+    if run:
+        yield run
+
+
+def _names(line: Line) -> tuple[str, ...]:
+    return _targets(line.text)
+
+
+@lru_cache(maxsize=1024)
+def _targets(text):
+    """Return the plain names that a statement assigns its whole value to."""
+    try:
+        (statement,) = ast.parse(text).body
+    except (SyntaxError, ValueError):
+        return ()
+    match statement:
+        case ast.Assign([ast.Name(name)]) | ast.AnnAssign(ast.Name(name)) | ast.AugAssign(ast.Name(name)):
+            return (name,)
+    return ()
+
+
+def name_all(
+    slots: Sequence[int], given: dict[int, str], taken: set[str], prefer: dict[int, str] | None = None
+) -> dict[int, str]:
+    """Return a name for every slot: the `given` one, told apart from another of the same name, else a letter."""
+    wanted = [given[slot] for slot in slots if slot in given]
+    taken = taken | set(wanted) | set((prefer or {}).values())
+    free, used, names = letters(taken), Counter(), {}
+    for slot in slots:
+        name = given.get(slot) or next(free)
+        used[name] += 1
+        names[slot] = name if used[name] == 1 else _numbered(name, used[name], taken)
+    return names
+
+
+def _numbered(name, count, taken):
+    while f"{name}_{count}" in taken:
+        count += 1
+    return f"{name}_{count}"

@@ -1,0 +1,153 @@
+"""A function run once, written down as a flat list of steps: calls, branches and loops opened where that is asked for.
+
+Opening needs the values at hand: a branch is the one taken, a loop is its steps one after the other. Where JAX keeps a
+form for each platform, the default one stands for all.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.extend import core
+
+from jaxnn.trace import jaxprs
+
+LOOPS = ("scan", "while")
+
+
+class Step(NamedTuple):
+    """One operation on the values in the slots `inputs` (or on literals), its results put into `outputs`.
+
+    `name` is that of the primitive, `title` that of the function called where it has one; `calls` names the opened
+    calls it stands in (of a loop with the number of the round), `traceback` the place it was traced at.
+    """
+
+    name: str
+    title: str
+    apply: Callable[..., list[Any]]
+    inputs: tuple[Any, ...]
+    outputs: tuple[int, ...]
+    params: dict[str, Any]
+    calls: tuple[str, ...]
+    lines: tuple[jaxprs.Line, ...]
+    traceback: Any
+    eqn: Any
+    members: tuple["Step", ...] = ()
+
+
+class Tape(NamedTuple):
+    """The steps of a function, the slots of its inputs and outputs, and the value in every slot."""
+
+    inputs: tuple[int, ...]
+    steps: tuple[Step, ...]
+    outputs: tuple[Any, ...]
+    values: dict[int, Any]
+
+    def read(self, atom: Any) -> Any:
+        """Return the value in a slot, or that of a literal."""
+        return jaxprs.read(self.values, atom)
+
+
+Opened = Callable[[str, str, int], bool]
+
+
+def record(closed: Any, values: Sequence[Any], opened: Opened = lambda name, title, depth: False) -> Tape:
+    """Return the tape of a closed jaxpr at `values`; `opened(name, title, depth)` says which calls are looked into."""
+    env: dict[int, Any] = {}
+    steps: list[Step] = []
+
+    def put(value):
+        env[len(env)] = value
+        return len(env) - 1
+
+    def visit(closed, atoms, calls, called_from):
+        jaxpr = getattr(closed, "jaxpr", closed)
+        slots = {var: put(value) for var, value in zip(jaxpr.constvars, getattr(closed, "consts", []), strict=True)}
+        slots |= zip(jaxpr.invars, atoms, strict=True)
+        for eqn in jaxpr.eqns:
+            lines = tuple(dict.fromkeys([*jaxprs.user_lines(eqn), *called_from]))
+            inputs = tuple(v if isinstance(v, core.Literal) else slots[v] for v in eqn.invars)
+            slots |= zip(eqn.outvars, take(eqn, inputs, calls, lines), strict=True)
+        return [v if isinstance(v, core.Literal) else slots[v] for v in jaxpr.outvars]
+
+    def take(eqn, inputs, calls, lines):
+        name, title = eqn.primitive.name, title_of(eqn)
+        if name == "platform_index":
+            return [put(jnp.int32(_default(eqn.params["platforms"])))]
+        if name == "cond" and (eqn.params.get("branches_platforms") or opened(name, title, len(calls))):
+            branch = eqn.params["branches"][int(jaxprs.read(env, inputs[0]))]
+            return visit(branch, inputs[1:], (*calls, title), lines)
+        if name in LOOPS and opened(name, title, len(calls)):
+            return (scan if name == "scan" else while_loop)(eqn, inputs, calls, title, lines)
+        body = jaxprs.body_of(eqn)
+        if body is not None and not name.startswith("custom_") and opened(name, title, len(calls)):
+            return visit(body, inputs, (*calls, title), lines)
+        apply = application(eqn)
+        outputs = tuple(put(value) for value in apply(*(jaxprs.read(env, atom) for atom in inputs)))
+        traceback = eqn.source_info.traceback
+        steps.append(Step(name, title, apply, inputs, outputs, eqn.params, calls, lines, traceback, eqn))
+        return outputs
+
+    def scan(eqn, inputs, calls, title, lines):
+        (n_consts, n_carry), body = jaxprs.scan_sizes(eqn), eqn.params["jaxpr"]
+        consts, carry, xs = inputs[:n_consts], inputs[n_consts : n_consts + n_carry], inputs[n_consts + n_carry :]
+        rounds = range(eqn.params["length"])
+        ys = []
+        for i in reversed(rounds) if eqn.params["reverse"] else rounds:
+            inside = (*calls, f"{title}[{i}]")
+            row = [visit(_traced(lambda x, i=i: x[i], jaxprs.read(env, x)), [x], inside, lines)[0] for x in xs]
+            out = visit(body, [*consts, *carry, *row], inside, lines)
+            carry = out[:n_carry]
+            ys.append(out[n_carry:])
+        ys = ys[::-1] if eqn.params["reverse"] else ys
+        stacked = [_traced(lambda *y: jnp.stack(y), *(jaxprs.read(env, a) for a in y)) for y in zip(*ys, strict=True)]
+        return [*carry, *(visit(s, y, calls, lines)[0] for s, y in zip(stacked, zip(*ys, strict=True), strict=True))]
+
+    def while_loop(eqn, inputs, calls, title, lines):
+        n_cond, n_body = eqn.params["cond_nconsts"], eqn.params["body_nconsts"]
+        cond, body = core.jaxpr_as_fun(eqn.params["cond_jaxpr"]), eqn.params["body_jaxpr"]
+        consts, carry, i = inputs[n_cond : n_cond + n_body], inputs[n_cond + n_body :], 0
+        while cond(*(jaxprs.read(env, a) for a in (*inputs[:n_cond], *carry)))[0]:
+            carry = visit(body, [*consts, *carry], (*calls, f"{title}[{i}]"), lines)
+            i += 1
+        return carry
+
+    inputs = [put(value) for value in values]
+    outputs = visit(closed, inputs, (), ())
+    return Tape(tuple(inputs), tuple(steps), tuple(outputs), env)
+
+
+def title_of(eqn: Any) -> str:
+    """Return the name of the function that a call calls, or that of the primitive."""
+    for key in ("name", "call_jaxpr", "jaxpr", "body_jaxpr"):
+        found = eqn.params.get(key)
+        found = getattr(getattr(found, "jaxpr", found), "debug_info", found)
+        found = found if isinstance(found, str) else getattr(found, "func_name", None)
+        if found and "<" not in found:
+            return found
+    return eqn.primitive.name
+
+
+def application(eqn: Any) -> Callable[..., list[Any]]:
+    """Return the function of its inputs that an equation is; a `while` takes its rounds one by one, as reverse must."""
+    if eqn.primitive.name != "while":
+        return lambda *values: jaxprs.apply(eqn, *values)
+    n_cond, n_body = eqn.params["cond_nconsts"], eqn.params["body_nconsts"]
+    cond, body = (core.jaxpr_as_fun(eqn.params[key]) for key in ("cond_jaxpr", "body_jaxpr"))
+
+    def rounds(*values):
+        asked, consts, carry = values[:n_cond], values[n_cond : n_cond + n_body], values[n_cond + n_body :]
+        while cond(*asked, *carry)[0]:
+            carry = body(*consts, *carry)
+        return list(carry)
+
+    return rounds
+
+
+def _default(platforms):
+    return platforms.index(None) if None in platforms else 0
+
+
+def _traced(f, *values):
+    return jax.make_jaxpr(f)(*values)
