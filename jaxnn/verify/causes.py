@@ -9,7 +9,8 @@ from jaxnn.verify.factors import local_factor
 from jaxnn.verify.gap import Gap, measure
 from jaxnn.verify.patterns import computed_in, layout, mapped, of_one_sign
 from jaxnn.verify.places import place, where, windows
-from jaxnn.verify.relations import difference, is_another, product, reduced
+from jaxnn.verify.products import product
+from jaxnn.verify.relations import difference, is_another, reduced
 
 NONE: Mapping = {}
 

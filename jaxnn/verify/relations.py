@@ -1,6 +1,6 @@
 """What an array is, said by other arrays: another one, its transpose, its sum over an axis, a product or difference."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from itertools import combinations
 
 import numpy as np
@@ -11,6 +11,12 @@ from jaxnn.verify.gap import EPS, SLACK, Gap, close
 from jaxnn.verify.patterns import axes, layouts
 
 Pool = Mapping[str, np.ndarray]
+FUNCTIONS: tuple[tuple[str, Callable[[np.ndarray], np.ndarray]], ...] = (
+    ("abs({})", np.abs),
+    ("{}**2", np.square),
+    ("maximum({}, 0)", lambda x: np.maximum(x, 0)),
+    ("1 - {}", lambda x: 1 - x),
+)
 
 
 def relation(name: str, actual: np.ndarray, pool: Pool, tolerance: np.ndarray | float) -> str | None:
@@ -54,9 +60,8 @@ def layout_of(other: str, x: np.ndarray, actual: np.ndarray, error: np.ndarray) 
 def function_of(other: str, x: np.ndarray, actual: np.ndarray, error: np.ndarray) -> str | None:
     if x.shape != actual.shape or x.size < 2:
         return None
-    makers = {"abs({})": np.abs, "{}**2": np.square, "maximum({}, 0)": lambda x: np.maximum(x, 0), "1 - {}": 1 - x}
-    for form, of in makers.items():
-        value = of(x) if callable(of) else of
+    for form, of in FUNCTIONS:
+        value = of(x)
         if np.ptp(value) > 0 and close(actual, value, error):
             return form.format(other)
     return None
@@ -237,110 +242,3 @@ def scale_of(d: np.ndarray, x: np.ndarray, error: np.ndarray, sizes: Mapping[str
     if np.unique(np.abs(x[x != 0])).size < 3 or relative > 1e-4:
         return None
     return value, f"{abs(value):.6g}"
-
-
-def product(gap: Gap, others: Pool, operands: Sequence[tuple[np.ndarray, np.ndarray]]) -> str:
-    """Return how a matrix product of two other arrays was formed wrongly."""
-    if gap.expected.ndim != 2 or gap.digits < 5:
-        return ""
-    rows, columns = (np.unique(i)[:: max(1, np.unique(i).size // 6)][:8] for i in gap.at)
-    rows, columns = np.union1d(rows, gap.at[0][:2]), np.union1d(columns, gap.at[1][:2])
-    part = np.ix_(rows, columns)
-    a, e, t = gap.actual[part], gap.expected[part], gap.tolerance[part]
-    for p, q in pairs(gap.expected.shape, others, operands):
-        left, right = p[1][rows], q[1][:, columns]
-        true = left @ right
-        noise = 4 * EPS * (np.abs(left) @ np.abs(right))
-        scale = proportion(e, true, t + noise)
-        if scale is None or (e.size < 3 and abs(scale - 1) > 1e-6):
-            continue
-        if not close(gap.expected, scale * (p[1] @ q[1]), gap.tolerance + np.max(noise) * (1 + abs(scale))):
-            continue
-        for one, other, side in ((p, q, "left"), (q, p, "right")):
-            for say, of in operand_changes(one[0], one[1], side, others):
-                x = of(one[1])
-                small = x[rows] @ right if side == "left" else left @ x[:, columns]
-                if not close(a, scale * small, 2 * t + noise):
-                    continue
-                if gap.fits(
-                    scale * (x @ other[1] if side == "left" else other[1] @ x), 2 * gap.tolerance + np.max(noise)
-                ):
-                    return f"{say} in the product {p[0]} @ {q[0]}"
-        if say := one_term(gap, scale * p[1], q[1], rows, columns):
-            return f"{say} in the product {p[0]} @ {q[0]}"
-    return ""
-
-
-def pairs(shape: tuple[int, ...], others: Pool, operands: Sequence[tuple[np.ndarray, np.ndarray]]) -> Iterator:
-    """Yield the pairs of named matrices of which an array of that shape can be the product."""
-    for p, q in operands:
-        p, q = np.asarray(p, np.float64), np.asarray(q, np.float64)
-        if p.ndim == q.ndim == 2 and p.shape[1:] == q.shape[:1] and (p.shape[0], q.shape[1]) == shape:
-            yield ("the first operand", p), ("the second operand", q)
-    known = [(name, np.asarray(x, np.float64)) for name, x in others.items() if np.ndim(x) >= 2 and np.size(x)]
-    known = [(name, x.reshape(-1, x.shape[-1])) for name, x in known if np.isfinite(x).all()]
-    left = [(n, x) for n, x in known if x.shape[0] == shape[0]]
-    left += [(f"{n}.T", x.T) for n, x in known if x.shape[1] == shape[0]]
-    right = [(n, x) for n, x in known if x.shape[1] == shape[1]]
-    right += [(f"{n}.T", x.T) for n, x in known if x.shape[0] == shape[1]]
-    for p in left:
-        yield from ((p, q) for q in right if p[1].shape[1] == q[1].shape[0])
-
-
-def operand_changes(name: str, x: np.ndarray, side: str, others: Pool) -> Iterator:
-    """Yield what may have been done to one operand of a product; its inner axis runs over the terms (the samples)."""
-    inner = 1 if side == "left" else 0
-
-    def cut(start: int | None, stop: int | None):
-        keep = np.zeros(x.shape[inner])
-        keep[start:stop] = 1
-        return lambda x: x * (keep if inner else keep[:, None])
-
-    def stale(y: np.ndarray):
-        return lambda _: y
-
-    yield f"the absolute value of {name} in place of {name}", np.abs
-    if (x == 0).any():
-        yield f"wrong only where {name} is exactly zero: 1 in place of the 0", lambda x: np.where(x == 0, 1.0, x)
-    yield f"the negative entries of {name} set to zero", lambda x: np.maximum(x, 0)
-    yield f"{name} flipped along its axis {inner}, that of the sum", lambda x: np.flip(x, inner)
-    for shift in (1, -1):
-        say = f"{name} rolled by {shift} along its axis {inner}, that of the sum (off by one)"
-        yield say, lambda x, shift=shift: np.roll(x, shift, inner)
-    for say, of in (
-        ("the last sample (term of the sum) is missing", cut(None, -1)),
-        ("the first sample (term of the sum) is missing", cut(1, None)),
-        ("only the first sample (term of the sum) is used", cut(None, 1)),
-        ("only the last sample (term of the sum) is used", cut(-1, None)),
-    ):
-        if side == "left":
-            yield say, of
-    yield f"{name} cast to float32 (its precision is lost)", lambda x: x.astype(np.float32).astype(np.float64)
-    if np.abs(x).max() < 6e4:
-        yield f"{name} cast to float16 (its precision is lost)", lambda x: x.astype(np.float16).astype(np.float64)
-    yield f"{name} squared in place of {name}", np.square
-    yield f"1 - {name} in place of {name}", lambda x: 1 - x
-    if x.shape[0] == x.shape[1]:
-        yield f"{name} is not transposed" if name.endswith(".T") else f"{name} is transposed", lambda x: x.T
-    for other, y in others.items():
-        y = np.asarray(y, np.float64)
-        y = y.reshape(-1, y.shape[-1]) if y.ndim >= 2 else y
-        for called, z in ((other, y), (f"{other}.T", y.T)):
-            if z.shape == x.shape and called != name and not np.array_equal(z, x) and (called == other or y.ndim == 2):
-                yield f"{called} in place of {name}", stale(z)
-                for rate in (1e-3, 1e-2, 0.1, 0.5, 1.0):
-                    for c in (-rate, rate):
-                        step = f"{name} {'minus' if c < 0 else 'plus'} {rate:g} {called} in place of {name}"
-                        yield f"{step} (stale, or updated too early)", lambda x, z=z, c=c: x + c * z
-
-
-def one_term(gap: Gap, p: np.ndarray, q: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> str:
-    """Return which one term of the product's sum (which sample) is missing or doubled."""
-    d, t = gap.difference[np.ix_(rows, columns)], gap.tolerance[np.ix_(rows, columns)]
-    for say, sign in (("missing", -1), ("doubled", 1)):
-        terms = sign * p[rows].T[:, :, None] * q[:, columns][:, None, :]
-        fit = np.all(np.abs(d - terms) <= 4 * SLACK * t + 1e-14 * np.abs(terms), axis=(1, 2))
-        for k in np.flatnonzero(fit):
-            if close(gap.difference, sign * np.outer(p[:, k], q[k]), 4 * gap.tolerance):
-                return f"sample {k} (one term of the sum) is {say}"
-    return ""
