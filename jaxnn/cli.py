@@ -1,4 +1,4 @@
-"""The command line: `jaxnn info`, or `python -m jaxnn info`."""
+"""The command line: `jaxnn info | verify`, or `python -m jaxnn info | verify`."""
 
 import argparse
 import json
@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from jaxnn.environment import environment
+from jaxnn.verify import command as verify
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -15,6 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     info = commands.add_parser("info", help="versions, device and settings")
     info.add_argument("--json", action="store_true", help="as JSON")
     info.set_defaults(run=print_info)
+    verify.add_to(commands)
     asked = parser.parse_args(arguments)
     return asked.run(asked)
 

@@ -1,0 +1,78 @@
+"""The pytest fixture `gradcheck`: a hand-written gradient checked in one line of a test.
+
+    def test_mine(gradcheck):
+        gradcheck(loss, grad, params, x, y)
+
+A wrong gradient fails the test with the verdict as its message. At a kink, or where rounding hides what is left to be
+seen, the test passes and the summary at the end says so.
+"""
+
+from collections import Counter
+
+import pytest
+
+
+class GradCheck:
+    """What the fixture gives: called, it is `check`; `rule` is `check_rule`, `survey` is `survey`.
+
+    Each returns its verdict where that is true, and fails the test with the verdict's message where it is not.
+    """
+
+    def __init__(self, notes: list[tuple[str, object]]):
+        self._notes = notes
+
+    def __call__(self, loss, grad, *args, argnums=0):
+        __tracebackhide__ = True
+        from jaxnn.verify import check
+
+        return self._judged(check(loss, grad, *args, argnums=argnums))
+
+    def rule(self, f, f_fwd, f_bwd, *args):
+        __tracebackhide__ = True
+        from jaxnn.verify import check_rule
+
+        return self._judged(check_rule(f, f_fwd, f_bwd, *args))
+
+    def survey(self, loss, grad, cases):
+        __tracebackhide__ = True
+        from jaxnn.verify import survey
+
+        return self._judged(survey(loss, grad, cases))
+
+    def _judged(self, verdict):
+        __tracebackhide__ = True
+        self._notes.append(("gradcheck", summary(verdict)))
+        if not verdict:
+            pytest.fail(str(verdict))
+        return verdict
+
+
+def summary(verdict) -> str:
+    """Return a verdict in one line: its kind, and for one that is right only as far as can be seen, what was seen."""
+    return verdict.kind if verdict.kind == "PASS" else " ".join(" ".join(str(verdict).splitlines()[:2]).split())
+
+
+@pytest.fixture
+def gradcheck(request) -> GradCheck:
+    """Check hand-written gradients: `gradcheck(loss, grad, *args)`, `.rule(f, f_fwd, f_bwd, *args)`, `.survey(...)`."""
+    return GradCheck(request.node.user_properties)  # which travel with the test's report, between processes too
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say how many gradients were checked, and name those that are right only as far as can be seen."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    notes = {  # by test; a test's last report has all of its notes
+        report.nodeid: [text for name, text in report.user_properties if name == "gradcheck"]
+        for report in reports
+        if getattr(report, "when", None) == "teardown"
+    }
+    checked = [(nodeid, text) for nodeid, texts in notes.items() for text in texts]
+    if not checked:
+        return
+    kinds = Counter(text.split(":")[0].split()[0] for _, text in checked)
+    terminalreporter.section("gradients")
+    found = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    terminalreporter.line(f"{len(checked)} checked by gradcheck: {found}")
+    for nodeid, text in checked:
+        if text.startswith(("KINK", "NOISE")):
+            terminalreporter.line(f"{nodeid}: {text}")
