@@ -9,12 +9,12 @@ from types import ModuleType
 import jax
 from rich.console import Console
 
-from benchmarks import cnn, comparison, hidden, mlp, results
+from benchmarks import cnn, comparison, gradient, hidden, mlp, results
 from benchmarks.agreement import Different
 from benchmarks.peers import HOW_TO_GET, cannot_import
 from benchmarks.timing import alternate
 
-CASES: dict[str, ModuleType] = {"mlp": mlp, "cnn": cnn, "hidden": hidden}
+CASES: dict[str, ModuleType] = {"mlp": mlp, "cnn": cnn, "hidden": hidden, "gradient": gradient}
 FAILED, INTERRUPTED = 1, 130
 
 

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks import cnn, hidden, mlp
+from benchmarks import cnn, gradient, hidden, mlp
 from benchmarks.__main__ import CASES
 from benchmarks.agreement import Different
 from benchmarks.peers import HOW_TO_GET, numpy_peer
@@ -63,6 +63,26 @@ def test_jaxnns_side_of_the_digits_runs(monkeypatch, case):
     monkeypatch.setattr(case, "UPDATES", 1)
     (side,) = case.sides("float32", []).values()
     assert side(2).steps == 2
+
+
+@pytest.mark.parametrize("variant", gradient.VARIANTS)
+def test_both_gradients_agree_and_run(monkeypatch, variant):
+    monkeypatch.setitem(gradient.UPDATES, variant, 1)
+    sides = gradient.sides(variant, [])  # raises where they differ
+    assert list(sides) == ["jaxnn", "autodiff"]
+    assert {side(1).steps for side in sides.values()} == {1}
+
+
+def test_a_wrong_gradient_by_hand_is_seen(monkeypatch):
+    def too_long(*arguments):
+        value, grads = by_hand(*arguments)
+        return value, jax.tree.map(lambda g: 1.0001 * g, grads)
+
+    by_hand = networks.mlp.metrics_and_grad
+    monkeypatch.setattr(networks.mlp, "metrics_and_grad", too_long)
+    monkeypatch.setitem(gradient.UPDATES, "mlp", 1)
+    with pytest.raises(Different, match="gradient: the relative difference is 1.0e-04"):
+        gradient.sides("mlp", [])
 
 
 @pytest.mark.parametrize("case", [mlp, cnn], ids=["mlp", "cnn"])
