@@ -1,0 +1,90 @@
+"""The witness that needs no reference: the gradient of m examples is the mean, or the sum, of the m gradients."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnn.verify.evaluation import STRICT
+from jaxnn.verify.problem import Leaves, Problem, pose
+from jaxnn.verify.rounding import EPSILON, SAFETY
+
+
+class Split(NamedTuple):
+    """How examples lie in the arguments: `size` of them along `axis` of the arguments `places`; `parts` of them.
+
+    `parts` are the arguments of the first example alone and of the others; `weights` what their losses are multiplied
+    with to give the loss of all.
+    """
+
+    size: int
+    axis: int
+    places: tuple[int, ...]
+    parts: tuple[tuple[Any, ...], ...]
+    weights: tuple[float, ...]
+
+
+def split(problem: Problem) -> Split | None:
+    """Return how the loss adds up over examples, seen from its values alone; None if it does not."""
+    data = {i: arg for i, arg in enumerate(problem.args) if i not in problem.argnums and _is_data(arg)}
+    whole = None
+    for axis in (0, -1):
+        for size in dict.fromkeys(np.shape(arg)[axis] for arg in data.values()):
+            places = tuple(i for i, arg in data.items() if np.shape(arg)[axis] == size)
+            if size < 2:
+                continue
+            whole = float(problem.loss(problem.leaves)) if whole is None else whole
+            parts = tuple(_part(problem.args, places, axis, piece) for piece in (slice(0, 1), slice(1, None)))
+            try:
+                first, rest = (float(problem.whole_loss(*part)) for part in parts)
+            except (TypeError, ValueError, IndexError, AssertionError):
+                continue
+            for weights in ((1 / size, (size - 1) / size), (1.0, 1.0)):
+                total = weights[0] * first + weights[1] * rest
+                if abs(total - whole) <= 1e-10 * (abs(weights[0] * first) + abs(weights[1] * rest)):
+                    return Split(size, axis, places, parts, weights)
+    return None
+
+
+def examples(
+    split: Split, problem: Problem, argnums: int | Sequence[int]
+) -> Iterator[tuple[tuple[Any, ...], float, Leaves]]:
+    """Yield each part's arguments, weight and hand-written gradient, as float64 arrays."""
+    for args, weight in zip(split.parts, split.weights, strict=True):
+        part = pose(problem.whole_loss, problem.whole_grad, args, argnums, any_dtype=True)
+        try:
+            found = jax.jit(part.grad, compiler_options=STRICT)(part.leaves)
+        except (jax.errors.JAXTypeError, TypeError):
+            found = part.grad(part.leaves)
+        yield args, weight, [np.asarray(v, np.float64) for v in found]
+
+
+def disagreement(parts: Sequence[tuple[float, Leaves]], whole: Leaves, noise: Leaves) -> tuple[float, float]:
+    """Return how far the weighted parts are from the gradient of the whole at most, and the error bar there."""
+    worst, bar = 0.0, 0.0
+    for i, (total, shake) in enumerate(zip(whole, noise, strict=True)):
+        pieces = [weight * gradient[i] for weight, gradient in parts]
+        gap = np.abs(sum(pieces) - total)
+        error = SAFETY * EPSILON * (4 * shake + sum(np.abs(p) for p in pieces)) + np.finfo(float).tiny
+        error = error + SAFETY * EPSILON * np.max(np.abs(total), initial=0.0)
+        if gap.size and not np.all(gap <= error):
+            k = int(np.argmax(np.nan_to_num(gap / error, nan=np.inf)))
+            if np.isnan(gap.flat[k]):
+                return np.inf, float(error.flat[k])
+            if gap.flat[k] / error.flat[k] > (worst / bar if bar else 0):
+                worst, bar = float(gap.flat[k]), float(error.flat[k])
+    return worst, bar
+
+
+def _is_data(arg):
+    array = isinstance(arg, jax.Array | np.ndarray) and np.ndim(arg) >= 1
+    return array and not jnp.issubdtype(arg.dtype, jax.dtypes.prng_key)
+
+
+def _part(args, places, axis, piece):
+    def cut(arg):
+        return arg[piece] if axis == 0 else arg[..., piece]
+
+    return tuple(cut(arg) if i in places else arg for i, arg in enumerate(args))

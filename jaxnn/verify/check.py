@@ -1,0 +1,144 @@
+"""`check`: a hand-written gradient of a scalar loss before several independent witnesses."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnn.verify import witnesses
+from jaxnn.verify.compare import compare, resolution
+from jaxnn.verify.evaluation import Programs, evaluator, programs
+from jaxnn.verify.numeric import by_differences
+from jaxnn.verify.problem import Problem, in_float64, pose
+from jaxnn.verify.trial import Given, Point, Trial, at_entry, float64, second_point, working_epsilon
+from jaxnn.verify.verdict import Report, Verdict
+
+BLURRED = 0.01  # a resolution worse than this share of a leaf's largest entry is NOISE
+KINKED = "the loss bends here: the gradient is one of its subgradients, so this is not an error"
+
+
+def check(loss: Callable, grad: Callable, *args: Any, argnums: int | Sequence[int] = 0) -> Verdict:
+    """Return the verdict on `grad(*args)`, a hand-written gradient of the scalar `loss(*args)`.
+
+    The gradient has the structure, shapes and dtypes of `args[argnums]`, any pytree (for several `argnums`, a tuple of
+    such); `grad` may also return `(loss, gradient)`, or the named intermediates beside it, `(gradient, {"dZ1": ...})`.
+    Both functions are also run in float64, so the reference is float64 whatever precision the arguments have. A
+    difference is an error where it exceeds what rounding was measured to do to either side (`jaxnn.verify.rounding`);
+    nothing is multiplied by the size of an array.
+
+    Raises `InvalidArgument` where the loss is no scalar, the gradient has another structure, shape or dtype, or a
+    parameter cannot be differentiated by.
+    """
+    return run(loss, grad, args, argnums, programs(loss, grad, argnums))
+
+
+def run(loss: Callable, grad: Callable, args: Sequence[Any], argnums: int | Sequence[int], ready: Programs) -> Verdict:
+    """Return `check`'s verdict, by programs that other calls may have compiled already."""
+    args, untouched = (jax.tree.map(_copied, tuple(args)) for _ in range(2))
+    own = pose(loss, grad, args, argnums)
+    runs = [_given(own) for _ in range(2)]
+    unsteady = _changed(args, untouched) or _unsteady(own, runs)
+    if unsteady is not None:
+        return unsteady
+    with float64():
+        exact = in_float64(loss, grad, args, argnums)
+        evaluate = evaluator(exact, witnesses.lines(exact.leaves), ready)
+        own_epsilon = max(float(jnp.finfo(jnp.result_type(leaf)).eps) for leaf in own.leaves)
+        epsilon = working_epsilon(exact, evaluate, own_epsilon)
+        here = evaluate.at(exact.leaves)
+        if not np.isfinite(here.value):
+            cause = f"the loss is {here.value} at these arguments, so there is no gradient to compare with"
+            return Verdict("NONFINITE", "loss", actual=here.value, cause=cause)
+        comparison = compare(here, epsilon) if here.reference else by_differences(evaluate, exact.leaves, here)
+        point = Point(exact.leaves, here, comparison, tuple(exact.args))
+        moved = second_point(exact, evaluate, epsilon)
+        trial = Trial(argnums, own, exact, runs[0], own_epsilon, epsilon, evaluate, ready, point, moved)
+        return _heard(trial)
+
+
+def _heard(trial: Trial) -> Verdict:
+    """Return the verdict after each witness was heard, up to the first that ends the trial."""
+    reports: list[Report] = []
+    for gradient in (trial.given.gradient, trial.here.comparison.actual):
+        first = witnesses.nonfinite(trial, gradient, trial.here)
+        if first is not None:
+            return explained(trial, first, trial.here)
+    kink = None
+    for witness in witnesses.WITNESSES:
+        finding = witness(trial)
+        reports += finding.reports
+        if finding.verdict is None:
+            continue
+        if finding.verdict.kind == "KINK":
+            kink = kink or finding.verdict
+            continue
+        found = replace(finding.verdict, witnesses=tuple(reports))
+        return explained(trial, found, finding.point) if finding.point else found
+    reports.append(Report("run twice", True))
+    share = resolution(trial.here.comparison)
+    bent = any(report.note == witnesses.AT_A_KINK for report in reports)
+    verdict = kink or (Verdict("KINK") if bent else _blurred(trial) if share > BLURRED else Verdict("PASS"))
+    note = KINKED if verdict.kind == "KINK" else verdict.note
+    return replace(verdict, note=note, resolution=share, witnesses=tuple(reports))
+
+
+def _blurred(trial: Trial) -> Verdict:
+    """Return NOISE at the leaf that rounding blurs most."""
+    comparison = trial.here.comparison
+    shares = [
+        float(np.max(t, initial=0.0) / (np.max(np.abs(e), initial=0.0) or np.inf))
+        for e, t in zip(comparison.expected, comparison.allowed, strict=True)
+    ]
+    leaf = int(np.argmax(shares))
+    index = np.unravel_index(int(np.argmax(comparison.allowed[leaf])), comparison.allowed[leaf].shape)
+    values = comparison.expected[leaf][index], comparison.actual[leaf][index]
+    error = float(comparison.allowed[leaf][index])
+    note = f"rounding moves entries of this leaf by up to {error:.1e}: smaller errors cannot be seen at this point"
+    witness = "autodiff, reverse"
+    return at_entry("NOISE", trial.exact.names[leaf], index, *values, witness=witness, error=error, note=note)
+
+
+def _given(own: Problem) -> Given:
+    """Return the loss, and all that the gradient's function returns, in the arguments' own precision."""
+    value, gradient, named = own.outputs(own.leaves)
+    return Given(float(own.loss(own.leaves)), value, [np.asarray(v, np.float64) for v in gradient], named)
+
+
+def _copied(leaf: Any) -> Any:
+    return np.array(leaf) if isinstance(leaf, np.ndarray) else leaf
+
+
+def _changed(args: Sequence[Any], untouched: Sequence[Any]) -> Verdict | None:
+    """Return FAIL if a function wrote into an array that it was given."""
+    for (path, was), now in zip(jax.tree.leaves_with_path(untouched), jax.tree.leaves(args), strict=True):
+        if isinstance(was, np.ndarray) and not np.array_equal(was, now, equal_nan=True):
+            name = jax.tree_util.keystr(path[1:], simple=True, separator=".") or f"argument {path[0].idx}"
+            cause = f"{name}: the functions write into an array they were given; change a copy instead"
+            return Verdict("FAIL", name, witness="run twice", cause=cause)
+    return None
+
+
+def _unsteady(own: Problem, runs: Sequence[Given]) -> Verdict | None:
+    """Return RANDOM if two runs differ; on a GPU sums may be added up in another order, on a CPU nothing may differ."""
+    one, two = runs
+    if not np.array_equal(one.loss, two.loss, equal_nan=True):
+        cause = f"the loss is random: {one.loss!r}, then {two.loss!r} at the same arguments; {ADVICE}"
+        return at_entry("RANDOM", "loss", (), one.loss, two.loss, witness="run twice", cause=cause)
+    for name, leaf, a, b in zip(own.names, own.leaves, one.gradient, two.gradient, strict=True):
+        order = 0.0 if jax.default_backend() == "cpu" else 8 * float(jnp.finfo(jnp.result_type(leaf)).eps)
+        gap = np.where(np.isnan(a) & np.isnan(b), 0.0, np.nan_to_num(np.abs(a - b), nan=np.inf))
+        if np.any(gap > order * np.abs(a)):
+            index = np.unravel_index(int(np.argmax(gap)), gap.shape)
+            cause = f"{name}: the gradient is random, two runs at the same arguments differ; {ADVICE}"
+            return at_entry("RANDOM", name, index, a[index], b[index], witness="run twice", cause=cause)
+    return None
+
+
+ADVICE = "draw random numbers from a key that is an argument, the same in the loss and in the gradient"
+
+
+def explained(trial, verdict, point):
+    return verdict

@@ -1,0 +1,166 @@
+"""A hand-written gradient beside the true one at one point: which entries differ, and whether they are kinks."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxnn.verify.differences import Slopes, along, slopes
+from jaxnn.verify.evaluation import Evaluation, Evaluator
+from jaxnn.verify.problem import Leaves
+from jaxnn.verify.rounding import EPSILON, tolerance
+
+EXAMINED = 24  # entries that are differenced one by one where hand and autodiff differ
+NEARBY = 24  # points whose gradients show what a kink allows
+CLOSE, CLOSER = 1e-5, 1e-8
+
+
+class Comparison(NamedTuple):
+    """Per leaf: the true gradient `expected`, the one `actual`ly given, and how far they may differ, `allowed`."""
+
+    expected: list[np.ndarray]
+    actual: list[np.ndarray]
+    allowed: list[np.ndarray]
+
+    @property
+    def wrong(self) -> list[np.ndarray]:
+        """Which entries differ by more than is allowed (NaN differs from everything)."""
+        with np.errstate(invalid="ignore"):
+            triples = zip(self.expected, self.actual, self.allowed, strict=True)
+            return [~((np.abs(a - e) <= t) | (a == e)) for e, a, t in triples]
+
+
+class Entry(NamedTuple):
+    """One entry of one leaf."""
+
+    leaf: int
+    index: tuple[int, ...]
+
+
+def compare(evaluation: Evaluation, epsilon: float = EPSILON) -> Comparison:
+    """Return the hand-written gradient beside autodiff's, with what rounding allows at a machine epsilon."""
+    assert evaluation.reference is not None
+    noise = zip(evaluation.hand_noise, evaluation.reference_noise, evaluation.reference, strict=True)
+    allowed = [tolerance([h, r], v, epsilon) for h, r, v in noise]
+    return Comparison(evaluation.reference, evaluation.hand, allowed)
+
+
+def worst_entry(comparison: Comparison, among: Sequence[np.ndarray] | None = None) -> Entry | None:
+    """Return the entry that is furthest off beside its leaf's largest, of those that are wrong; None if none is."""
+    best, place = -1.0, None
+    for i, wrong in enumerate(comparison.wrong if among is None else among):
+        if wrong.any():
+            expected, actual = comparison.expected[i], comparison.actual[i]
+            gap = np.where(wrong, np.nan_to_num(np.abs(actual - expected), nan=np.inf, posinf=np.inf), -1.0)
+            index = np.unravel_index(int(np.argmax(gap)), gap.shape)
+            size = np.max(np.abs(np.nan_to_num(expected)), initial=0.0) or 1e-300
+            if gap[index] / size > best:
+                best, place = float(gap[index] / size), Entry(i, tuple(int(k) for k in index))
+    return place
+
+
+def resolution(comparison: Comparison) -> float:
+    """Return the smallest error that would have been seen in every leaf, as a share of the leaf's largest entry."""
+    shares = [
+        np.max(t, initial=0.0) / size
+        for e, a, t in zip(*comparison, strict=True)
+        if (size := np.max(np.abs(np.nan_to_num([e, a])), initial=0.0)) > 0
+    ]
+    return float(max(shares, default=0.0))
+
+
+def slopes_at(evaluator: Evaluator, leaves: Leaves, entry: Entry, noise: float, scale: float = 1.0) -> Slopes:
+    """Return the derivatives of the loss along one entry of one leaf."""
+    leaf = np.asarray(leaves[entry.leaf])
+    direction = [np.zeros(np.shape(v)) for v in leaves]
+    direction[entry.leaf][entry.index] = 1.0
+    return slopes(along(evaluator.loss, leaves, direction), noise, 0.02 * step_scale(leaf, entry.index) * scale)
+
+
+def step_scale(leaf: np.ndarray, index: tuple[int, ...] = ()) -> float:
+    """Return the size of a step that suits a leaf: its typical entry, or the entry itself, or 1 where all are 0."""
+    typical = float(np.sqrt(np.mean(leaf**2))) if leaf.size else 0.0
+    return max(typical, abs(float(leaf[index])) if leaf[index].ndim == 0 else 0.0) or 1.0
+
+
+class Ruling(NamedTuple):
+    """What differences say of the entries where hand and autodiff differ: which are `guilty`, which a `kink`.
+
+    `corrected` is the true gradient, autodiff's with the entries put right where differences contradict it.
+    """
+
+    guilty: list[np.ndarray]
+    kink: bool
+    autodiff_wrong: bool
+    corrected: list[np.ndarray]
+
+
+def rule(evaluator: Evaluator, leaves: Leaves, comparison: Comparison, noise: float) -> Ruling:
+    """Return how differences decide between the hand-written gradient and autodiff's where the two differ."""
+    guilty = [wrong.copy() for wrong in comparison.wrong]
+    corrected = [np.array(e) for e in comparison.expected]
+    allowed = _allowed_by_kinks(evaluator, leaves, comparison)
+    kink = autodiff_wrong = False
+    for wrong, at_kink in zip(guilty, allowed, strict=True):
+        kink |= bool((wrong & at_kink).any())
+        wrong &= ~at_kink
+    sample = _sample(guilty, comparison)
+    for entry in sample:
+        found = slopes_at(evaluator, leaves, entry, noise)
+        hand, auto = (float(side[entry.leaf][entry.index]) for side in (comparison.actual, comparison.expected))
+        bar = 10 * found.central.error + float(comparison.allowed[entry.leaf][entry.index])
+        low, high = sorted((found.left.value, found.right.value))
+        margin = 4 * (found.left.error + found.right.error)
+        if found.kink:
+            if low - margin <= hand <= high + margin:
+                guilty[entry.leaf][entry.index], kink = False, True
+        elif abs(auto - found.central.value) > bar or not np.isfinite(auto):
+            corrected[entry.leaf][entry.index] = found.central.value
+            autodiff_wrong = True
+            if abs(hand - found.central.value) <= bar:
+                guilty[entry.leaf][entry.index] = False
+    if not any(guilty[entry.leaf][entry.index] for entry in sample):
+        guilty = [np.zeros_like(wrong) for wrong in guilty]
+    return Ruling(guilty, kink, autodiff_wrong, corrected)
+
+
+def _allowed_by_kinks(evaluator, leaves, comparison):
+    """Return where the given value lies among the gradients of points so near that only a kink tells them apart."""
+    if evaluator.reference is None or not any(wrong.any() for wrong in comparison.wrong):
+        return [np.zeros_like(wrong) for wrong in comparison.wrong]
+    boxes = [_box(evaluator, leaves, comparison.expected, size) for size in (CLOSE, CLOSER)]
+    allowed = []
+    for (low1, high1), (low2, high2), given, bar in zip(*boxes, comparison.actual, comparison.allowed, strict=True):
+        width, wider = high2 - low2, high1 - low1
+        jump = (width > 0.3 * wider) & (width > 8 * bar)
+        slack = 2 * CLOSER / CLOSE * wider + bar
+        allowed.append(jump & (given >= low2 - slack) & (given <= high2 + slack))
+    return allowed
+
+
+def _box(evaluator, leaves, at_point, size):
+    """Return the smallest and largest of each entry of autodiff's gradient over points within `size`."""
+    rng = np.random.default_rng(1)
+    low, high = [np.array(v) for v in at_point], [np.array(v) for v in at_point]
+    for k in range(NEARBY):
+        whole = 1 - 2 * (k % 2) if k < 2 else None  # all entries up, all down, then every one by chance
+        moved = [
+            leaf + size * step_scale(np.asarray(leaf)) * (whole or rng.uniform(-1, 1, np.shape(leaf)))
+            for leaf in leaves
+        ]
+        for i, gradient in enumerate(evaluator.reference(moved)):
+            np.fmin(low[i], gradient, out=low[i])
+            np.fmax(high[i], gradient, out=high[i])
+    return [*zip(low, high, strict=True)]
+
+
+def _sample(masks, comparison):
+    """Return up to EXAMINED of the entries marked: the worst of each leaf first, the rest spread evenly."""
+    found = []
+    for i, mask in enumerate(masks):
+        places = np.argwhere(mask)
+        gaps = np.nan_to_num(np.abs(comparison.actual[i] - comparison.expected[i])[mask], nan=np.inf)
+        order = np.argsort(-gaps, kind="stable")
+        spread = np.linspace(0, len(order) - 1, min(len(order), EXAMINED)).astype(int) if len(order) else []
+        found += [(rank, Entry(i, tuple(int(k) for k in places[order[s]]))) for rank, s in enumerate(spread)]
+    return [entry for _, entry in sorted(found, key=lambda pair: pair[0])[:EXAMINED]]

@@ -1,0 +1,76 @@
+"""Derivatives along a line by differences alone: central and one-sided, extrapolated, each with its error bar."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+LEVELS = 11
+RATIO = 2.0
+
+
+class Slope(NamedTuple):
+    """A derivative and its error bar: the truncation seen between extrapolations plus the rounding of the values."""
+
+    value: float
+    error: float
+
+
+class Slopes(NamedTuple):
+    """The derivative along a line from the left, from the right, and from both sides at once."""
+
+    left: Slope
+    right: Slope
+    central: Slope
+
+    @property
+    def kink(self) -> bool:
+        """Whether the one-sided slopes differ by more than their error bars: the function bends here."""
+        gap = abs(self.left.value - self.right.value)
+        return gap > 4 * (self.left.error + self.right.error) and gap > 1e-6 * max(
+            abs(self.left.value), abs(self.right.value)
+        )
+
+
+def slopes(phi: Callable[[float], float], noise: float, step: float = 0.02) -> Slopes:
+    r"""Return the derivatives of `phi` at 0 by Richardson extrapolation over steps $h, h/2, h/4, \dots$
+
+    `noise` is the absolute rounding error of one value of `phi`. Central differences err in even powers of $h$,
+    one-sided ones in all of them; of every tableau the entry is taken whose error bar is the smallest (Ridders 1982).
+    """
+    at_0 = phi(0.0)
+    steps = step / RATIO ** np.arange(LEVELS)
+    ahead, behind = (np.array([phi(sign * h) for h in steps]) for sign in (1, -1))
+    rounding = 2 * noise / steps
+    return Slopes(
+        left=_extrapolated((at_0 - behind) / steps, rounding, powers=1),
+        right=_extrapolated((ahead - at_0) / steps, rounding, powers=1),
+        central=_extrapolated((ahead - behind) / (2 * steps), rounding / 2, powers=2),
+    )
+
+
+def _extrapolated(quotients: np.ndarray, rounding: np.ndarray, powers: int) -> Slope:
+    """Return the best entry of the Richardson tableau of difference quotients; `powers` between two error terms."""
+    column, noise, best = np.asarray(quotients, float), np.asarray(rounding, float), Slope(np.nan, np.inf)
+    factor = RATIO**powers
+    while len(column) > 2:
+        finer = (factor * column[1:] - column[:-1]) / (factor - 1)
+        finer_noise = (factor * noise[1:] + noise[:-1]) / (factor - 1)
+        with np.errstate(invalid="ignore"):
+            gaps = np.maximum(np.abs(finer - column[1:]), np.abs(finer - column[:-1]))
+            gaps = np.maximum(gaps[1:], np.abs(np.diff(finer)))
+        errors = gaps + finer_noise[1:]
+        for value, error in zip(finer[1:], errors, strict=True):
+            if np.isfinite(value) and error < best.error:
+                best = Slope(float(value), float(error))
+        column, noise, factor = finer, finer_noise, factor * RATIO**powers
+    return best
+
+
+def along(loss: Callable[[list[Any]], Any], leaves: list[Any], direction: list[np.ndarray]) -> Callable[[float], float]:
+    """Return `phi(t)`, the loss at `leaves` moved by `t` times a direction."""
+
+    def phi(t):
+        return float(loss([leaf + t * d for leaf, d in zip(leaves, direction, strict=True)]))
+
+    return phi

@@ -1,0 +1,184 @@
+"""The loss, the hand-written gradient and autodiff's at one point, each with its measured rounding error.
+
+One compiled program serves all points of the same shapes. A hand-written gradient that JAX cannot trace (plain NumPy)
+is called as it is; a loss that JAX cannot trace leaves `reference` None, and only differences can judge.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnn.verify.problem import Leaves, Problem, pose
+from jaxnn.verify.rounding import shaken_signs, spread
+
+# A cast to a lower precision must round, as it does outside of `jit`.
+STRICT = {"xla_allow_excess_precision": False, "xla_backend_optimization_level": 0}
+
+
+class Evaluation(NamedTuple):
+    """Values at a point in float64; the `_noise` arrays times a machine epsilon are the rounding errors to expect.
+
+    `forward` are the derivatives along the directions by forward-mode autodiff.
+    """
+
+    value: float
+    value_noise: float
+    hand: Leaves
+    hand_noise: Leaves
+    reference: Leaves | None
+    reference_noise: Leaves
+    forward: np.ndarray | None
+
+
+class Evaluator(NamedTuple):
+    """`at(leaves)` is the evaluation, `loss(leaves)` the compiled loss, `reference(leaves)` autodiff's gradient alone.
+
+    `reference` is None where JAX cannot trace the loss.
+    """
+
+    at: Callable[[Leaves], Evaluation]
+    loss: Callable[[Leaves], float]
+    reference: Callable[[Leaves], Leaves] | None
+    directions: list[Leaves]
+    loss_traceable: bool
+    grad_traceable: bool
+
+
+class Programs(NamedTuple):
+    """The compiled functions of a loss and its gradient, each of `(arrays, ..., frame, which sides JAX can trace)`."""
+
+    everything: Callable
+    loss: Callable
+    autodiff: Callable
+
+
+class Frame(NamedTuple):
+    """The arguments without their arrays: what stays the same from call to call, compared by identity."""
+
+    structure: Any
+    fixed: tuple[tuple[int, "Same"], ...]
+
+    def fill(self, arrays: Sequence[Any]) -> tuple[Any, ...]:
+        """Return the arguments with their arrays."""
+        fixed, rest = dict(self.fixed), iter(arrays)
+        count = self.structure.num_leaves
+        return jax.tree.unflatten(self.structure, [fixed[i].value if i in fixed else next(rest) for i in range(count)])
+
+
+class Same:
+    """A value that is equal to nothing but itself."""
+
+    def __init__(self, value: Any):
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and self.value is other.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+
+def programs(loss: Callable, grad: Callable, argnums: int | Sequence[int]) -> Programs:
+    """Return the functions to be compiled once for all points, and all cases of the same shapes."""
+
+    def problem(arrays, frame):
+        return pose(loss, grad, frame.fill(arrays), argnums, any_dtype=True)
+
+    def everything(arrays, along, signs, frame, loss_too, grad_too):
+        p, out = problem(arrays, frame), {}
+        leaves = [jnp.asarray(leaf) for leaf in p.leaves]
+        if grad_too:
+            out["hand"] = p.grad(leaves)
+            out["hand_noise"] = spread(p.grad, leaves, signs)
+        if loss_too:
+            out["value"], out["reference"] = jax.value_and_grad(p.loss)(leaves)
+            noise = spread(lambda leaves: jax.tree.leaves(jax.value_and_grad(p.loss)(leaves)), leaves, signs)
+            out["value_noise"], out["reference_noise"] = noise[0], noise[1:]
+            out["forward"] = jax.vmap(lambda v: jax.jvp(p.loss, (leaves,), (v,))[1])(along)
+        return out
+
+    def value(arrays, frame):
+        p = problem(arrays, frame)
+        return p.loss(p.leaves)
+
+    def autodiff(arrays, frame):
+        p = problem(arrays, frame)
+        return jax.grad(p.loss)([jnp.asarray(leaf) for leaf in p.leaves])
+
+    compiled = partial(jax.jit, compiler_options=STRICT)
+    return Programs(
+        compiled(everything, static_argnums=(3, 4, 5)),
+        compiled(value, static_argnums=1),
+        compiled(autodiff, static_argnums=1),
+    )
+
+
+def evaluator(problem: Problem, directions: list[Leaves], programs: Programs) -> Evaluator:
+    """Return how to evaluate a problem in float64."""
+    data_too = all(can_trace(f, problem, data_too=True) for f in (problem.whole_loss, problem.whole_grad))
+    loss_too = data_too or can_trace(problem.whole_loss, problem, data_too=False)
+    grad_too = data_too or can_trace(problem.whole_grad, problem, data_too=False)
+    like = [np.asarray(leaf).dtype for leaf in problem.leaves]
+    signs = shaken_signs(problem.leaves)
+    stacked = [jnp.stack([d[i] for d in directions]) for i in range(len(problem.leaves))]
+
+    def at(leaves):
+        arrays, frame = split(problem, leaves, data_too)
+        found = programs.everything(arrays, stacked, signs, frame, loss_too, grad_too)
+        out: dict[str, Any] = jax.tree.map(lambda v: np.asarray(v, np.float64), found)
+        if not grad_too:
+            given = [np.array(v, t) if isinstance(v, np.ndarray) else v for v, t in zip(leaves, like, strict=True)]
+            out["hand"] = [np.asarray(v, np.float64) for v in problem.grad(given)]
+            out["hand_noise"] = out.get("reference_noise") or [np.abs(v) for v in out["hand"]]
+        value = float(out["value"] if loss_too else problem.loss(list(leaves)))
+        return Evaluation(
+            value,
+            float(out.get("value_noise", 4 * abs(value))),
+            out["hand"],
+            out["hand_noise"],
+            out.get("reference"),
+            out.get("reference_noise") or [np.zeros(np.shape(v)) for v in out["hand"]],
+            out.get("forward"),
+        )
+
+    def loss(leaves):
+        return float(programs.loss(*split(problem, leaves, data_too)) if loss_too else problem.loss(list(leaves)))
+
+    def reference(leaves):
+        return [np.asarray(v) for v in programs.autodiff(*split(problem, leaves, data_too))]
+
+    return Evaluator(at, loss, reference if loss_too else None, directions, loss_too, grad_too)
+
+
+def split(problem: Problem, leaves: Leaves, data_too: bool) -> tuple[list[Any], Frame]:
+    """Return the arrays that a compiled function takes at `leaves`, and the frame of everything else."""
+    args = problem.rebuild(leaves)
+    parameters = {id(leaf) for leaf in leaves}
+    values, structure = jax.tree.flatten(tuple(args))
+    moving = [id(v) in parameters or (data_too and _is_array(v)) for v in values]
+    fixed = tuple((i, Same(v)) for i, (v, m) in enumerate(zip(values, moving, strict=True)) if not m)
+    return [v for v, m in zip(values, moving, strict=True) if m], Frame(structure, fixed)
+
+
+def _is_array(value):
+    return isinstance(value, jax.Array | np.ndarray)
+
+
+def can_trace(f: Callable, problem: Problem, *, data_too: bool) -> bool:
+    """Return whether JAX can trace `f(*args)`: NumPy code and branches on values it cannot.
+
+    `data_too`: with all arrays traced, not the parameters alone.
+    """
+    arrays, frame = split(problem, problem.leaves, data_too)
+    try:
+        jax.eval_shape(lambda arrays: jax.tree.leaves(f(*frame.fill(arrays))), arrays)
+    except Exception as error:
+        if data_too or isinstance(error, jax.errors.JAXTypeError | TypeError | ValueError | AttributeError):
+            f(*problem.rebuild(problem.leaves))  # an error that is the function's own is raised here
+            return False
+        raise
+    return True

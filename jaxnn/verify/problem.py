@@ -1,0 +1,179 @@
+"""A loss and its hand-written gradient as functions of a flat list of arrays, in any precision, checked at the door."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnn.errors import InvalidArgument, check_finite, require
+
+Leaves = list[Any]
+
+
+class Problem(NamedTuple):
+    """`loss(leaves)` is a scalar, `grad(leaves)` a list like `leaves`; everything else the functions take is bound.
+
+    `outputs(leaves)` is all that the hand-written function returns: the loss or None, the gradient, and its named
+    intermediates. `whole_loss(*args)` and `whole_grad(*args)` are the functions as given; `names` are the paths of the
+    leaves, `args` all arguments, `rebuild(leaves)` the arguments with other leaves.
+    """
+
+    loss: Callable[[Leaves], Any]
+    grad: Callable[[Leaves], Leaves]
+    whole_loss: Callable[..., Any]
+    whole_grad: Callable[..., Any]
+    outputs: Callable[[Leaves], tuple[Any, Leaves, dict[str, Any]]]
+    leaves: Leaves
+    names: tuple[str, ...]
+    args: tuple[Any, ...]
+    argnums: tuple[int, ...]
+    rebuild: Callable[[Leaves], list[Any]]
+
+
+def pose(
+    loss: Callable, grad: Callable, args: Sequence[Any], argnums: int | Sequence[int] = 0, *, any_dtype: bool = False
+) -> Problem:
+    """Return the problem of checking `grad` of `loss` at `args`, with respect to the arguments `argnums`.
+
+    The gradient must have the parameters' structure, shapes and, unless `any_dtype`, dtypes.
+    """
+    require(callable(loss), "loss", repr(loss), "a function that returns a scalar")
+    require(callable(grad), "grad", repr(grad), "a function that returns the gradient of loss")
+    single = isinstance(argnums, int)
+    places = [argnums] if isinstance(argnums, int) else list(argnums)
+    for place in places:
+        ok = isinstance(place, int | np.integer) and -len(args) <= place < len(args)
+        require(ok, "argnums", repr(argnums), f"positions among the {len(args)} arguments")
+    places = [place % len(args) for place in places]
+    chosen = [args[place] for place in places]
+    paths, structure = jax.tree.flatten_with_path(chosen)
+    titles = _titles(loss, len(args))
+    names = tuple(leaf_name(path, places, titles, single) for path, _ in paths)
+    leaves = [_differentiable(name, leaf) for name, (_, leaf) in zip(names, paths, strict=True)]
+    require(bool(leaves), "args", f"argument {places} without any array", "parameters: arrays, or dicts, lists of them")
+
+    def rebuild(leaves):
+        given = list(args)
+        for place, tree in zip(places, jax.tree.unflatten(structure, leaves), strict=True):
+            given[place] = tree
+        return given
+
+    expected = jax.tree.structure(chosen[0] if single else tuple(chosen))
+
+    def outputs(leaves):
+        value, gradient, named = _split(grad(*rebuild(leaves)), expected, names)
+        return value, _same_shapes(gradient, leaves, names, any_dtype), named
+
+    def bound_loss(leaves):
+        return _scalar(loss(*rebuild(leaves)))
+
+    def bound_grad(leaves):
+        return outputs(leaves)[1]
+
+    return Problem(bound_loss, bound_grad, loss, grad, outputs, leaves, names, tuple(args), tuple(places), rebuild)
+
+
+def in_float64(loss: Callable, grad: Callable, args: Sequence[Any], argnums: int | Sequence[int] = 0) -> Problem:
+    """Return the same problem with every floating array among the arguments made float64; x64 must be on."""
+    return pose(loss, grad, jax.tree.map(widen, tuple(args)), argnums, any_dtype=True)
+
+
+def widen(leaf: Any) -> Any:
+    """Return a floating array as float64, a NumPy one as a NumPy one; anything else as it is."""
+    if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jnp.floating):
+        return leaf.astype(jnp.float64)
+    if isinstance(leaf, np.ndarray | np.generic) and jnp.issubdtype(leaf.dtype, jnp.floating):
+        return np.asarray(leaf, np.float64)
+    return leaf
+
+
+def leaf_name(path: Sequence[Any], places: Sequence[int], titles: Sequence[str], single: bool) -> str:
+    """Return "W1" or "layers.0.w", the argument's name in front where there are several, or where it is the leaf."""
+    inner = jax.tree_util.keystr(tuple(path[1:]), simple=True, separator=".")
+    title = titles[places[path[0].idx]]
+    return inner if single and inner else ".".join(part for part in (title, inner) if part)
+
+
+def _titles(loss, count):
+    try:
+        known = [p.name for p in inspect.signature(loss).parameters.values() if p.kind in (0, 1)]
+    except (TypeError, ValueError):
+        known = []
+    return known[:count] + [f"argument {i}" for i in range(len(known), count)]
+
+
+def _differentiable(name, leaf):
+    """Return a leaf that can be differentiated by, as an array; raise where it cannot."""
+    array = isinstance(leaf, jax.Array | np.ndarray | np.generic | float)
+    if not array:
+        seen = f"{type(leaf).__name__} {leaf!r}"
+        require(False, name, seen[:80], "a floating-point array; leave what is no array out of argnums")
+    dtype = np.dtype(float) if isinstance(leaf, float) else leaf.dtype
+    if jnp.issubdtype(dtype, jnp.complexfloating):
+        require(False, name, f"dtype {dtype}", "real numbers: give the real and the imaginary part as two parameters")
+    fix = "a floating-point dtype: make it one, or leave it out of argnums"
+    require(jnp.issubdtype(dtype, jnp.floating), name, f"dtype {dtype}, which has no gradient", fix)
+    leaf = np.asarray(leaf) if isinstance(leaf, float | np.generic) else leaf
+    check_finite(name, leaf)
+    return leaf
+
+
+def _scalar(value):
+    shape = getattr(value, "shape", None)
+    number = shape == () or isinstance(value, int | float)
+    if not number:
+        seen = f"shape {shape}" if shape is not None else f"a {type(value).__name__}"
+        hint = "; if it returns (loss, aux), give lambda *args: loss(*args)[0]" if isinstance(value, tuple) else ""
+        require(False, "loss", seen, "a scalar: one number, shape ()" + hint)
+    dtype = getattr(value, "dtype", np.dtype(float))
+    require(not jnp.issubdtype(dtype, jnp.complexfloating), "loss", f"dtype {dtype}", "a real number")
+    return value
+
+
+def _split(output, expected, names):
+    """Return value, gradient and named intermediates of what a hand-written gradient returns.
+
+    It may be the gradient, `(loss, gradient)`, `(gradient, {name: intermediate})` or `(loss, gradient, {...})`.
+    """
+
+    def fits(tree):
+        return jax.tree.structure(tree) == expected
+
+    if fits(output):
+        return None, jax.tree.leaves(output), {}
+    parts = output if isinstance(output, tuple) else ()
+    if len(parts) == 2 and fits(parts[0]) and isinstance(parts[1], dict):
+        return None, jax.tree.leaves(parts[0]), parts[1]
+    if len(parts) in (2, 3) and fits(parts[1]) and np.shape(parts[0]) == ():
+        return parts[0], jax.tree.leaves(parts[1]), parts[2] if len(parts) == 3 else {}
+    raise InvalidArgument(_structure_message(output, expected, names))
+
+
+def _structure_message(output, expected, names):
+    template = jax.tree.unflatten(expected, list(names))
+    wanted, _ = jax.tree.flatten_with_path(template)
+    got, _ = jax.tree.flatten_with_path(output, is_leaf=lambda x: x is None)
+    wanted_paths = {jax.tree_util.keystr(path): name for path, name in wanted}
+    got_paths = {jax.tree_util.keystr(path): leaf for path, leaf in got}
+    for path, name in wanted_paths.items():
+        if path in got_paths and got_paths[path] is None:
+            return f"grad: got None for {name}, expected an array; a gradient that is zero is an array of zeros"
+    missing = [name for path, name in wanted_paths.items() if path not in got_paths]
+    extra = [path for path in got_paths if path not in wanted_paths]
+    detail = f" (missing {', '.join(missing)})" * bool(missing) + f" (unexpected {', '.join(extra)})" * bool(extra)
+    seen = str(jax.tree.structure(output))[:200]
+    return f"grad: got the structure {seen}{detail}, expected that of the parameters, {str(expected)[:200]}"
+
+
+def _same_shapes(gradient, leaves, names, any_dtype):
+    for name, got, leaf in zip(names, gradient, leaves, strict=True):
+        seen = np.shape(got)
+        require(seen == np.shape(leaf), f"grad: {name}", f"shape {seen}", f"shape {np.shape(leaf)}, the parameter's")
+        dtype, wanted = jnp.result_type(got), jnp.result_type(leaf)
+        python_number = isinstance(got, int | float)
+        ok = any_dtype or python_number or dtype in (wanted, jax.dtypes.canonicalize_dtype(wanted))
+        require(ok, f"grad: {name}", f"dtype {dtype}", f"dtype {wanted}, the parameter's")
+    return gradient

@@ -1,0 +1,225 @@
+"""`check_rule`: a hand-written rule in `jax.custom_vjp`'s form, its wiring included."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnn.errors import require
+from jaxnn.verify.check import check
+from jaxnn.verify.problem import widen
+from jaxnn.verify.rounding import EPSILON, SAFETY
+from jaxnn.verify.trial import at_entry, float64
+from jaxnn.verify.verdict import Verdict
+
+COTANGENTS = (1.0, -2.5, 0.3, 0.0)
+
+
+def check_rule(f: Callable, f_fwd: Callable, f_bwd: Callable, *args: Any) -> Verdict:
+    """Return the verdict on a rule: `f_fwd(*args)` is `(f(*args), residuals)`, `f_bwd(residuals, g)` the cotangents.
+
+    Beside all that `check` does for the cotangents: the value of `f_fwd` is that of `f`; `f_bwd` returns one cotangent
+    for each argument, of its structure, shape and dtype, none of them None where it is not zero; at 0 it is 0; it is
+    linear in `g`, at the cotangents 1, -2.5, 0.3 and 0 and in their sums; and its own derivative is the second
+    derivative of `f`. Arguments without a floating-point number (labels, keys, sizes) get no cotangent or zeros.
+
+    Raises `InvalidArgument` where `f` returns no floating-point array.
+    """
+    for name, function in {"f": f, "f_fwd": f_fwd, "f_bwd": f_bwd}.items():
+        require(callable(function), name, repr(function), "a function")
+    places = [i for i, arg in enumerate(args) if _floats(arg)]
+    require(bool(places), "args", "no argument of floating-point numbers", "one at least, to differentiate by")
+    out, wiring = f(*args), None
+    require(_floats(out), "f", f"a result of {type(out).__name__}", "floating-point arrays, which have cotangents")
+    wiring = _wiring(out, f_fwd(*args), f_bwd, args, places)
+    if wiring is not None:
+        return wiring
+    cotangent = _cotangent(out)
+
+    def loss(*args):
+        products = jax.tree.map(lambda y, g: jnp.sum(y * g), f(*args), _like(cotangent, args))
+        return sum(jax.tree.leaves(products))
+
+    def grad(*args):
+        given = f_bwd(f_fwd(*args)[1], _like(cotangent, args))
+        return tuple(_filled(given[i], args[i]) for i in places)
+
+    with float64():
+        exact = jax.tree.map(widen, args)
+        linear = _linear(f, f_fwd, f_bwd, exact, places)
+    if linear is not None:
+        return linear
+    verdict = check(loss, grad, *args, argnums=tuple(places))
+    if not verdict:
+        return verdict
+    with float64():
+        second = _second_order(f, f_fwd, f_bwd, exact, places)
+    return second or verdict
+
+
+def _wiring(out: Any, forward: Any, f_bwd: Callable, args: Sequence[Any], places: Sequence[int]) -> Verdict | None:
+    """Return what is wrong with the form of what comes back: value, structure, shapes, dtypes."""
+    if not (isinstance(forward, tuple) and len(forward) == 2):
+        return _fail("f_fwd", f"f_fwd returns {type(forward).__name__}, not the pair (f(*args), residuals)")
+    value, residuals = forward
+    if jax.tree.structure(value) != jax.tree.structure(out):
+        return _fail("f_fwd", f"f_fwd returns a value of another structure, {jax.tree.structure(value)}, than f")
+    for (path, true), got in zip(jax.tree.leaves_with_path(out), jax.tree.leaves(value), strict=True):
+        name = "f_fwd" + jax.tree_util.keystr(path)
+        if np.shape(got) != np.shape(true) or jnp.result_type(got) != jnp.result_type(true):
+            seen, wanted = (f"{jnp.result_type(v)}{list(np.shape(v))}" for v in (got, true))
+            return _fail(name, f"the value of f_fwd is {seen}, that of f {wanted}")
+        got, true = np.asarray(got, np.float64), np.asarray(true, np.float64)
+        epsilon = float(jnp.finfo(jnp.result_type(jax.tree.leaves(value)[0])).eps)
+        gap = np.nan_to_num(np.abs(got - true), nan=0.0)
+        if np.any(gap > SAFETY * epsilon * np.max(np.abs(np.nan_to_num(true)), initial=0.0)):
+            index = np.unravel_index(int(np.argmax(gap)), gap.shape)
+            cause = "f_fwd returns another value than f: under custom_vjp the function changes when differentiated"
+            return at_entry("FAIL", name, index, true[index], got[index], witness="f itself", cause=cause)
+    given = f_bwd(residuals, _cotangent(out))
+    if not isinstance(given, tuple | list) or len(given) != len(args):
+        count = len(given) if isinstance(given, tuple | list) else type(given).__name__
+        return _fail("f_bwd", f"f_bwd returns {count} cotangents for {len(args)} arguments: a tuple, one for each")
+    for i in places:
+        name = f"argument {i}"
+        if given[i] is None:
+            zero = f_bwd(residuals, jax.tree.map(jnp.zeros_like, out)) is None
+            cause = "f_bwd returns None for this argument, which custom_vjp takes as a gradient of zero, silently"
+            return None if zero else _fail(name, cause)
+        if jax.tree.structure(given[i]) != jax.tree.structure(args[i]):
+            return _fail(name, f"the cotangent has the structure {jax.tree.structure(given[i])}, not the argument's")
+        for (path, got), arg in zip(jax.tree.leaves_with_path(given[i]), jax.tree.leaves(args[i]), strict=True):
+            place = name + jax.tree_util.keystr(path)
+            if np.shape(got) != np.shape(arg):
+                return _fail(place, f"the cotangent has the shape {np.shape(got)}, the argument {np.shape(arg)}")
+            if jnp.result_type(got) != jnp.result_type(arg) and _floats(arg):
+                return _fail(place, f"the cotangent is {jnp.result_type(got)}, the argument {jnp.result_type(arg)}")
+    return None
+
+
+def _linear(f, f_fwd, f_bwd, args, places):
+    """Return what shows that the cotangents are not linear in `g`: zero, multiples and sums."""
+    out, residuals = f_fwd(*args)
+    base, other = _cotangent(out), _cotangent(out, seed=1)
+
+    def backward(g):
+        given = f_bwd(residuals, g)
+        return [np.asarray(v, np.float64) for i in places for v in jax.tree.leaves(_filled(given[i], args[i]))]
+
+    names = [
+        f"argument {i}" + jax.tree_util.keystr(path) for i in places for path, _ in jax.tree.leaves_with_path(args[i])
+    ]
+    at_base, at_other = backward(base), backward(other)
+    trials = [(c, backward(_scaled(base, c)), [c * v for v in at_base]) for c in COTANGENTS]
+    together = backward(jax.tree.map(lambda a, b: a + b, base, other))
+    trials.append((None, together, [a + b for a, b in zip(at_base, at_other, strict=True)]))
+    large = backward(_scaled(base, 1e3))
+    trials.append((1e3, large, [1e3 * v for v in at_base]))
+    for factor, found, expected in sorted(trials, key=lambda trial: trial[0] != 0.0):
+        for name, got, true, one in zip(names, found, expected, at_base, strict=True):
+            size = max(np.max(np.abs(v), initial=0.0) for v in (np.nan_to_num(true), np.nan_to_num(one)))
+            gap = np.nan_to_num(np.abs(got - true), nan=np.inf)
+            if np.any(gap > 1e-9 * size * max(1.0, abs(factor or 1.0)) + SAFETY * EPSILON * np.abs(true)):
+                index = np.unravel_index(int(np.argmax(gap)), gap.shape)
+                cause = _why_not_linear(factor, got[index], true[index], one[index])
+                return at_entry("FAIL", name, index, true[index], got[index], witness="linear in g", cause=cause)
+    return None
+
+
+def _why_not_linear(factor, got, true, one):
+    if factor == 0.0:
+        return "f_bwd does not give 0 at the cotangent 0: g is ignored, or something is added to it"
+    if factor is None:
+        return "f_bwd is not additive in the cotangent: f_bwd(g + h) is not f_bwd(g) + f_bwd(h)"
+    for power, what in ((2, "squared"), (-1, "divided by"), (3, "cubed")):
+        if np.isclose(got, factor**power * one, rtol=1e-6):
+            return f"f_bwd is not linear in the cotangent: g is {what}, {factor:g} g gives {factor**power:g} times as much"
+    if np.isclose(got, abs(factor) * one, rtol=1e-6):
+        return f"f_bwd is not linear in the cotangent: the sign of g is lost, an absolute value ({factor:g} g)"
+    return f"f_bwd is not linear in the cotangent, at {factor:g} g: g is clipped, normalised or thresholded"
+
+
+def _second_order(f, f_fwd, f_bwd, args, places):
+    """Return what shows that the derivative of `f_bwd` is not the second derivative of `f`."""
+    rule = jax.custom_vjp(f)
+    rule.defvjp(f_fwd, f_bwd)
+    cotangent = _cotangent(f(*args))
+    chosen = tuple(args[i] for i in places)
+    directions = _cotangent(chosen, seed=2)
+
+    def slope(function):
+        def value(*moving):
+            given = list(args)
+            for i, arg in zip(places, moving, strict=True):
+                given[i] = arg
+            products = jax.tree.map(lambda y, g: jnp.sum(y * g), function(*given), cotangent)
+            return sum(jax.tree.leaves(products))
+
+        def along(*moving):
+            gradient = jax.grad(value, argnums=tuple(range(len(places))))(*moving)
+            products = jax.tree.map(lambda y, v: jnp.sum(y * v), gradient, directions)
+            return sum(jax.tree.leaves(products))
+
+        return jax.grad(along, argnums=tuple(range(len(places))))(*chosen)
+
+    try:
+        found, true = slope(rule), slope(f)
+    except Exception:  # a backward pass that JAX cannot differentiate again is no error: nobody asked for it
+        return None
+    for (path, got), expected in zip(jax.tree.leaves_with_path(found), jax.tree.leaves(true), strict=True):
+        got, expected = np.asarray(got), np.asarray(expected)
+        size = np.max(np.abs(np.nan_to_num(expected)), initial=0.0)
+        gap = np.abs(got - expected)
+        if np.all(np.isfinite(expected)) and not np.all(gap <= 1e-8 * size + 1e-12):
+            index = np.unravel_index(int(np.argmax(np.nan_to_num(gap, nan=np.inf))), gap.shape)
+            name = f"argument {places[path[0].idx]}" + jax.tree_util.keystr(path[1:])
+            cause = (
+                "order 2: the gradient is right, its own derivative is not; a stop_gradient, or a residual that was "
+                "differentiated away, stands in f_bwd"
+            )
+            return at_entry("FAIL", name, index, expected[index], got[index], witness="order 2", cause=cause)
+    return None
+
+
+def _floats(tree):
+    return any(jnp.issubdtype(jnp.result_type(v), jnp.floating) for v in jax.tree.leaves(tree) if _is_number(v))
+
+
+def _is_number(value):
+    try:
+        return jnp.result_type(value) is not None
+    except TypeError:
+        return False
+
+
+def _cotangent(out, seed=0):
+    """Return a cotangent like `out`, entries of both signs and of sizes between 0.3 and 3."""
+    rng = np.random.default_rng(seed)
+
+    def drawn(leaf):
+        values = rng.uniform(0.3, 3, np.shape(leaf)) * rng.choice([-1, 1], np.shape(leaf))
+        return jnp.asarray(values, jnp.result_type(leaf))
+
+    return jax.tree.map(drawn, out)
+
+
+def _like(cotangent, args):
+    """Return the cotangent in the precision of the arguments, which differs from its own in float64."""
+    dtype = jnp.result_type(*(v for v in jax.tree.leaves(args) if _is_number(v) and _floats(v)))
+    return jax.tree.map(lambda g: jnp.asarray(g, dtype), cotangent)
+
+
+def _scaled(cotangent, factor):
+    return jax.tree.map(lambda g: factor * g, cotangent)
+
+
+def _filled(given, arg):
+    return jax.tree.map(jnp.zeros_like, arg) if given is None else given
+
+
+def _fail(name, cause):
+    return Verdict("FAIL", name, witness="the form of the rule", cause=cause)
+
+

@@ -1,0 +1,104 @@
+"""What one check knows: the problem in its own precision and in float64, and what was evaluated where."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnn.verify.compare import Comparison, compare, step_scale
+from jaxnn.verify.evaluation import Evaluation, Evaluator, Programs
+from jaxnn.verify.problem import Leaves, Problem
+from jaxnn.verify.rounding import EPSILON, lowest_epsilon
+from jaxnn.verify.verdict import Report, Verdict
+
+MOVED = "at a second point, the parameters moved by 10 %"
+
+
+class Point(NamedTuple):
+    """Parameters, what both sides give there, and the comparison; `args` are all the arguments, `note` says which."""
+
+    leaves: Leaves
+    evaluation: Evaluation
+    comparison: Comparison
+    args: tuple[Any, ...]
+    note: str = ""
+
+
+class Given(NamedTuple):
+    """What the functions return in the arguments' own precision: the loss, the value beside the gradient (or None),
+    the gradient and its named intermediates."""
+
+    loss: float
+    value: Any
+    gradient: Leaves
+    named: dict[str, Any]
+
+
+class Trial(NamedTuple):
+    """A problem on trial, in its `own` precision and the `exact` one, float64.
+
+    `given` is what the functions return in the precision `own_epsilon`; `epsilon` is the one they work in when asked
+    for float64. `here` is the point asked about, `moved` a second one (None where the loss has no value near by).
+    """
+
+    argnums: int | Sequence[int]
+    own: Problem
+    exact: Problem
+    given: Given
+    own_epsilon: float
+    epsilon: float
+    evaluator: Evaluator
+    programs: Programs
+    here: Point
+    moved: Point | None
+
+
+class Finding(NamedTuple):
+    """What a witness adds: its reports, and the verdict if it ends the trial, with the point it was found at."""
+
+    reports: list[Report]
+    verdict: Verdict | None = None
+    point: Point | None = None
+
+
+@contextmanager
+def float64() -> Iterator[None]:
+    """A context in which JAX computes in float64 and matrix products exactly."""
+    with jax.enable_x64(True), jax.default_matmul_precision("highest"):
+        yield
+
+
+def working_epsilon(exact: Problem, evaluator: Evaluator, epsilon: float) -> float:
+    """Return the precision that the functions themselves work in, where it is no lower than the arguments'."""
+    traced = [(exact.grad, evaluator.grad_traceable), (exact.loss, evaluator.loss_traceable)]
+    lowest = max([EPSILON, *(lowest_epsilon(f, exact.leaves) for f, traceable in traced if traceable)])
+    return lowest if lowest <= epsilon else EPSILON
+
+
+def second_point(exact: Problem, evaluator: Evaluator, epsilon: float) -> Point | None:
+    """Return a point near the first at which everything is finite: what remembers the first point is wrong there."""
+    rng = np.random.default_rng(3)
+    for size in (0.1, 0.01, 1e-4) if evaluator.loss_traceable else ():
+        leaves = [_moved(np.asarray(leaf), size, rng) for leaf in exact.leaves]
+        found = evaluator.at(leaves)
+        if found.reference and np.isfinite(found.value) and all(np.all(np.isfinite(v)) for v in found.reference):
+            return Point(leaves, found, compare(found, epsilon), tuple(exact.rebuild(leaves)), MOVED)
+    return None
+
+
+def _moved(leaf, size, rng):
+    """Return a leaf with each entry changed by a share of itself, of the typical one where it is 0."""
+    by = size * rng.uniform(0.5, 1, np.shape(leaf)) * rng.choice([-1, 1], np.shape(leaf))
+    return leaf + by * np.where(leaf == 0, step_scale(leaf), leaf)
+
+
+def dtype_name(trial: Trial) -> str:
+    return str(jnp.result_type(*trial.own.leaves))
+
+
+def at_entry(kind: Any, name: str, index: tuple[int, ...], expected: float, actual: float, **more: Any) -> Verdict:
+    """Return a verdict on one entry of one leaf."""
+    return Verdict(kind, name, tuple(int(k) for k in index), float(expected), float(actual), **more)

@@ -1,0 +1,326 @@
+"""The witnesses: each looks at the hand-written gradient in its own way and says what it saw.
+
+Derivatives are taken along `directions`: the single entries of a small problem, random signs per leaf of a large one.
+A report's `difference` and `error` are those of the place where they are furthest apart.
+"""
+
+import time
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnn.trace import jaxprs
+from jaxnn.verify import batches
+from jaxnn.verify.compare import Comparison, compare, rule, step_scale, worst_entry
+from jaxnn.verify.differences import along, slopes
+from jaxnn.verify.evaluation import STRICT, evaluator
+from jaxnn.verify.problem import Leaves, in_float64
+from jaxnn.verify.rounding import EPSILON, SAFETY, tolerance
+from jaxnn.verify.trial import Finding, Point, Trial, at_entry, dtype_name
+from jaxnn.verify.verdict import Report, Verdict
+
+SMALL = 40  # entries up to which every one is a line of its own
+SECONDS = 4.0  # for the differences of a large problem
+AT_A_KINK = "between the one-sided slopes at a kink"
+NOT_ANALYTIC = {
+    *("abs", "max", "min", "reduce_max", "reduce_min", "sign", "floor", "ceil", "round", "real", "imag", "conj"),
+    *("eq", "ne", "lt", "le", "gt", "ge", "argmax", "argmin", "sort", "clamp", "reduce_window_max", "is_finite"),
+    *("select_and_scatter_add", "select_and_gather_add", "stop_gradient", "rem", "cummax", "cummin", "nextafter"),
+}
+
+
+def every_entry(trial: Trial, point: Point | None = None, name: str = "autodiff, reverse") -> Finding:
+    """Reverse-mode autodiff in float64, every entry; where it differs from the hand, differences decide."""
+    point = point or trial.here
+    if point.evaluation.reference is None:
+        return Finding([Report(name, None, note="JAX cannot trace the loss")])
+    comparison = point.comparison
+    worst = worst_entry(comparison)
+    if worst is None:
+        return Finding([_summary(name, comparison)])
+    gap = abs(comparison.actual[worst.leaf][worst.index] - comparison.expected[worst.leaf][worst.index])
+    bar = float(comparison.allowed[worst.leaf][worst.index])
+    noise = 4 * EPSILON * max(point.evaluation.value_noise, abs(point.evaluation.value))
+    ruling = rule(trial.evaluator, point.leaves, comparison, noise)
+    true = comparison._replace(expected=ruling.corrected)
+    guilty = worst_entry(true, ruling.guilty)
+    if guilty is not None:
+        witness = "central differences" if ruling.autodiff_wrong else name
+        failed = _failed(trial, witness, guilty, true, note=point.note)
+        return Finding([Report(name, False, gap, bar)], failed, point._replace(comparison=true))
+    if ruling.kink:
+        found = _failed(trial, name, worst, comparison, kind="KINK") if point is trial.here else None
+        return Finding([Report(name, True, gap, bar, AT_A_KINK)], found)
+    return Finding([Report(name, None, gap, bar, "is wrong here: differences agree with the gradient by hand")])
+
+
+def as_given(trial: Trial) -> Finding:
+    """The gradient in the precision it was given in, against the float64 reference."""
+    here, name = trial.here, f"as given, in {dtype_name(trial)}"
+    scales = [np.max(np.abs(v), initial=0.0) for v in here.comparison.expected]
+    noise = zip(here.evaluation.hand_noise, here.evaluation.reference_noise, here.comparison.expected, strict=True)
+    allowed = [tolerance([h, r], v, trial.own_epsilon) for h, r, v in noise]
+    if trial.own_epsilon > EPSILON:
+        allowed = [t + 4 * trial.own_epsilon * scale for t, scale in zip(allowed, scales, strict=True)]
+    known = [np.maximum(t, u) for t, u in zip(allowed, here.comparison.allowed, strict=True)]
+    rows = zip(here.comparison.wrong, here.comparison.actual, here.comparison.expected, strict=True)
+    expected = [np.where(w, h, e) for w, h, e in rows]  # what differs in float64 too has been judged already
+    comparison = Comparison(expected, trial.given.gradient, known)
+    worst = worst_entry(comparison)
+    if worst is None:
+        return Finding([_summary(name, comparison)])
+    failed = _failed(trial, "float64", worst, comparison, note=f"right in float64, wrong {name}")
+    return Finding([Report(name, False)], failed, here._replace(comparison=comparison))
+
+
+def elsewhere(trial: Trial) -> Finding:
+    """Every entry at a second point, where a gradient that remembers the first one is wrong."""
+    name = "at a second point"
+    if trial.moved is None:
+        return Finding([Report(name, None, note="no point near where the loss is finite, or it cannot be traced")])
+    first = nonfinite(trial, trial.moved.comparison.actual, trial.moved)
+    return Finding([Report(name, False)], first, trial.moved) if first else every_entry(trial, trial.moved, name)
+
+
+def nonfinite(trial: Trial, gradient: Leaves, point: Point) -> Verdict | None:
+    """Return the verdict on the first NaN or infinity in a gradient, if there is one where the true one is finite."""
+    for i, (name, values) in enumerate(zip(trial.exact.names, gradient, strict=True)):
+        true = point.comparison.expected[i]
+        bad = ~np.isfinite(values)
+        if bad.any():
+            index = tuple(np.argwhere(bad)[0])
+            count = f"{np.sum(bad)} of {bad.size} entries are NaN or infinite"
+            note = f"{count}, this is the first{'; ' + point.note if point.note else ''}"
+            return at_entry(
+                "NONFINITE", name, index, true[index], values[index], witness="autodiff, reverse", note=note
+            )
+    return None
+
+
+def central(trial: Trial) -> Finding:
+    """Central differences with Richardson extrapolation: the opinion that needs no autodiff."""
+    here, evaluate, name = trial.here, trial.evaluator, "central differences"
+    noise = 4 * EPSILON * max(here.evaluation.value_noise, abs(here.evaluation.value))
+    claims, error = products(here.comparison.actual, evaluate.directions), bars(here.comparison, evaluate.directions)
+    started, seen, bent = time.perf_counter(), [], False
+    for k, direction in enumerate(evaluate.directions):
+        phi = along(evaluate.loss, here.leaves, direction)
+        for step in (0.02, 0.02 / 2**9, 0.02 / 2**5):  # again, closer, where a kink may lie within reach
+            found = slopes(phi, noise, step)
+            gap, bar = abs(claims[k] - found.central.value), 10 * found.central.error + error[k]
+            if gap <= bar:
+                break
+        low, high = sorted((found.left.value, found.right.value))
+        margin = 10 * (found.left.error + found.right.error) + error[k]
+        if gap > bar and found.kink and low - margin <= claims[k] <= high + margin:
+            bent = True
+        elif gap > bar and np.isfinite(found.central.error):
+            failed = _along_line(trial, name, k, found.central.value, found.central.error)
+            return Finding([Report(name, False, gap, bar)], failed, here)
+        else:
+            seen.append((gap, bar))
+        if time.perf_counter() - started > SECONDS and k >= len(here.leaves):
+            break
+    gaps, errors = np.array(seen).reshape(-1, 2).T
+    return Finding([furthest(name, gaps, errors, AT_A_KINK if bent else "")])
+
+
+def forward(trial: Trial) -> Finding:
+    """Forward-mode autodiff against the gradient by hand, and against autodiff's own reverse mode."""
+    here, directions = trial.here, trial.evaluator.directions
+    if here.evaluation.forward is None:
+        return Finding([Report("autodiff, forward", None, note="JAX cannot trace the loss")])
+    error = bars(here.comparison, directions) + SAFETY * EPSILON * np.abs(here.evaluation.forward)
+    sides = judged(here.comparison), here.comparison.expected
+    hand, reverse = (np.abs(products(gradient, directions) - here.evaluation.forward) for gradient in sides)
+    return Finding([furthest("autodiff, forward", hand, error), furthest("JVP against VJP", reverse, error)])
+
+
+def complex_step(trial: Trial) -> Finding:
+    r"""The derivative $\mathrm{Im} J(p + i h v) / h$ with $h = 10^{-40}$, exact to rounding where $J$ is analytic."""
+    name, tiny = "complex step", 1e-40
+    directions, leaves = trial.evaluator.directions[:SMALL], trial.here.leaves
+
+    def imaginary(direction):
+        moved = [jnp.asarray(p) + 1j * tiny * v for p, v in zip(leaves, direction, strict=True)]
+        return jnp.imag(trial.exact.whole_loss(*trial.exact.rebuild(moved))) / tiny
+
+    if not trial.evaluator.loss_traceable:
+        return Finding([Report(name, None, note="JAX cannot trace the loss")])
+    try:
+        program, _ = jaxprs.program(imaginary, directions[0])
+    except Exception as error:  # whatever a function makes of complex numbers: this witness then has nothing to say
+        return Finding([Report(name, None, note=f"the loss takes no complex numbers ({type(error).__name__})")])
+    bad = {e.name for e in program.equations[:-2] if e.name in NOT_ANALYTIC and _takes_complex(e)}
+    if bad:
+        return Finding([Report(name, None, note=f"not analytic: {', '.join(sorted(bad))}")])
+    stacked = [jnp.stack([d[i] for d in directions]) for i in range(len(leaves))]
+    found = np.asarray(jax.jit(lambda s: jax.lax.map(imaginary, s), compiler_options=STRICT)(stacked))
+    error = bars(trial.here.comparison, directions) + SAFETY * EPSILON * np.abs(found)
+    gaps = np.abs(products(judged(trial.here.comparison), directions) - found)
+    return Finding([furthest(name, gaps, error)])
+
+
+def batch_split(trial: Trial) -> Finding:
+    """The gradient of m examples against the mean, or the sum, of those of one and of the others."""
+    name = "batch split"
+    found = batches.split(trial.exact)
+    if found is None:
+        return Finding([Report(name, None, note="the loss is no sum or mean over examples")])
+    parts = list(batches.examples(found, trial.exact, trial.argnums))
+    gap, bar = batches.disagreement(
+        [(weight, gradient) for _, weight, gradient in parts],
+        trial.here.comparison.actual,
+        trial.here.evaluation.hand_noise,
+    )
+    kind = "sum" if found.weights[0] == 1 else "mean"
+    if gap <= bar:
+        return Finding([Report(name, True, note=f"the {kind} over {found.size} examples")])
+    for (args, _, gradient), which in zip(parts, ("the first example alone", "all but the first example"), strict=True):
+        alone = in_float64(trial.exact.whole_loss, trial.exact.whole_grad, args, trial.argnums)
+        there = evaluator(alone, trial.evaluator.directions, trial.programs).at(alone.leaves)
+        if there.reference is None:
+            continue
+        point = Point(alone.leaves, there, compare(there._replace(hand=gradient), trial.epsilon), args, f"for {which}")
+        wrong = worst_entry(point.comparison)
+        if wrong is not None:
+            failed = _failed(trial, name, wrong, point.comparison, note=point.note)
+            return Finding([Report(name, False, gap, bar, f"no {kind} over {found.size} examples")], failed, point)
+    return Finding([Report(name, None, gap, bar, "the parts differ from the whole, yet each agrees with autodiff")])
+
+
+def compiled(trial: Trial) -> Finding:
+    """The gradient under `jit` against the same without."""
+    name = "jit against eager"
+    if not trial.evaluator.grad_traceable:
+        return Finding([Report(name, None, note="JAX cannot trace the gradient: NumPy code, or a branch on a value")])
+    inside = [np.asarray(v, np.float64) for v in jax.jit(trial.own.grad)(trial.own.leaves)]
+    return _same(trial, name, inside, trial.given.gradient, trial.own_epsilon)
+
+
+def mapped(trial: Trial) -> Finding:
+    """The gradient under `vmap` over two points against a loop over them."""
+    name = "vmap against a loop"
+    if not trial.evaluator.grad_traceable or trial.moved is None:
+        return Finding([Report(name, None, note="JAX cannot trace the gradient, or there is one point only")])
+    points = [trial.here, trial.moved]
+    stacked = [jnp.stack([jnp.asarray(p.leaves[i]) for p in points]) for i in range(len(trial.exact.leaves))]
+    try:
+        together = jax.jit(jax.vmap(trial.exact.grad), compiler_options=STRICT)(stacked)
+    except (jax.errors.JAXTypeError, TypeError, NotImplementedError, ValueError) as error:
+        return Finding([Report(name, None, note=f"JAX cannot map the gradient ({type(error).__name__})")])
+    for k, point in enumerate(points):
+        mapped = [np.asarray(v[k], np.float64) for v in together]
+        finding = _same(trial, name, mapped, point.comparison.actual, EPSILON)
+        if finding.verdict:
+            break
+    return finding
+
+
+def value(trial: Trial) -> Finding:
+    """The loss that came with the gradient, if one did, against the loss itself."""
+    if trial.given.value is None:
+        return Finding([])
+    got, true = float(trial.given.value), trial.here.evaluation.value
+    bar = SAFETY * trial.own_epsilon * max(trial.here.evaluation.value_noise, abs(true))
+    report = Report("value beside the gradient", bool(abs(got - true) <= bar), abs(got - true), bar)
+    cause = "the value returned beside the gradient is not the loss"
+    wrong = at_entry("FAIL", "loss", (), true, got, witness="the loss", error=bar, cause=cause)
+    return Finding([report], None if report.agrees else wrong)
+
+
+WITNESSES: tuple[Callable[[Trial], Finding], ...] = (
+    every_entry, as_given, elsewhere, central, forward, complex_step, batch_split, compiled, mapped, value,
+)  # fmt: skip
+
+
+def lines(leaves: Leaves) -> list[list[np.ndarray]]:
+    """Return the directions: every entry of a small problem, else two of random signs for each leaf and for all."""
+    shapes = [np.shape(leaf) for leaf in leaves]
+    sizes = [int(np.prod(shape)) for shape in shapes]
+    scales = [step_scale(np.asarray(leaf)) for leaf in leaves]
+    zeros = [np.zeros(shape) for shape in shapes]
+    if sum(sizes) <= SMALL:
+        places = [(i, k) for i, size in enumerate(sizes) for k in range(size)]
+        units = [(i, np.eye(1, sizes[i], k).reshape(shapes[i]) * scales[i]) for i, k in places]
+        return [[*zeros[:i], unit, *zeros[i + 1 :]] for i, unit in units]
+    rng = np.random.default_rng(2)
+    found = []
+    for _ in range(2):
+        signs = [s * rng.choice([-1.0, 1.0], shape) for s, shape in zip(scales, shapes, strict=True)]
+        found += [[*zeros[:i], signs[i], *zeros[i + 1 :]] for i in range(len(leaves))] + [signs]
+    return found
+
+
+def judged(comparison: Comparison) -> Leaves:
+    """Return the gradient by hand without what autodiff, entry by entry, has been overruled on: kinks above all."""
+    rows = zip(comparison.wrong, comparison.expected, comparison.actual, strict=True)
+    return [np.where(wrong, e, a) for wrong, e, a in rows]
+
+
+def products(gradient: Leaves, directions: list[list[np.ndarray]]) -> np.ndarray:
+    """Return the derivative along each direction that a gradient claims."""
+    return np.array([sum(float(np.sum(g * v)) for g, v in zip(gradient, d, strict=True)) for d in directions])
+
+
+def bars(comparison: Comparison, directions: list[list[np.ndarray]]) -> np.ndarray:
+    """Return the error bars of the derivatives along the directions that come with a comparison."""
+    return np.sqrt(products([t**2 for t in comparison.allowed], [[v**2 for v in d] for d in directions])) + 1e-300
+
+
+def furthest(witness: str, gaps: np.ndarray, error: np.ndarray, note: str = "") -> Report:
+    """Return the report of gaps beside error bars; a bar of infinity or NaN cannot tell."""
+    known = np.isfinite(gaps) & np.isfinite(error)
+    if not known.any():
+        return Report(witness, True if note == AT_A_KINK else None, note=note or "not finite")
+    worst = int(np.argmax(np.where(known, gaps / np.maximum(error, 1e-300), -1)))
+    return Report(witness, bool(gaps[worst] <= error[worst]), float(gaps[worst]), float(error[worst]), note)
+
+
+def _summary(name, comparison):
+    """Return the report of a comparison in which nothing is wrong: the entry that is furthest off beside its bar."""
+    rows = zip(comparison.actual, comparison.expected, comparison.allowed, strict=True)
+    gaps, error = zip(*((np.abs(a - e).ravel(), np.broadcast_to(t, e.shape).ravel()) for a, e, t in rows), strict=True)
+    report = furthest(name, np.concatenate(gaps), np.concatenate(error))
+    return report if report.agrees is not None else Report(name, True)
+
+
+def _failed(trial, witness, entry, comparison, *, kind="FAIL", note=""):
+    name = trial.exact.names[entry.leaf]
+    values = comparison.expected[entry.leaf][entry.index], comparison.actual[entry.leaf][entry.index]
+    bar = float(comparison.allowed[entry.leaf][entry.index])
+    return at_entry(kind, name, entry.index, *values, witness=witness, error=bar, note=note)
+
+
+def _along_line(trial, witness, line, slope, error):
+    """Return the verdict on a derivative along a line that differences contradict, at the leaf it moves the most."""
+    direction = trial.evaluator.directions[line]
+    sizes = [float(np.sum(np.abs(v))) for v in direction]
+    leaf = int(np.argmax(sizes))
+    claim = float(products(trial.here.comparison.actual, [direction])[0])
+    single = np.count_nonzero(direction[leaf]) == 1 and sum(s > 0 for s in sizes) == 1
+    index = np.unravel_index(int(np.argmax(np.abs(direction[leaf]))), direction[leaf].shape) if single else ()
+    scale = float(direction[leaf][index]) if single else 1.0
+    note = "" if single else "the values are derivatives along a line of random signs through this leaf"
+    name = trial.exact.names[leaf]
+    return at_entry("FAIL", name, index, slope / scale, claim / scale, witness=witness, error=error / scale, note=note)
+
+
+def _same(trial, name, ones, others, epsilon):
+    """Return whether two evaluations of the gradient by hand are the same up to rounding."""
+    allowed = [
+        2 * epsilon / EPSILON * t + tolerance([], o, epsilon) + 8 * epsilon * np.max(np.abs(o), initial=0.0)
+        for t, o in zip(trial.here.comparison.allowed, others, strict=True)
+    ]
+    comparison = Comparison(others, ones, allowed)
+    worst = worst_entry(comparison)
+    if worst is None:
+        return Finding([_summary(name, comparison)])
+    failed = _failed(trial, name, worst, comparison, note="the expected value is the one without the transformation")
+    return Finding([Report(name, False)], failed)
+
+
+def _takes_complex(equation):
+    return any(jnp.issubdtype(getattr(v.aval, "dtype", float), jnp.complexfloating) for v in equation.eqn.invars)
