@@ -33,7 +33,7 @@ class Backward(NamedTuple):
 
 def is_real(value: Any) -> bool:
     """Whether a value is made of real floating-point numbers, those that a derivative can be taken by."""
-    return jnp.issubdtype(jnp.result_type(value), jnp.floating)
+    return jnp.issubdtype(jnp.asarray(value).dtype, jnp.floating)
 
 
 def backward(tape: Tape, output: int, seed: Any, folded: Callable[[Step], bool]) -> Backward:

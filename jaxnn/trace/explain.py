@@ -1,7 +1,7 @@
 """`explain`: from a function and a point to the rows of its two tables."""
 
-import math
-from collections.abc import Callable, Collection
+import re
+from collections.abc import Callable, Collection, Mapping
 from contextlib import nullcontext
 from typing import Any
 
@@ -9,102 +9,205 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnn.errors import require
-from jaxnn.trace import jaxprs, names
-from jaxnn.trace.adjoints import Backward, backward, differentiable, is_real, one_hot
-from jaxnn.trace.explanation import Explanation, Row, Slope, Term
-from jaxnn.trace.expressions import Formula, formula
-from jaxnn.trace.formulas import OPERANDS, rule
-from jaxnn.trace.tape import Step, Tape, record
+from jaxnn.errors import InvalidArgument, require
+from jaxnn.trace import names
+from jaxnn.trace.adjoints import backward, is_real
+from jaxnn.trace.checks import check as check_adjoint
+from jaxnn.trace.doubled import doubled, moved
+from jaxnn.trace.entries import choose
+from jaxnn.trace.explanation import Explanation, Row
+from jaxnn.trace.folding import active, is_folded, merged, owners, shortened
+from jaxnn.trace.jaxprs import body_of
+from jaxnn.trace.opened import insides, opens
+from jaxnn.trace.rows import Passes, row
+from jaxnn.trace.tape import Tape, record
 
-FOLDED = {"convert_element_type", "reshape", "broadcast_in_dim", "squeeze", "expand_dims", "copy", "copy_p", "name"}
+Entries = Mapping[str, tuple[int, ...]]
 
 
-def explain(f: Callable, *args: Any, open: Collection[str] = (), depth: int = 0, fold: bool = True) -> Explanation:
-    """Return the tables of `f` at `args`."""
-    leaves = jax.tree.leaves(args)
+def explain(
+    f: Callable[..., Any],
+    *args: Any,
+    entry: Entries | None = None,
+    output: int | tuple[int, ...] = (),
+    open: Collection[str] = (),
+    depth: int = 0,
+    fold: bool = True,
+    check: bool = True,
+    limit: int = 40,
+) -> Explanation:
+    r"""Return the tables of `f` at `args`: each value with its local derivatives, then each adjoint.
+
+    A row is one operation of the jaxpr; its adjoint is $\partial f / \partial v = \sum_u (\partial f / \partial u)
+    (\partial u / \partial v)$ over the operations `u` that use the value `v`, each by `jax.vjp` of that operation
+    alone, and equals `jax.grad`'s. With `check`, each is compared with differences of the output in float64.
+
+    `entry` names the entry shown of an array, as `{"W1": (0, 2)}`. `output` picks one number where `f` returns
+    several: the number of the leaf, then the index in it. Calls, branches and loops are one row each; `open` names
+    those to look into, by the name of the function or of the primitive ("scan"), `depth` opens all down to that level.
+    A value computed twice is one row, casts, reshapes and broadcasts are none, unless `fold` is false; where there
+    would be more than `limit` rows, functions of the source are closed, the innermost first.
+
+    The arguments decide the precision: Python's and NumPy's own numbers are float64, whatever JAX is set to.
+    """
+    leaves = _checked(f, args)
     with jax.enable_x64(True) if _in_double(leaves) else nullcontext():
-        closed, shape = jax.make_jaxpr(f, return_shape=True)(*args)
-        values = [jnp.asarray(leaf) for leaf in leaves]
-        tape = record(closed, values, lambda name, title, at: at < depth or name in open or title in open)
-        (output,) = tape.outputs
-        return _explained(f, args, tape, output, (lambda s: s.name in FOLDED) if fold else lambda s: False)
+        closed = _traced(f, args)
+        values = [leaf if _is_jax(leaf) else jnp.asarray(leaf) for leaf in leaves]
+        tape = record(closed, values, opens(open, depth + _wrappers(closed)))
+        tape, result = _pick(tape, output)
+        arguments = dict(zip(tape.inputs, names.argument_names(f, args), strict=True))
+        named = names.assigned(tape.steps)
+        if fold:
+            tape, named = merged(tape, named)
+            result = tape.outputs[0]
+            tape = shortened(tape, lambda t: len(_shown(t, result, fold)), limit)
+        return _explained(f, tape, result, arguments, named, entry or {}, fold, check, limit, open)
+
+
+def _checked(f, args):
+    require(callable(f), "f", repr(f), "a function")
+    leaves = jax.tree.leaves(args)
+    labels = names.argument_names(f, args)
+    for label, leaf in zip(labels, leaves, strict=True):
+        try:
+            ok = _is_jax(leaf) or np.asarray(leaf).dtype.kind in "fiub"
+        except (TypeError, ValueError):
+            ok = False
+        require(ok, label, f"{type(leaf).__name__} {leaf!r}"[:80], "an array or a real number")
+    if not any(_is_jax(leaf) and is_real(leaf) or np.asarray(leaf).dtype.kind == "f" for leaf in leaves):
+        seen = ", ".join(f"{label} = {leaf!r}" for label, leaf in zip(labels, leaves, strict=True)) or "no arguments"
+        raise InvalidArgument(
+            f"args: got {seen[:100]}, expected a floating-point number or array among them, by which to differentiate: "
+            "write 2.0 for 2"
+        )
+    return leaves
+
+
+def _is_jax(leaf):
+    return isinstance(leaf, jax.Array)
 
 
 def _in_double(leaves):
-    return not any(getattr(x, "dtype", None) in (np.float32, jnp.bfloat16) for x in leaves)
+    """Whether the numbers of the arguments are all Python's and NumPy's doubles."""
+    kinds = {np.dtype(x.dtype) if hasattr(x, "dtype") else np.asarray(x).dtype for x in leaves if not _is_key(x)}
+    return jnp.dtype("float64") in kinds and not kinds & {jnp.dtype(t) for t in ("float32", "bfloat16", "float16")}
 
 
-def _explained(f, args, tape, output, folded):
-    found = backward(tape, output, jnp.ones_like(tape.values[output]), lambda s: folded(s) and _foldable(s, tape))
-    shown = [n for n, s in enumerate(tape.steps) if any(o in found.adjoints for o in s.outputs)]
-    shown = [n for n in shown if not (folded(tape.steps[n]) and _foldable(tape.steps[n], tape))]
-    arguments = dict(zip(tape.inputs, names.argument_names(f, args), strict=True))
-    given = arguments | {
-        tape.steps[n].outputs[0]: name for n, name in names.assigned(tape.steps).items() if n in set(shown)
-    }
-    slots = [*tape.inputs, *(o for n in shown for o in tape.steps[n].outputs)]
-    function = getattr(f, "__name__", "f")
-    if output not in given and function.isidentifier():
+def _is_key(x):
+    return _is_jax(x) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+
+
+def _traced(f, args):
+    try:
+        return jax.make_jaxpr(f)(*args)
+    except TypeError as error:
+        if "positional argument" in str(error) or "required" in str(error):
+            raise InvalidArgument(f"args: got {len(args)} of them, but {error}") from None
+        raise
+
+
+def _wrappers(closed):
+    """Return how many calls the whole function is wrapped in, as by `jax.jit`."""
+    count, jaxpr = 0, closed.jaxpr
+    while len(jaxpr.eqns) == 1 and body_of(jaxpr.eqns[0]) is not None:
+        count, jaxpr = count + 1, getattr(body_of(jaxpr.eqns[0]), "jaxpr", body_of(jaxpr.eqns[0]))
+    return count
+
+
+def _pick(tape: Tape, output) -> tuple[Tape, int]:
+    """Return the tape with the one number asked for as its only output, and its slot."""
+    output = (output,) if isinstance(output, int) else tuple(output)
+    leaf, rest = (output[0], output[1:]) if output and len(tape.outputs) > 1 else (0, output)
+    require(len(tape.outputs) == 1 or output, "output", f"{len(tape.outputs)} results of f", "a number: output=0 is the first")
+    require(0 <= leaf < len(tape.outputs), "output", leaf, f"the number of one of {len(tape.outputs)} results, from 0")
+    atom = tape.outputs[leaf]
+    value = tape.read(atom)
+    index = f"the index of one number in the result of shape {np.shape(value)}: output={(0,) * np.ndim(value)} is its first"
+    ok = len(rest) == np.ndim(value) and all(-n <= i < n for i, n in zip(rest, np.shape(value), strict=False))
+    require(ok, "output", rest or f"a result of shape {np.shape(value)}", index)
+    require(is_real(value), "output", f"a result of dtype {jnp.asarray(value).dtype}", "a real number to differentiate")
+    tape = tape.with_output(atom, rest)
+    (result,) = tape.outputs
+    varied = [slot for slot in tape.inputs if is_real(tape.values[slot])]
+    expected = "one that depends on an argument by real numbers"
+    require(active(tape, result, varied), "output", f"a result that is always {tape.read(result)}", expected)
+    return tape, result
+
+
+def _shown(tape, output, fold):
+    """Return the slots that have a row, each with the number of the step that makes it."""
+    on_path = active(tape, output, [slot for slot in tape.inputs if is_real(tape.values[slot])])
+    hides = (lambda step: is_folded(step, tape)) if fold else lambda step: False
+    owner = owners(tape) if fold else {slot: slot for slot in tape.values}
+    made = [(slot, n) for n, step in enumerate(tape.steps) for slot in step.outputs if not hides(step)]
+    on_rows = {n for slot, n in made if slot in on_path}
+    beside = {owner[a] for n in on_rows for a in tape.steps[n].inputs if isinstance(a, int)}
+    beside = {slot for slot in beside if np.size(tape.values[slot]) > 1}
+    return [(slot, n) for slot, n in made if slot in on_path or slot in beside or slot == output]
+
+
+def _explained(f, tape, output, arguments, named, entry, fold, check, limit, open) -> Explanation:
+    found = backward(tape, output, jnp.ones_like(tape.values[output]), lambda s: fold and is_folded(s, tape))
+    shown = _shown(tape, output, fold)
+    function = getattr(f, "__name__", type(f).__name__)
+    called = _names(function, tape, output, arguments, named, shown)
+    wanted = _wanted(entry, called, tape)
+    entries, slopes = choose(tape, found, output, wanted)
+    owner = owners(tape) if fold else {slot: slot for slot in tape.values}
+    passes = Passes(tape, found, owner, called, entries, slopes)
+    slots = [(slot, None) for slot in tape.inputs if not _is_key(tape.values[slot])] + shown
+    hidden = max(0, len(slots) - 2 * limit)
+    kept = slots[: len(slots) - limit - hidden] + slots[len(slots) - limit :] if hidden else slots
+    rows = {slot: row(passes, slot, number) for slot, number in kept}
+    if check:
+        rows = dict(zip(rows, _checks(passes, output, rows), strict=True))
+    bad_value, bad_adjoint = _first_bad(passes, slots)
+    return Explanation(
+        function, called[output], tuple(rows.values()), insides(passes, open), bad_value, bad_adjoint, hidden
+    )
+
+
+def _names(function, tape, output, arguments, named, shown):
+    given = {slot: name for slot, name in named.items() if slot not in arguments}
+    if output not in given and output not in arguments and function.isidentifier():
         given[output] = function
-    called = names.name_all(slots, given, set())
-    owner = _owners(tape, folded, called)
-    rows = []
-    for slot in tape.inputs:
-        rows.append(_row(slot, None, tape, found, called, owner))
-    for n in shown:
-        for slot in tape.steps[n].outputs:
-            rows.append(_row(slot, tape.steps[n], tape, found, called, owner))
-    return Explanation(function, called[output], tuple(rows))
+    rounds = {slot: "".join(re.findall(r"\[\d+\]", "".join(tape.steps[n].calls))) for slot, n in shown}
+    return names.name_all([*tape.inputs, *(slot for slot, _ in shown)], arguments | given, rounds)
 
 
-def _foldable(step, tape):
-    return len(step.outputs) == 1 and len(differentiable(step, tape)) == 1
+def _wanted(entry, called, tape):
+    slots = {name: slot for slot, name in called.items()}
+    for name, index in entry.items():
+        require(name in slots, "entry", repr(name), f"the name of a row: {', '.join(slots)}"[:300])
+        shape = np.shape(tape.values[slots[name]])
+        ok = len(index) == len(shape) and all(0 <= i < n for i, n in zip(index, shape, strict=True))
+        require(ok, "entry", f"{name}{list(index)}", f"an index into shape {shape}")
+    return {slots[name]: tuple(index) for name, index in entry.items()}
 
 
-def _owners(tape, folded, called):
-    """Return the slot that stands for each slot where folded steps are left out."""
-    owner = {slot: slot for slot in tape.values}
-    for step in tape.steps:
-        if folded(step) and _foldable(step, tape):
-            owner[step.outputs[0]] = owner[step.inputs[differentiable(step, tape)[0]]]
-    return owner
+def _checks(passes: Passes, output, rows: dict[int, Row]) -> list[Row]:
+    """Return the rows with the check of their adjoints."""
+    eps = float(jnp.finfo(passes.tape.values[output].dtype).eps)
+    with jax.enable_x64(True):
+        values = doubled(passes.tape)
+
+        def checked(slot, row):
+            if row.adjoint is None:
+                return row
+            shifted = lambda shift: moved(passes.tape, values, output, slot, shift)  # noqa: E731
+            return row._replace(check=check_adjoint(values[slot], shifted, row.adjoint, eps))
+
+        return [checked(slot, row) for slot, row in rows.items()]
 
 
-def _written(atom, tape, called, owner):
-    if isinstance(atom, int) and owner[atom] in called:
-        return called[owner[atom]]
-    value = np.asarray(tape.read(atom))
-    return f"{value.ravel()[0]:.7g}" if value.size == 1 else f"const{value.shape}".replace(" ", "")
+def _first_bad(passes: Passes, slots) -> tuple[str, str]:
+    """Return the names of the first value and of the first adjoint that are not finite."""
+    order = [slot for slot, _ in slots]
+    values = (slot for slot in order if _is_bad(passes.tape.values[slot]))
+    adjoints = (slot for slot in reversed(order) if _is_bad(passes.backward.adjoints.get(slot, 0.0)))
+    return tuple(passes.names.get(next(bad, -1), "") for bad in (values, adjoints))
 
 
-def _row(slot, step, tape, found: Backward, called, owner):
-    name, value = called[slot], np.asarray(tape.values[slot])
-    line, slopes, text = "", [], None
-    if step is not None:
-        texts = [_written(a, tape, called, owner) for a in step.inputs]
-        operands = dict(zip(OPERANDS, texts, strict=False)) | {"out": name}
-        result, derivatives = rule(step.name, step.title, step.params, len(step.inputs))
-        text = formula(result, operands)
-        number = tape.steps.index(step)
-        pulled = found.pullbacks[number]({slot: one_hot(tape.values[slot], ())})
-        for place, g in zip(differentiable(step, tape), pulled, strict=True):
-            slopes.append(
-                Slope(texts[place], formula(derivatives[place], operands) if derivatives[place] else None, float(np.asarray(g).ravel()[0]))
-            )
-        line = step.lines[0].text if step.lines else ""
-    terms = []
-    for c in found.contributions.get(slot, []):
-        if c.step < 0:
-            continue
-        child = tape.steps[c.step]
-        out = child.outputs[0]
-        d = next(s for s in _slopes(child, tape, found, c.step) if s[0] == c.operand)[1]
-        terms.append(Term(called[out], float(c.value), float(found.adjoints[out]), d, None))
-    adjoint = np.asarray(found.adjoints[slot]) if slot in found.adjoints else None
-    return Row(name, text, value, (), tuple(slopes), adjoint, tuple(terms), None, line, "")
-
-
-def _slopes(step, tape, found, number):
-    pulled = found.pullbacks[number]({step.outputs[0]: one_hot(tape.values[step.outputs[0]], ())})
-    return [(p, float(np.asarray(g))) for p, g in zip(differentiable(step, tape), pulled, strict=True)]
+def _is_bad(value):
+    return not _is_key(value) and is_real(value) and not bool(jnp.all(jnp.isfinite(value)))

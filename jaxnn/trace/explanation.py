@@ -1,4 +1,4 @@
-"""Any JAX function explained as the textbook does it: a table of values forward, a table of adjoints backward."""
+"""What an explanation holds: the rows of both tables, as plain data."""
 
 from typing import Any, NamedTuple
 
@@ -8,31 +8,31 @@ from jaxnn.trace.expressions import Formula
 
 
 class Slope(NamedTuple):
-    """The local derivative of a row's value with respect to an operand: its formula, and its value at the entries."""
+    """The local derivative of a row's entry with respect to the `parent`'s entry: its formula, None if unknown."""
 
     parent: str
     formula: Formula | None
-    value: float | None
+    value: float
 
 
 class Term(NamedTuple):
-    """What one use of a value contributes to its adjoint, at the chosen entry.
+    """What one use of a value contributes to its adjoint, at the entry shown.
 
-    `slope` is the local derivative of the child's chosen entry, there where the contribution is the product of that
-    and of the child's adjoint; None where it is a sum over entries.
+    `factors` are the child's adjoint and the local derivative where their product is all of it; None where `value` is
+    a sum over entries of the child. `product` is the contribution as a whole, in matrices, where that is known.
     """
 
     child: str
     value: float
-    child_adjoint: float
-    slope: float | None
-    formula: Formula | None
+    factors: tuple[float, float] | None
+    product: Formula | None
 
 
 class Check(NamedTuple):
-    """An adjoint against the difference that a shift of the value makes in the output, both along one direction.
+    """An adjoint against the difference that moving the value makes in the output, both along one direction.
 
-    `kind` is "ok", "kink" (the adjoint lies between the one-sided slopes), "differs" or "unknown".
+    `kind` is "ok", "kink" (the adjoint lies between the one-sided slopes), "differs", or "unsure" where the difference
+    cannot tell. `error` is the estimated error of the difference.
     """
 
     kind: str
@@ -45,7 +45,8 @@ class Row(NamedTuple):
     """One value: what it is, its local derivatives, its adjoint as a sum of terms, and the check of that adjoint.
 
     An argument has no `formula`; a value that no derivative passes through has no `adjoint`. `entry` is the entry of an
-    array whose numbers are shown. `line` is where the source makes it, `note` what there is to say besides.
+    array whose numbers are shown. `line` is the statement of the source that makes it, with its place; `loop` the loop
+    it is a round of, as (loop, round, number of its operation in the body).
     """
 
     name: str
@@ -57,15 +58,7 @@ class Row(NamedTuple):
     terms: tuple[Term, ...]
     check: Check | None
     line: str
-    note: str
-
-
-class Loop(NamedTuple):
-    """An opened loop: the rows of its body, one column a round."""
-
-    name: str
-    rounds: tuple[str, ...]
-    rows: tuple[tuple[str, Formula | None, tuple[Row | None, ...]], ...]
+    loop: tuple[str, str, int] | None
 
 
 class Inside(NamedTuple):
@@ -77,20 +70,23 @@ class Inside(NamedTuple):
 
 
 class Explanation(NamedTuple):
-    """The rows of a function in the order of the forward pass, arguments first.
+    """The rows of a function in the order of its forward pass, the arguments first.
 
-    `first_bad_value` and `first_bad_adjoint` are the names of the first values that hold a NaN or an infinity, in the
-    order of the forward and of the backward pass.
+    `first_bad_value` and `first_bad_adjoint` name the first rows with a NaN or an infinity, in the order of the forward
+    and of the backward pass. `hidden` counts the rows left out in the middle.
     """
 
     function: str
     output: str
     rows: tuple[Row, ...]
-    loops: tuple[Loop, ...] = ()
-    insides: tuple[Inside, ...] = ()
-    first_bad_value: str = ""
-    first_bad_adjoint: str = ""
-    hidden: int = 0
+    insides: tuple[Inside, ...]
+    first_bad_value: str
+    first_bad_adjoint: str
+    hidden: int
+
+    def row(self, name: str) -> Row:
+        """Return the row of that name."""
+        return next(row for row in self.rows if row.name == name)
 
     def __str__(self) -> str:
         from jaxnn.trace.text import text
@@ -98,24 +94,31 @@ class Explanation(NamedTuple):
         return text(self)
 
     def __repr__(self) -> str:
-        return f"<the explanation of {self.function}: {len(self.rows)} rows>"
+        return f"<{self.function} explained in {len(self.rows)} rows: print it, or write its .html(), .svg(), .latex()>"
 
     def __rich__(self) -> Any:
+        return self.rich()
+
+    def rich(self) -> Any:
+        """Return the tables for a terminal, to be printed by `rich`."""
         from jaxnn.trace.text import rich_tables
 
         return rich_tables(self)
 
     def html(self) -> str:
+        """Return one self-contained page: the tables and the drawing."""
         from jaxnn.trace.html import html
 
         return html(self)
 
     def svg(self) -> str:
+        """Return the drawing of the graph."""
         from jaxnn.trace.drawing import svg
 
         return svg(self)
 
     def latex(self) -> str:
+        """Return the tables in LaTeX, for a document with the packages amsmath and booktabs."""
         from jaxnn.trace.latex import latex
 
         return latex(self)

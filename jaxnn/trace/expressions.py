@@ -13,17 +13,46 @@ COMPARED = {ast.Gt: (">", ">"), ast.Lt: ("<", "<"), ast.GtE: (">=", r"\ge"), ast
 COMPARED |= {ast.Eq: ("=", "="), ast.NotEq: ("!=", r"\ne")}
 
 
+PRETTY = {" * ": " · ", "sqrt ": "√", "^T": "ᵀ", "^2": "²", "^3": "³", ">=": "≥", "<=": "≤", "!=": "≠"}
+
+
 class Formula(NamedTuple):
-    """One formula in both forms."""
+    """One formula in plain letters, in LaTeX and, for a page, with the signs that plain letters lack."""
 
     text: str
     latex: str
+    pretty: str
 
 
-def formula(expression: str, operands: Mapping[str, str]) -> Formula:
+Operands = Mapping[str, str | Formula]
+
+
+def formula(expression: str, operands: Operands) -> Formula:
     """Return a Python expression written out, each name in it replaced by the operand it stands for."""
     tree = _parsed(expression)
-    return Formula(_text(tree, operands)[0], _latex(tree, operands)[0])
+    pretty = _text(tree, {name: o.pretty if isinstance(o, Formula) else o for name, o in operands.items()})[0]
+    for plain, sign in PRETTY.items():
+        pretty = pretty.replace(plain, sign)
+    return Formula(_text(tree, operands)[0], _latex(tree, operands)[0], pretty)
+
+
+def derivative(of: str, by: str) -> Formula:
+    """Return the symbol of the derivative of one named value by another."""
+    return Formula(f"d{of}/d{by}", rf"\frac{{\partial {symbol(of)}}}{{\partial {symbol(by)}}}", f"∂{of}/∂{by}")
+
+
+def words(text: str) -> Formula:
+    """Return plain text."""
+    return Formula(text, rf"\text{{{escape(text)}}}" if text else "", text)
+
+
+def number(value: float) -> Formula:
+    """Return a number with seven digits, as R prints it."""
+    text = f"{value:.7g}"
+    mantissa, e, power = text.partition("e")
+    latex = rf"{mantissa} \cdot 10^{{{int(power)}}}" if e else text
+    latex = {"inf": r"\infty", "-inf": r"-\infty", "nan": r"\mathrm{NaN}"}.get(latex, latex)
+    return Formula(text, latex, text.replace("-", "\N{MINUS SIGN}"))
 
 
 @lru_cache(maxsize=1024)
@@ -56,6 +85,8 @@ def _wrap(piece, at_least, left="(", right=")"):
 def _operand(name, operands):
     """Return an operand's text and strength: a number below 0 is as weak as a sign."""
     text = operands.get(name, name)
+    if isinstance(text, Formula):
+        return text.text, ATOM
     return text, SIGN if text.startswith("-") else ATOM
 
 
@@ -65,6 +96,8 @@ def _text(node, operands):
             return (value if isinstance(value, str) else f"{value:g}"), ATOM
         case ast.Name(name):
             return _operand(name, operands)
+        case ast.Subscript(value, index):
+            return f"{_wrap(_text(value, operands), ATOM)}[{ast.unparse(index).strip('()')}]", ATOM
         case ast.Attribute(value, "T"):
             return f"{_wrap(_text(value, operands), ATOM)}^T", ATOM
         case ast.UnaryOp(ast.USub(), operand):
@@ -104,8 +137,12 @@ def _latex(node, operands):
         case ast.Constant(value):
             return (f"\\text{{{escape(value)}}}" if isinstance(value, str) else f"{value:g}"), ATOM
         case ast.Name(name):
+            if isinstance(operands.get(name), Formula):
+                return operands[name].latex, ATOM
             text, strength = _operand(name, operands)
             return (text if _is_number(text) else symbol(text)), strength
+        case ast.Subscript(value, index):
+            return f"{part(value, ATOM)}_{{{ast.unparse(index).strip('()')}}}", ATOM
         case ast.Attribute(value, "T"):
             return f"{part(value, ATOM)}^\\top", POWER
         case ast.UnaryOp(ast.USub(), operand):

@@ -92,30 +92,32 @@ RULES = {
     "scatter": ("set_at(x, y, z)", "'1 where it is kept, else 0'", "", "1"),
     "pad": ("pad(x)", "1", "'1 in the padding'"),
     "sort": ("sort(x)", "'1 where it came from, else 0'"),
+    "stack": ("stack(x)", "1"),
     "real": ("real(x)", "1"),
 }
 COMPARED = {"gt": ">", "lt": "<", "ge": ">=", "le": "<=", "eq": "==", "ne": "!="}
 
 
-def rule(name: str, title: str, params: dict[str, Any], n: int) -> tuple[str, tuple[str, ...]]:
+def rule(name: str, params: dict[str, Any], n: int) -> tuple[str, tuple[str, ...]]:
     """Return the formula of a primitive with `n` operands, and those of its local derivatives ("" where none is known).
 
-    `title` is the name of a function called.
+    A function without a formula of its own is named `call`.
     """
     if name == "integer_pow":
         power = params["y"]
         lower = {2: "x", 1: "1"}.get(power, f"x**{power - 1}" if power > 1 else f"x**({power - 1})")
         return (f"x**{power}" if power > 0 else f"x**({power})"), (f"{power} * {lower}",)
+    if name == "item":
+        return f"x[{', '.join(map(str, params['index']))}]", ("1",)
     if name in COMPARED:
         return f"x {COMPARED[name]} y", ()
     if name == "concatenate":
-        return _call("concat", n), ("'1 where it is taken from, else 0'",) * n
+        return _call(n), ("'1 where it is taken from, else 0'",) * n
     if name in RULES and n <= len(RULES[name]) + 1:
         result, *slopes = RULES[name]
         return result, (*slopes, *("",) * (n - len(slopes)))
-    return _call(title, n), ("",) * n
+    return _call(n), ("",) * n
 
 
-def _call(title, n):
-    word = title if title.isidentifier() else "".join(c if c.isalnum() else "_" for c in title)
-    return f"{word}({', '.join(OPERANDS[:n])}{', ' + repr('...') if n > len(OPERANDS) else ''})"
+def _call(n):
+    return f"call({', '.join(OPERANDS[:n])}{', ' + repr('...') if n > len(OPERANDS) else ''})"

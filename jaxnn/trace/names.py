@@ -10,7 +10,6 @@ from typing import Any
 
 import jax
 
-from jaxnn.trace.jaxprs import Line
 from jaxnn.trace.tape import Step
 
 
@@ -55,7 +54,7 @@ def letters(taken: set[str]) -> Iterator[str]:
 
 
 def assigned(steps: Sequence[Step]) -> dict[int, str]:
-    """Return the name that the source gives to the result of each step that has one, by the step's number.
+    """Return the name that the source gives to the slots that have one.
 
     A statement's name belongs to the last step made while it ran. Of a value named in a function and again where the
     function is called, the outer name is taken.
@@ -64,62 +63,62 @@ def assigned(steps: Sequence[Step]) -> dict[int, str]:
     depth = max((len(step.lines) for step in steps), default=0)
     for level in range(1, depth + 1):  # the number of statements from the outermost one in
         for run in _runs(steps, level):
-            names = _names(steps[run[0]].lines[-level])
-            last = steps[run[-1]]
-            if len(names) == 1 and run[-1] not in found and len(last.outputs) == 1:
-                found[run[-1]] = names[0]
+            name = _target(run[-1].lines[-level].text)
+            if name and len(run[-1].outputs) == 1:
+                found.setdefault(run[-1].outputs[0], name)
     return found
 
 
-def _runs(steps, level):
+def _runs(steps: Sequence[Step], level: int) -> Iterator[list[Step]]:
     """Return the runs of steps made by one execution of the statement `level` from outside."""
-    run, place, seen = [], None, set()
-    for number, step in enumerate(steps):
+    run: list[Step] = []
+    place, seen = None, set()
+    for step in steps:
         here = (step.calls, step.lines[-level:]) if len(step.lines) >= level else None
-        again = step.traceback in seen and here is not None
-        if run and (here != place or again):
+        if run and (here != place or step.traceback in seen):
             yield run
             run, seen = [], set()
         place = here
         if here is not None:
-            run.append(number)
+            run.append(step)
             seen.add(step.traceback)
     if run:
         yield run
 
 
-def _names(line: Line) -> tuple[str, ...]:
-    return _targets(line.text)
-
-
 @lru_cache(maxsize=1024)
-def _targets(text):
-    """Return the plain names that a statement assigns its whole value to."""
+def _target(text: str) -> str:
+    """Return the plain name that a statement assigns its whole value to, or ""."""
     try:
         (statement,) = ast.parse(text).body
     except (SyntaxError, ValueError):
-        return ()
+        return ""
     match statement:
+        case ast.Assign(value=ast.Lambda()):
+            return ""
         case ast.Assign([ast.Name(name)]) | ast.AnnAssign(ast.Name(name)) | ast.AugAssign(ast.Name(name)):
-            return (name,)
-    return ()
+            return name
+    return ""
 
 
-def name_all(
-    slots: Sequence[int], given: dict[int, str], taken: set[str], prefer: dict[int, str] | None = None
-) -> dict[int, str]:
-    """Return a name for every slot: the `given` one, told apart from another of the same name, else a letter."""
-    wanted = [given[slot] for slot in slots if slot in given]
-    taken = taken | set(wanted) | set((prefer or {}).values())
-    free, used, names = letters(taken), Counter(), {}
+def name_all(slots: Sequence[int], given: dict[int, str], rounds: dict[int, str]) -> dict[int, str]:
+    """Return a name for every slot: the `given` one, told apart from another of the same name, else a letter.
+
+    `rounds` is what to put behind a name in a loop, as "[2]"; a letter is the same in every round.
+    """
+    taken = {given[slot] for slot in slots if slot in given}
+    free, names, used = letters(taken), {}, set()
     for slot in slots:
         name = given.get(slot) or next(free)
-        used[name] += 1
-        names[slot] = name if used[name] == 1 else _numbered(name, used[name], taken)
+        names[slot] = _alone(name, rounds.get(slot, ""), used, taken)
+        used.add(names[slot])
     return names
 
 
-def _numbered(name, count, taken):
-    while f"{name}_{count}" in taken:
+def _alone(name, round, used, taken):
+    if name + round not in used:
+        return name + round
+    count = 2
+    while f"{name}_{count}{round}" in used | taken:
         count += 1
-    return f"{name}_{count}"
+    return f"{name}_{count}{round}"

@@ -7,7 +7,6 @@ form for each platform, the default one stands for all.
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jax.extend import core
 
@@ -48,12 +47,27 @@ class Tape(NamedTuple):
         """Return the value in a slot, or that of a literal."""
         return jaxprs.read(self.values, atom)
 
+    def with_output(self, atom: Any, index: tuple[int, ...]) -> "Tape":
+        """Return the tape with one number as its only output."""
+        if not index:
+            return self._replace(outputs=(atom,))
+        step, values = plain_step("item", lambda x: [x[index]], (atom,), self.values, params={"index": index})
+        return self._replace(steps=(*self.steps, step), outputs=step.outputs, values=values)
 
-Opened = Callable[[str, str, int], bool]
+
+Opened = Callable[[Any, str, int], bool]
 
 
-def record(closed: Any, values: Sequence[Any], opened: Opened = lambda name, title, depth: False) -> Tape:
-    """Return the tape of a closed jaxpr at `values`; `opened(name, title, depth)` says which calls are looked into."""
+def plain_step(name, apply, inputs, values, calls=(), lines=(), params=None) -> tuple[Step, dict[int, Any]]:
+    """Return a step that no equation stands for, and the values with its results."""
+    results = apply(*(jaxprs.read(values, atom) for atom in inputs))
+    outputs = tuple(range(len(values), len(values) + len(results)))
+    values = values | dict(zip(outputs, results, strict=True))
+    return Step(name, name, apply, tuple(inputs), outputs, params or {}, calls, lines, None, None), values
+
+
+def record(closed: Any, values: Sequence[Any], opened: Opened = lambda eqn, title, depth: False) -> Tape:
+    """Return the tape of a closed jaxpr at `values`; `opened(eqn, title, depth)` says which calls are looked into."""
     env: dict[int, Any] = {}
     steps: list[Step] = []
 
@@ -75,13 +89,13 @@ def record(closed: Any, values: Sequence[Any], opened: Opened = lambda name, tit
         name, title = eqn.primitive.name, title_of(eqn)
         if name == "platform_index":
             return [put(jnp.int32(_default(eqn.params["platforms"])))]
-        if name == "cond" and (eqn.params.get("branches_platforms") or opened(name, title, len(calls))):
+        if name == "cond" and (eqn.params.get("branches_platforms") or opened(eqn, title, len(calls))):
             branch = eqn.params["branches"][int(jaxprs.read(env, inputs[0]))]
             return visit(branch, inputs[1:], (*calls, title), lines)
-        if name in LOOPS and opened(name, title, len(calls)):
+        if name in LOOPS and opened(eqn, title, len(calls)):
             return (scan if name == "scan" else while_loop)(eqn, inputs, calls, title, lines)
         body = jaxprs.body_of(eqn)
-        if body is not None and not name.startswith("custom_") and opened(name, title, len(calls)):
+        if body is not None and not name.startswith("custom_") and opened(eqn, title, len(calls)):
             return visit(body, inputs, (*calls, title), lines)
         apply = application(eqn)
         outputs = tuple(put(value) for value in apply(*(jaxprs.read(env, atom) for atom in inputs)))
@@ -96,13 +110,18 @@ def record(closed: Any, values: Sequence[Any], opened: Opened = lambda name, tit
         ys = []
         for i in reversed(rounds) if eqn.params["reverse"] else rounds:
             inside = (*calls, f"{title}[{i}]")
-            row = [visit(_traced(lambda x, i=i: x[i], jaxprs.read(env, x)), [x], inside, lines)[0] for x in xs]
+            row = [add("item", lambda x, i=i: [x[i]], [x], inside, lines, {"index": (i,)}) for x in xs]
             out = visit(body, [*consts, *carry, *row], inside, lines)
             carry = out[:n_carry]
             ys.append(out[n_carry:])
         ys = ys[::-1] if eqn.params["reverse"] else ys
-        stacked = [_traced(lambda *y: jnp.stack(y), *(jaxprs.read(env, a) for a in y)) for y in zip(*ys, strict=True)]
-        return [*carry, *(visit(s, y, calls, lines)[0] for s, y in zip(stacked, zip(*ys, strict=True), strict=True))]
+        return [*carry, *(add("stack", lambda *y: [jnp.stack(y)], y, calls, lines) for y in zip(*ys, strict=True))]
+
+    def add(name, apply, inputs, calls, lines, params=None):
+        step, values = plain_step(name, apply, inputs, env, calls, lines, params)
+        env.update(values)
+        steps.append(step)
+        return step.outputs[0]
 
     def while_loop(eqn, inputs, calls, title, lines):
         n_cond, n_body = eqn.params["cond_nconsts"], eqn.params["body_nconsts"]
@@ -147,7 +166,3 @@ def application(eqn: Any) -> Callable[..., list[Any]]:
 
 def _default(platforms):
     return platforms.index(None) if None in platforms else 0
-
-
-def _traced(f, *values):
-    return jax.make_jaxpr(f)(*values)

@@ -1,0 +1,144 @@
+"""What a table leaves out: casts and reshapes, a value computed twice, and the inside of functions where it grows long."""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxnn.trace.adjoints import differentiable
+from jaxnn.trace.jaxprs import read
+from jaxnn.trace.tape import Step, Tape
+
+FOLDED = {"convert_element_type", "reshape", "broadcast_in_dim", "squeeze", "expand_dims", "copy", "copy_p", "name"}
+FOLDED |= {"sharding_constraint", "optimization_barrier", "reduce_precision"}
+
+
+def is_folded(step: Step, tape: Tape) -> bool:
+    """Whether a step only casts or reshapes its one operand that a derivative can be taken by."""
+    return step.name in FOLDED and len(step.outputs) == 1 and len(differentiable(step, tape)) == 1
+
+
+def merged(tape: Tape, named: dict[int, str]) -> tuple[Tape, dict[int, str]]:
+    """Return the tape without the steps that compute again what is there, and the names of the slots on it.
+
+    Two values that the source gives different names stay two.
+    """
+    same: dict[int, int] = {}
+    seen: dict[Any, Step] = {}
+    named, steps = dict(named), []
+    for step in tape.steps:
+        inputs = tuple(same.get(atom, atom) if isinstance(atom, int) else atom for atom in step.inputs)
+        step = step._replace(inputs=inputs)
+        key = _key(step)
+        first = seen.get(key) if key is not None else None
+        if first and not _differ(named, first.outputs, step.outputs):
+            same |= zip(step.outputs, first.outputs, strict=True)
+            named |= {a: named.pop(b) for a, b in zip(first.outputs, step.outputs, strict=True) if b in named}
+            continue
+        if key is not None:
+            seen.setdefault(key, step)
+        steps.append(step)
+    outputs = tuple(same.get(atom, atom) if isinstance(atom, int) else atom for atom in tape.outputs)
+    return tape._replace(steps=tuple(steps), outputs=outputs), named
+
+
+def _differ(named, first, second):
+    return any(named.get(a, named.get(b)) != named.get(b, named.get(a)) for a, b in zip(first, second, strict=True))
+
+
+def _key(step):
+    """Return what two equal steps share, or None where that cannot be told."""
+    atoms = tuple(
+        atom if isinstance(atom, int) else (np.asarray(atom.val).tobytes(), str(atom.aval)) for atom in step.inputs
+    )
+    key = (step.name, step.calls, tuple(sorted(step.params.items())), atoms)
+    try:
+        hash(key)
+    except TypeError:
+        return None
+    return key
+
+
+def owners(tape: Tape) -> dict[int, int]:
+    """Return for each slot the one that stands for it where folded steps are left out."""
+    owner = {slot: slot for slot in tape.values}
+    for step in tape.steps:
+        if is_folded(step, tape):
+            (place,) = differentiable(step, tape)
+            owner[step.outputs[0]] = owner[step.inputs[place]]
+    return owner
+
+
+def active(tape: Tape, output: Any, varied: Collection[int]) -> set[int]:
+    """Return the slots that depend on the slots `varied` by real numbers and that `output` depends on."""
+    reached = set(varied)
+    for step in tape.steps:
+        if any(step.inputs[place] in reached for place in differentiable(step, tape)):
+            reached |= set(step.outputs)
+    needed = {output}
+    for step in reversed(tape.steps):
+        if needed & set(step.outputs):
+            needed |= {step.inputs[place] for place in differentiable(step, tape)}
+    return reached & needed
+
+
+def shortened(tape: Tape, count: Callable[[Tape], int], limit: int) -> Tape:
+    """Return the tape with functions of the source closed, the innermost first, until it counts `limit` at most."""
+    depth = max((len(step.lines) for step in tape.steps), default=0)
+    for level in range(depth - 1, 0, -1):
+        for members in sorted(_called(tape.steps, level), key=len, reverse=True):
+            if count(tape) <= limit:
+                return tape
+            tape = _closed(tape, members, level)
+    return tape
+
+
+def _called(steps: Sequence[Step], level: int) -> list[tuple[Step, ...]]:
+    """Return the steps of each function that a statement `level` from outside calls, where there are several."""
+    found: list[tuple[Step, ...]] = []
+    members: list[Step] = []
+    for step, again in _with_repeats(steps):
+        inside = len(step.lines) > level
+        if members and (not inside or again or _place(step, level) != _place(members[0], level)):
+            found.append(tuple(members))
+            members = []
+        if inside:
+            members.append(step)
+    return [run for run in [*found, tuple(members)] if len(run) > 1]
+
+
+def _place(step, level):
+    return step.calls, step.lines[-level:], step.lines[-level - 1].function, step.lines[-level - 1].file
+
+
+def _with_repeats(steps) -> Iterator[tuple[Step, bool]]:
+    """Return each step with whether its place in the source came before in the present run of the statement."""
+    seen: set[Any] = set()
+    for step in steps:
+        again = step.traceback in seen
+        seen = {step.traceback} if again else seen | {step.traceback}
+        yield step, again
+
+
+def _closed(tape: Tape, members: tuple[Step, ...], level: int) -> Tape:
+    """Return the tape with `members` as one step."""
+    inside = {id(step) for step in members}
+    made = {slot for step in members for slot in step.outputs}
+    used = {a for s in tape.steps if id(s) not in inside for a in s.inputs} | set(tape.outputs)
+    inputs = tuple(dict.fromkeys(a for s in members for a in s.inputs if isinstance(a, int) and a not in made))
+    outputs = tuple(slot for step in members for slot in step.outputs if slot in used)
+
+    def apply(*values):
+        env = dict(zip(inputs, values, strict=True))
+        for step in members:
+            results = step.apply(*(read(env, atom) for atom in step.inputs))
+            env |= zip(step.outputs, results, strict=True)
+        return [env[slot] for slot in outputs]
+
+    line = members[0].lines[-level - 1]
+    first = members[0]._replace(name="function", title=line.function, params={}, eqn=None, members=members)
+    step = first._replace(
+        apply=apply, inputs=inputs, outputs=outputs, lines=first.lines[-level:], traceback=members[-1].traceback
+    )
+    at = next(i for i, s in enumerate(tape.steps) if s is members[0])
+    return tape._replace(steps=(*tape.steps[:at], step, *tape.steps[at + len(members) :]))

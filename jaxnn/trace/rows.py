@@ -1,0 +1,126 @@
+"""The rows of an explanation, from a tape with its backward pass."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxnn.trace.adjoints import Backward, Contribution, differentiable
+from jaxnn.trace.entries import Locals
+from jaxnn.trace.explanation import Row, Slope, Term
+from jaxnn.trace.expressions import Formula, derivative, formula
+from jaxnn.trace.folding import is_folded
+from jaxnn.trace.formulas import OPERANDS, rule
+from jaxnn.trace.jaxprs import Line
+from jaxnn.trace.tape import Step, Tape
+
+
+class Passes(NamedTuple):
+    """All that the rows are made from: both passes, the slot that stands for each, names, entries, local derivatives."""
+
+    tape: Tape
+    backward: Backward
+    owner: dict[int, int]
+    names: dict[int, str]
+    entries: dict[int, tuple[int, ...]]
+    slopes: Locals
+
+
+def row(passes: Passes, slot: int, number: int | None) -> Row:
+    """Return the row of a slot, made by step `number`; None for an argument."""
+    tape, found = passes.tape, passes.backward
+    entry = passes.entries.get(slot, (0,) * np.ndim(tape.values[slot]))
+    adjoint = np.asarray(found.adjoints[slot]) if slot in found.adjoints else None
+    parts = [c for c in found.contributions.get(slot, []) if c.step >= 0]
+    terms = [_term(passes, slot, c, entry) for c in sorted(parts, key=lambda c: (c.step, c.operand))]
+    step = None if number is None else tape.steps[number]
+    text, slopes = (None, ()) if step is None else _formulas(passes, slot, step, number)
+    line, loop = ("", None) if step is None else (place(step.lines), loop_of(step))
+    return Row(
+        passes.names[slot], text, np.asarray(tape.values[slot]), entry, slopes, adjoint, tuple(terms), None, line, loop
+    )
+
+
+def _formulas(passes, slot, step, number) -> tuple[Formula, tuple[Slope, ...]]:
+    tape = passes.tape
+    texts = [written(passes, atom) for atom in step.inputs]
+    operands = dict(zip(OPERANDS, texts, strict=False)) 
+    operands |= {"out": passes.names[slot], "call": step.title}
+    result, derivatives = rule(step.name, step.params, len(texts))
+    slopes = []
+    for at in differentiable(step, tape):
+        if (number, slot, at) not in passes.slopes or passes.owner[step.inputs[at]] not in passes.names:
+            continue
+        value = _at_owner(passes, step.inputs[at], passes.slopes[number, slot, at])
+        known = formula(derivatives[at], operands) if derivatives[at] else None
+        slopes.append(Slope(texts[at], known, value))
+    return formula(result, operands), tuple(slopes)
+
+
+def _at_owner(passes, slot, cotangent) -> float:
+    """Return the entry, shown of the slot that stands for `slot`, of a cotangent of `slot`."""
+    found, tape = passes.backward, passes.tape
+    makers = {o: n for n, s in enumerate(tape.steps) if is_folded(s, tape) for o in s.outputs}
+    while passes.owner[slot] != slot:
+        number = makers[slot]
+        (cotangent,) = found.pullbacks[number]({slot: cotangent})
+        slot = tape.steps[number].inputs[differentiable(tape.steps[number], tape)[0]]
+    return float(cotangent[passes.entries[slot]])
+
+
+def _term(passes: Passes, slot: int, c: Contribution, entry) -> Term:
+    found, child = passes.backward, passes.tape.steps[c.step]
+    value = float(c.value[entry])
+    outputs = [o for o in child.outputs if o in found.adjoints]
+    factors = None
+    if len(outputs) == 1:
+        local = _at_owner(passes, child.inputs[c.operand], passes.slopes[c.step, outputs[0], c.operand])
+        above = float(found.adjoints[outputs[0]][passes.entries[outputs[0]]])
+        if np.isclose(above * local, value, rtol=1e-6, atol=0, equal_nan=True):
+            factors = (above, local)
+    names = [passes.names[o] for o in outputs if o in passes.names]
+    return Term(names[0] if names else child.title, value, factors, _product(passes, child, c.operand, outputs))
+
+
+def _product(passes, child: Step, operand, outputs) -> Formula | None:
+    """Return the contribution to an operand of a plain matrix product, as a product of matrices."""
+    if child.name != "dot_general" or len(outputs) != 1 or outputs[0] not in passes.names:
+        return None
+    (contracted, batch) = child.params["dimension_numbers"]
+    a, b = (np.ndim(passes.tape.read(atom)) for atom in child.inputs)
+    if any(len(part) for part in batch) or [list(part) for part in contracted] != [[a - 1], [0]] or (a, b) != (2, 2):
+        return None
+    x, y = (written(passes, atom) for atom in child.inputs)
+    operands = {"x": x, "y": y, "g": derivative(passes.names[passes.tape.outputs[0]], passes.names[outputs[0]])}
+    return formula("g @ y.T" if operand == 0 else "x.T @ g", operands)
+
+
+def written(passes: Passes, atom: Any) -> str:
+    """Return what an operand is called: its name, or its value where it is one number, or its shape."""
+    if isinstance(atom, int) and passes.owner[atom] in passes.names:
+        return passes.names[passes.owner[atom]]
+    value = np.asarray(passes.tape.read(atom)) if not _is_key(passes.tape.read(atom)) else np.zeros(2)
+    if value.size == 1:
+        return f"{value.ravel()[0]:.7g}" if value.dtype != bool else str(value.ravel()[0])
+    if value.size and value.dtype.kind in "fiu" and np.all(value == value.flat[0]):
+        return f"{value.flat[0]:.7g}"
+    return f"[{' x '.join(map(str, value.shape))}]"
+
+
+def _is_key(value):
+    return str(getattr(value, "dtype", "")).startswith("key<")
+
+
+def place(lines: tuple[Line, ...]) -> str:
+    """Return the statement that made a value and where it stands: "h = x @ w  (net.py:12)"."""
+    if not lines:
+        return ""
+    return f"{lines[0].text}  ({lines[0].file.rsplit('/', 1)[-1]}:{lines[0].number})"
+
+
+def loop_of(step: Step) -> tuple[str, str, int] | None:
+    """Return the innermost loop that a step is a round of, the round, and what tells its operation in the body."""
+    for depth in range(len(step.calls) - 1, -1, -1):
+        name, bracket, rest = step.calls[depth].rpartition("[")
+        if bracket:
+            return "/".join((*step.calls[:depth], name)), rest.rstrip("]"), id(step.eqn or step.name)
+    return None
