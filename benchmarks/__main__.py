@@ -1,4 +1,7 @@
-"""`python -m benchmarks [NAME ...]` times the core loops beside peers; `compare A.json B.json` compares two runs."""
+"""`python -m benchmarks [NAME ...]` times the core loops beside peers; `compare A.json B.json` compares two runs.
+
+`mutants` counts the wrong gradients that gradient checkers find.
+"""
 
 import argparse
 import sys
@@ -27,6 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if arguments[:1] == ["compare"]:
         return comparison.main(arguments[1:])
+    if arguments[:1] == ["mutants"]:
+        from benchmarks.mutants import runner  # only here: it imports every checker
+
+        return runner.main(arguments[1:])
     asked = parse(arguments)
     console = Console(highlight=False, markup=False)
     peers = available(asked.against, asked.names, console)

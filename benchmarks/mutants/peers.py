@@ -1,0 +1,181 @@
+"""Other people's gradient checkers, each as `objects(problem, args, argnums) -> bool`: whether it calls it wrong.
+
+Each is called as its own documentation shows, with its own tolerances, at one point and in float64 where it can. A
+checker that raises anything has objected.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.optimize
+
+from benchmarks.mutants.targets import Problem, Rule
+
+TOO_FAR = 1e-5  # scipy returns a norm and leaves the judgement to its caller
+
+Objects = Callable[[Problem | Rule, tuple, Any], bool]
+
+
+def jax_check_grads(problem: Problem | Rule, args: tuple, argnums) -> bool:
+    """Run `jax.test_util.check_grads` in reverse mode, on a rule up to the second order."""
+    from jax.test_util import check_grads
+
+    f, variables = closed(problem, args, argnums)
+    try:
+        check_grads(f, variables, order=2 if isinstance(problem, Rule) else 1, modes=["rev"])
+    except Exception:
+        return True
+    return False
+
+
+def closed(problem: Problem | Rule, args: tuple, argnums) -> tuple[Callable, tuple]:
+    """Return a `custom_vjp` of the arguments that are differentiated, and those arguments."""
+    args = tuple(jax.tree.map(jnp.asarray, args))
+    if isinstance(problem, Rule):
+        f = jax.custom_vjp(problem.f)
+        f.defvjp(problem.fwd, problem.bwd)
+        return f, args
+    places = argnums if isinstance(argnums, tuple) else (argnums,)
+
+    def whole(variables):
+        given = list(args)
+        for place, variable in zip(places, variables, strict=True):
+            given[place] = variable
+        return given
+
+    @jax.custom_vjp
+    def loss(*variables):
+        return problem.loss(*whole(variables))
+
+    def bwd(variables, g):
+        gradient = gradient_of(problem, whole(variables), argnums)
+        return jax.tree.map(lambda leaf: g * leaf, gradient if isinstance(argnums, tuple) else (gradient,))
+
+    loss.defvjp(lambda *variables: (loss(*variables), variables), bwd)
+    return loss, tuple(args[place] for place in places)
+
+
+def gradient_of(problem: Problem, args, argnums):
+    """Return the gradient by hand without its intermediates."""
+    gradient = problem.grad(*args)
+    named = isinstance(gradient, tuple) and len(gradient) == 2 and isinstance(gradient[1], dict)
+    return gradient[0] if named and not isinstance(argnums, tuple) else gradient
+
+
+def torch_slow(problem: Problem | Rule, args: tuple, argnums) -> bool:
+    """Run `torch.autograd.gradcheck`, every entry of the Jacobian."""
+    return torch_gradcheck(problem, args, argnums, fast_mode=False)
+
+
+def torch_fast(problem: Problem | Rule, args: tuple, argnums) -> bool:
+    """Run `torch.autograd.gradcheck(fast_mode=True)`, one projection of the Jacobian."""
+    return torch_gradcheck(problem, args, argnums, fast_mode=True)
+
+
+def torch_gradcheck(problem: Problem | Rule, args: tuple, argnums, *, fast_mode: bool) -> bool:
+    """Run gradcheck on an autograd.Function that calls the two functions, PyTorch's arrays in and out."""
+    import torch  # pyright: ignore[reportMissingImports] (an optional peer)
+
+    flat = Flat(problem, args, argnums)
+
+    class Ours(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, *leaves):
+            ctx.leaves = leaves
+            return torch.from_numpy(flat.value([leaf.detach().numpy() for leaf in leaves]))
+
+        @staticmethod
+        def backward(ctx, *cotangents):
+            (g,) = cotangents
+            found = flat.cotangents([leaf.detach().numpy() for leaf in ctx.leaves], g.numpy())
+            return tuple(map(torch.from_numpy, found))
+
+    leaves = [torch.tensor(leaf, requires_grad=True) for leaf in flat.leaves]
+    try:
+        return not torch.autograd.gradcheck(Ours.apply, leaves, fast_mode=fast_mode, raise_exception=False)
+    except Exception:
+        return True
+
+
+def scipy_check_grad(problem: Problem | Rule, args: tuple, argnums) -> bool:
+    """Run `scipy.optimize.check_grad` on all parameters in one vector, a rule's output weighted at random."""
+    flat = Flat(problem, args, argnums)
+    sizes = np.cumsum([leaf.size for leaf in flat.leaves])[:-1]
+    weights = np.random.default_rng(0).normal(size=flat.value(flat.leaves).shape)
+    if isinstance(problem, Problem):
+        weights = np.ones(())
+
+    def leaves(vector):
+        parts = np.split(vector, sizes)
+        return [part.reshape(leaf.shape) for part, leaf in zip(parts, flat.leaves, strict=True)]
+
+    def value(vector):
+        return float(np.sum(flat.value(leaves(vector)) * weights))
+
+    def gradient(vector):
+        return np.concatenate([leaf.ravel() for leaf in flat.cotangents(leaves(vector), weights)])
+
+    try:
+        start = np.concatenate([leaf.ravel() for leaf in flat.leaves])
+        return not scipy.optimize.check_grad(value, gradient, start) < TOO_FAR
+    except Exception:
+        return True
+
+
+class Flat:
+    """A problem as functions of a list of NumPy arrays in float64."""
+
+    def __init__(self, problem: Problem | Rule, args: tuple, argnums):
+        self.problem, self.argnums = problem, argnums
+        self.args = tuple(jax.tree.map(np.asarray, args))
+        if isinstance(problem, Rule):
+            places = tuple(range(len(args)))
+        else:
+            places = argnums if isinstance(argnums, tuple) else (argnums,)
+        self.places = places
+        leaves, self.structure = jax.tree.flatten(tuple(self.args[place] for place in places))
+        self.dtypes = [leaf.dtype for leaf in leaves]
+        self.leaves = [np.asarray(leaf, np.float64) for leaf in leaves]
+
+    def whole(self, leaves) -> list:
+        """Return all arguments with these leaves, in the arguments' own dtypes."""
+        cast = [jnp.asarray(np.asarray(leaf, dtype)) for leaf, dtype in zip(leaves, self.dtypes, strict=True)]
+        given = list(self.args)
+        for place, variable in zip(self.places, jax.tree.unflatten(self.structure, cast), strict=True):
+            given[place] = variable
+        return jax.tree.map(jnp.asarray, given)
+
+    def value(self, leaves) -> np.ndarray:
+        """Return the loss, or a rule's output."""
+        f = self.problem.f if isinstance(self.problem, Rule) else self.problem.loss
+        return np.array(compiled(f)(*self.whole(leaves)), np.float64)
+
+    def cotangents(self, leaves, g) -> list[np.ndarray]:
+        """Return the gradient times `g`, or a rule's cotangents for `g`."""
+        args = self.whole(leaves)
+        if isinstance(self.problem, Rule):
+            y, residuals = self.problem.fwd(*args)
+            found = self.problem.bwd(residuals, jnp.asarray(g, y.dtype))
+            found = [jnp.zeros_like(a) if c is None else c for c, a in zip(found, args, strict=True)]
+        else:
+            found = jax.tree.leaves(gradient_of(self.problem, args, self.argnums))
+        by = g if isinstance(self.problem, Problem) else 1.0
+        return [np.array(by * np.asarray(leaf, np.float64)) for leaf in found]
+
+
+@functools.lru_cache(maxsize=8)
+def compiled(f):
+    return jax.jit(f)
+
+
+PEERS: dict[str, Objects] = {
+    "jax check_grads": jax_check_grads,
+    "torch gradcheck": torch_slow,
+    "torch gradcheck, fast": torch_fast,
+    "scipy check_grad": scipy_check_grad,
+}
+NEEDS = {name: name.split()[0] for name in PEERS}

@@ -1,0 +1,76 @@
+"""What the rows of the mutation benchmark add up to: the table, and what jaxnn missed."""
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.table import Table
+
+Rows = Sequence[dict]
+
+
+def table(rows: Rows, peers: Sequence[str]) -> Table:
+    """Return one line a checker: mutants killed, the line named and the cause right among those, false alarms."""
+    mutants, right = of(rows, "mutant"), of(rows, "correct")
+    shown = Table(box=box.MARKDOWN)
+    shown.add_column("checker", no_wrap=True)
+    for header in ("killed at one point", "killed in all", "line named", "cause right", "false alarms"):
+        shown.add_column(header, justify="right", no_wrap=True)
+    for checker in ("jaxnn", *peers):
+        killed = [row for row in mutants if row["killed_by"][checker]]
+        at_once = [row for row in killed if row["killed_by"][checker] == "std"]
+        explained = ["", ""]
+        if checker == "jaxnn":
+            explained = [share([row for row in killed if row[name]], killed) for name in ("line_ok", "cause_ok")]
+        alarms = [row for row in right if checker in row["alarms"]]
+        shown.add_row(checker, share(at_once, mutants), share(killed, mutants), *explained, share(alarms, right))
+    return shown
+
+
+def remarks(rows: Rows) -> list[str]:
+    """Return the parts of jaxnn's result and everything that it missed, one line each."""
+    mutants = of(rows, "mutant")
+    lines = [
+        "killed in all: jaxnn by `check` at one point or `survey` over `grid`; the others at the place, given to them"
+    ]
+    for initials, what in (("abcd", "four models"), ("w", "wiring"), ("r", "jaxnn's own code")):
+        group = [row for row in mutants if row["id"][0] in initials]
+        if group:
+            lines.append(f"{what}: {share([row for row in group if row['killed_by']['jaxnn']], group)} killed by jaxnn")
+    for row in mutants:
+        if not row["killed_by"]["jaxnn"]:
+            lines.append(f"missed: {row['id']} {row['what']}: {row['kind']} {first(row['message'])}")
+        elif not row["line_ok"]:
+            lines.append(f"line not named: {row['id']} {row['new']!r}: {row['line']!r}")
+    lines += [
+        f"cause not right: {row['id']} {row['what']}: {row['cause']!r}"
+        for row in mutants
+        if row["killed_by"]["jaxnn"] and not row["cause_ok"]
+    ]
+    lines += [
+        f"false alarm: {row['id']}: {row['kind']} {first(row['message'])}"
+        for row in of(rows, "correct")
+        if "jaxnn" in row["alarms"]
+    ]
+    return lines
+
+
+def failed(rows: Rows) -> bool:
+    """Return whether jaxnn missed a mutant or raised a false alarm."""
+    missed = any(not row["killed_by"]["jaxnn"] for row in of(rows, "mutant"))
+    return missed or any("jaxnn" in row["alarms"] for row in of(rows, "correct"))
+
+
+def of(rows: Rows, kind: str) -> list[dict]:
+    """Return the rows of mutants, or those of correct cases."""
+    return [row for row in rows if row["row"] == kind]
+
+
+def share(some: Sequence, all_of_them: Sequence) -> str:
+    """Return how many of how many, nothing where there are none."""
+    return f"{len(some)} of {len(all_of_them)}" if all_of_them else ""
+
+
+def first(message: str) -> str:
+    """Return a message in one line, cut where it is long."""
+    text = " ".join(message.split())
+    return text if len(text) <= 300 else text[:297] + "..."
