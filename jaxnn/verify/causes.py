@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from jaxnn.verify.constants import factor_sentence, unnamed_factor
+from jaxnn.verify.constants import factor_sentence, nearly, unnamed_factor
+from jaxnn.verify.convolutions import convolution
 from jaxnn.verify.factors import local_factor
 from jaxnn.verify.gap import Gap, measure
 from jaxnn.verify.patterns import computed_in, layout, mapped, of_one_sign
-from jaxnn.verify.places import place, where, windows
+from jaxnn.verify.places import anywhere, one_of, place, where, windows
 from jaxnn.verify.products import product
 from jaxnn.verify.relations import difference, is_another, reduced
 
@@ -45,6 +46,7 @@ def cause(
         sentence = (
             zeros(gap)
             or factor_sentence(gap, sizes)
+            or nearly(gap)
             or mapped(gap)
             or layout(gap)
             or place(gap, sizes, explained=True)
@@ -52,14 +54,17 @@ def cause(
             or is_another(gap, others)
             or of_one_sign(gap)
             or windows(gap)
+            or one_of(gap)
             or reduced(gap, others)
             or difference(gap, others, sizes)
             or product(gap, others, operands)
+            or convolution(gap, others)
             or where(gap, arrays, sizes)
             or place(gap, sizes, explained=False)
             or is_another(gap, others, multiple=True)
             or unnamed_factor(gap)
             or computed_in(gap)
+            or anywhere(gap, sizes)
             or shuffled(gap)
         )
     return f"{name}: {sentence}" if sentence else ""

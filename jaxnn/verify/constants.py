@@ -110,15 +110,21 @@ def remedy(constant: Constant) -> str:
     return f"a missing {inverse(constant)}"
 
 
+def nearly(gap: Gap) -> str:
+    """Return what is said of an array that is the true one times a number near 1."""
+    found = ratio(gap)
+    if found is None or abs(found[0] - 1) >= 0.05 or gap.wrong.sum() < 2:
+        return ""
+    side = "large" if found[0] > 1 else "small"
+    return f"too {side} by {abs(found[0] - 1) * 100:.3g} % in every entry: a constant factor {found[0]:.9g}"
+
+
 def unnamed_factor(gap: Gap) -> str:
     """Return what is said of an array that is the true one times a number without a name."""
     found = ratio(gap)
     if found is None or gap.wrong.sum() < 3:
         return ""
     value, error = found
-    if abs(value - 1) < 0.05:
-        side = "large" if value > 1 else "small"
-        return f"too {side} by {abs(value - 1) * 100:.3g} % in every entry: a constant factor {value:.9g}"
     if error > 1e-3:
         return ""
     norm = float(np.linalg.norm(gap.actual))

@@ -1,11 +1,13 @@
 """Causes that are a local factor: missing, doubled, or another one in its place (tanh' for sigmoid')."""
 
 from collections.abc import Callable, Mapping
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 
 from jaxnn.verify.gap import SLACK, Gap, close
+from jaxnn.verify.patterns import layouts
 
 
 class Factor(NamedTuple):
@@ -61,9 +63,12 @@ def local(given: Mapping[str, np.ndarray], others: Mapping[str, np.ndarray], lea
             continue
         if is_given:
             found.append(Factor(name, base, itself))
-        if is_given and low == 0 and mask(base):
-            derived.append(Factor(f"the inverse of {name}", base, lambda x: np.where(x == 0, 1.0, 0.0)))
-            derived.append(Factor(f"the plain mask of {name}", base, lambda x: np.where(x == 0, 0.0, 1.0)))
+        if low == 0 and mask(np.asarray(x)):
+            called = name if is_given else f"the mask {name}"
+            derived += [] if is_given else [Factor(called, base, itself)]
+            derived.append(Factor(f"the inverse of {called}", base, lambda x: np.where(x == 0, 1.0, 0.0)))
+            if high != 1:
+                derived.append(Factor(f"{called} without its scale", base, lambda x: np.where(x == 0, 0.0, 1.0)))
         else:
             derived += derivatives(name, base, low, high)
     return found + derived
@@ -80,8 +85,12 @@ def derivatives(name: str, x: np.ndarray, low: float, high: float) -> list[Facto
     if 0 <= low < high <= 1:
         found.append(Factor(f"{name} (1 - {name}) (sigmoid')", x, lambda x: x * (1 - x)))
         found.append(Factor(f"1 - {name}", x, lambda x: 1 - x))
-    if -1 <= low < high <= 1:
-        found.append(Factor(f"1 - {name}**2 (tanh')", x, lambda x: 1 - x * x))
+    else:
+        found.append(Factor(f"1 - {name}", x, lambda x: 1 - x))
+        found.append(Factor(f"{name} (1 - {name}) (sigmoid' from a value, of what is none)", x, lambda x: x * (1 - x)))
+    say = "tanh'" if -1 <= low < high <= 1 else "tanh' from a value, of what is none"
+    found.append(Factor(f"1 - {name}**2 ({say})", x, lambda x: 1 - x * x))
+    found.append(Factor(f"1 + {name}**2 (a wrong sign in tanh')", x, lambda x: 1 + x * x))
     found.append(Factor(f"{name} > 0 (relu')", x, lambda x: np.where(x > 0, 1.0, 0.0)))
     if low < 0:
         found += [
@@ -91,7 +100,12 @@ def derivatives(name: str, x: np.ndarray, low: float, high: float) -> list[Facto
             Factor(f"leaky relu'({name}) of slope 0.01", x, lambda x: np.where(x > 0, 1.0, 0.01)),
             Factor(f"leaky relu'({name}) of slope 0.1", x, lambda x: np.where(x > 0, 1.0, 0.1)),
             Factor(f"leaky relu'({name}) of slope 0.2", x, lambda x: np.where(x > 0, 1.0, 0.2)),
-            Factor(f"elu'({name})", x, lambda x: np.where(x > 0, 1.0, np.exp(np.minimum(x, 0)))),
+            Factor(f"sigmoid(-{name})", x, lambda x: sigmoid(-x)),
+            Factor(
+                f"elu'({name}) (exp({name}) where negative)",
+                x,
+                lambda x: np.where(x > 0, 1.0, np.exp(np.minimum(x, 0))),
+            ),
         ]
     elif low >= 0:
         found.append(Factor(f"sigmoid({name}) (1 - sigmoid({name})) (sigmoid')", x, lambda x: sigmoid(x) * sigmoid(-x)))
@@ -170,10 +184,9 @@ def replaced(gap: Gap, factors: list[Factor], values: np.ndarray) -> str:
 def of_another(gap: Gap, factors: list[Factor], values: np.ndarray, others: Mapping[str, np.ndarray]) -> str:
     """The same where expected = other * factor for one of the other arrays: nothing is divided by zeros then."""
     a, e, t = gap.actual[gap.at], gap.expected[gap.at], gap.tolerance[gap.at]
-    for name, x in others.items():
-        if np.shape(x) != gap.actual.shape or np.array_equal(x, gap.expected):
-            continue
-        x = np.asarray(x, np.float64)
+    known = [(name, x) for name, x in others.items() if x.shape == gap.actual.shape]
+    known = [(name, x) for name, x in known if not np.array_equal(x, gap.expected)]
+    for (name, x), scaled in product(known, (False, True)):
         products = x[gap.at] * values
         most = np.argmax(np.abs(products), axis=1)
         scale = (e[most] / products[np.arange(len(factors)), most])[:, None]
@@ -183,7 +196,7 @@ def of_another(gap: Gap, factors: list[Factor], values: np.ndarray, others: Mapp
             right = c * f.full()
             if not close(x * right, gap.expected, gap.tolerance * (2 + np.abs(right))) or np.ptp(right) == 0:
                 continue
-            if abs(c - 1) > 1e-6 and (not mask(f.full()) or gap.wrong.sum() < 3):
+            if (abs(c - 1) > 1e-6) != scaled or (scaled and (not mask(f.full()) or gap.wrong.sum() < 3)):
                 continue
             times = "" if abs(c - 1) < 1e-6 else f" times {c:.6g}"
             if gap.fits(x):
@@ -191,6 +204,12 @@ def of_another(gap: Gap, factors: list[Factor], values: np.ndarray, others: Mapp
             for j in np.flatnonzero(np.all(np.abs(c * products - a) <= bound, axis=1)):
                 if gap.fits(c * x * factors[j].full()):
                     return f"the factor {factors[j].name} in place of {f.name} (times {name})"
+            for layout, moved, _ in layouts(x, gap.tolerance):
+                if gap.fits(moved * right, 2 * gap.tolerance):
+                    return f"{name} is {layout}, before it is multiplied by {f.name}"
+            for layout, moved, _ in layouts(right, gap.tolerance):
+                if gap.fits(x * moved, 2 * gap.tolerance):
+                    return f"{f.name} is {layout}, before {name} is multiplied by it"
             if say := other_mask(gap, x, right, f.name):
                 return say
     return ""

@@ -38,6 +38,10 @@ class Gap:
             self.actual, candidate, self.tolerance + error
         )
 
+    def tells(self, hypotheses: int) -> bool:
+        """Whether the difference is plain enough to tell that many hypotheses apart without one fitting by chance."""
+        return self.digits >= 4 + np.log10(max(hypotheses, 1))
+
     def within(self, where: np.ndarray) -> "Gap | None":
         """The same gap, in the entries chosen by `where` only, as a vector."""
         return measure(self.name, self.actual[where], self.expected[where], self.tolerance[where])

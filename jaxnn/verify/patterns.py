@@ -95,13 +95,25 @@ def mapped(gap: Gap) -> str:
     ]:
         if gap.fits(candidate, gap.tolerance * (1 + 2 * np.abs(e))) and gap.wrong.sum() > 1:
             return say
-    return clipped(gap) or offset(gap) or rounded(gap)
+    return clipped(gap) or repeated(gap) or offset(gap) or rounded(gap)
+
+
+def repeated(gap: Gap) -> str:
+    """Return the axis along which one slice of the true array stands in every place."""
+    for axis, n in enumerate(gap.actual.shape):
+        if n < 2 or gap.actual.size == n or np.ptp(gap.actual, axis=axis).max() > 2 * np.max(gap.tolerance):
+            continue
+        for index in (0, n - 1):
+            one = np.broadcast_to(np.take(gap.expected, [index], axis), gap.actual.shape)
+            if gap.fits(one, np.max(gap.tolerance)):
+                return f"index {index} of axis {axis} stands in every index of it (only that one was used: broadcast)"
+    return ""
 
 
 def of_one_sign(gap: Gap) -> str:
     if gap.wrong.sum() > 1 and gap.fits(np.minimum(gap.expected, 0)):
         return "its positive entries are set to zero (a mask on the gradient's own sign)"
-    if gap.wrong.sum() > 1 and gap.fits(np.sign(gap.actual) * np.abs(gap.expected)):
+    if gap.wrong.sum() > 1 and gap.fits(np.where(gap.actual < 0, -1, 1) * np.abs(gap.expected)):
         return "the sign is wrong in some of the entries"
     return ""
 
@@ -111,17 +123,26 @@ def clipped(gap: Gap) -> str:
     over, under = int((gap.wrong & (gap.expected > high)).sum()), int((gap.wrong & (gap.expected < low)).sum())
     if low == high or low == 0 or high == 0 or not gap.fits(np.clip(gap.expected, low, high)):
         return ""
-    alone = over + under < 2 or (over == under == 1 and abs(high + low) > 1e-9 * abs(high))
-    if alone or over + under > 0.9 * gap.actual.size:
+    even = bool(over and under) and abs(high + low) <= 1e-9 * abs(high)
+    round_numbers = all(is_round(bound) for bound, hit in ((high, over), (low, under)) if hit)
+    few = over + under < 2 or over == under == 1 or over + under > 0.9 * gap.actual.size
+    if few and not even and not round_numbers:
         return ""
     if over and under:
         return f"clipped to [{low:.6g}, {high:.6g}]"
     return f"clipped from above at {high:.6g}" if over else f"clipped from below at {low:.6g}"
 
 
+def is_round(number: float, digits: int = 3) -> bool:
+    """Whether a number has so few digits that somebody may have written it."""
+    return abs(float(f"{number:.{digits - 1}e}") / number - 1) < 1e-9 if number else False
+
+
 def offset(gap: Gap) -> str:
     shift = float(gap.difference.flat[np.argmin(gap.tolerance)])
-    if gap.wrong.sum() < 3 or not gap.fits(gap.expected + shift, 2 * gap.tolerance):
+    if (gap.wrong.sum() < 3 and not (is_round(shift, 1) and gap.digits > 5)) or not gap.fits(
+        gap.expected + shift, 2 * gap.tolerance
+    ):
         return ""
     return f"a constant offset of {shift:.4g} in every entry (an absolute error)"
 

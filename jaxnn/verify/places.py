@@ -27,11 +27,24 @@ def content(gap: Gap, sizes: Mapping[str, float]) -> str:
         return "the absolute value there"
     if n > 2 and not inside.expected.any() and np.ptp(inside.actual) <= SLACK * inside.tolerance.max():
         return f"the constant {inside.actual[0]:.6g} in place of zero"
-    if not np.any(np.abs(inside.expected) > SLACK * inside.tolerance):
-        return "not zero, as it should be (a missing mask)" if n > 1 else "not zero, as it should be"
     if n > 2:
         return offset(inside).replace("in every entry", "there")
     return ""
+
+
+def unmasked(gap: Gap) -> str:
+    """Return what is said where all the wrong entries should be zero."""
+    if np.any(np.abs(gap.expected[gap.wrong]) > SLACK * gap.tolerance[gap.wrong]):
+        return ""
+    return "not zero, as it should be (a missing mask)" if gap.wrong.sum() > 1 else "not zero, as it should be"
+
+
+def anywhere(gap: Gap, sizes: Mapping[str, float]) -> str:
+    """Return what stands in the wrong entries, wherever they are."""
+    what = content(gap, sizes) or unmasked(gap)
+    if not what or gap.wrong.all() or gap.wrong.sum() < 2:
+        return ""
+    return f"wrong in {int(gap.wrong.sum())} of {gap.wrong.size} entries: {what}"
 
 
 def place(gap: Gap, sizes: Mapping[str, float], explained: bool) -> str:
@@ -41,6 +54,7 @@ def place(gap: Gap, sizes: Mapping[str, float], explained: bool) -> str:
     what = content(gap, sizes)
     if explained and not what:
         return ""
+    what = what or unmasked(gap)
     where = box(gap.wrong, sizes) or border(gap.wrong)
     if not where:
         return ""
@@ -56,16 +70,19 @@ def box(wrong: np.ndarray, sizes: Mapping[str, float]) -> str:
         hit = np.flatnonzero(wrong.any(tuple(a for a in range(wrong.ndim) if a != axis)))
         volume *= hit.size
         if hit.size < n:
-            parts.append((axis, n, hit))
+            parts.append((axis, hit))
     if not parts or wrong.sum() < 0.7 * volume or volume > 0.8 * wrong.size:
         return ""
-    said = [indices(wrong.ndim, axis, n, hit, sizes) for axis, n, hit in parts]
+    said = [indices(wrong.shape, axis, hit, sizes) for axis, hit in parts]
     return ", ".join(said) if all(said) else ""
 
 
-def indices(ndim: int, axis: int, n: int, hit: np.ndarray, sizes: Mapping[str, float]) -> str:
-    word = {1: "entry", 2: line_word(axis)}.get(ndim, "index")
-    names = {WORDS[name] for name, size in sizes.items() if size == n and name in WORDS}
+def indices(shape: tuple[int, ...], axis: int, hit: np.ndarray, sizes: Mapping[str, float]) -> str:
+    n = shape[axis]
+    word = {1: "entry", 2: line_word(axis)}.get(len(shape), "index")
+    names = (
+        {WORDS[name] for name, size in sizes.items() if size == n and name in WORDS} if shape.count(n) == 1 else set()
+    )
     of = f" of axis {axis}" + (f" (one {names.pop()} each)" if len(names) == 1 else "")
     plural = {"entry": "entries", "index": "indices"}.get(word, word + "s")
     first, last = int(hit[0]), int(hit[-1])
@@ -107,7 +124,7 @@ def slices(gap: Gap, arrays: Mapping[str, np.ndarray]) -> str:
         for name, x in arrays.items():
             for own in (a for a in range(x.ndim) if x.shape[a] == n and x.shape != gap.actual.shape):
                 zero = (x == 0).any(tuple(a for a in range(x.ndim) if a != own))
-                if np.array_equal(zero, hit) and chance(n, int(hit.sum())) < 0.3:
+                if np.array_equal(zero, hit) and chance(n, int(hit.sum())) < 0.1:
                     said = ", ".join(map(str, np.flatnonzero(hit)[:6]))
                     return f"wrong only in the slices of axis {axis} where {name} is exactly zero somewhere ({said})"
     return ""
@@ -122,7 +139,7 @@ def where(gap: Gap, arrays: Mapping[str, np.ndarray], sizes: Mapping[str, float]
         return ""
     fits = [(f"{name}{fit[0]}", fit[1]) for name, x in arrays.items() if (fit := aligned(x, gap.actual.shape))]
     luck = chance(n, k)
-    what = content(gap, sizes)
+    what = content(gap, sizes) or unmasked(gap)
     said = f": {what}" if what else ""
     for test in (exactly, signs, extremes):
         for name, x in fits:
@@ -172,21 +189,47 @@ def extremes(name: str, x: np.ndarray, wrong: np.ndarray, right: np.ndarray, luc
 def windows(gap: Gap) -> str:
     """Return how what pooling hands back is spread over each window, where only each window's sum is right."""
     for pair, k in ((p, k) for p in combinations(range(gap.actual.ndim), 2) for k in (2, 3)):
-        if pair[1] != pair[0] + 1 or any(gap.actual.shape[axis] % k for axis in pair):
+        if gap.actual.ndim < 3 or pair[1] != pair[0] + 1 or any(gap.actual.shape[axis] % k for axis in pair):
             continue
         a, e, t = (tiled(x, pair, k) for x in (gap.actual, gap.expected, gap.tolerance))
         bound = 2 * SLACK * t.sum(0)
-        if a.shape[1] < 2 or np.any(np.abs(a.sum(0) - e.sum(0)) > bound):
+        window = f"{k} x {k} window (axes {pair[0]} and {pair[1]})"
+        some, true = np.abs(a) > bound, np.abs(e) > bound
+        if a.shape[1] < 2 or true.sum(0).max() == k * k or (true.sum(0) == 0).mean() > 0.5:
             continue
-        say = f"each {k} x {k} window (axes {pair[0]} and {pair[1]}) has the right sum, but"
+        if np.any(np.abs(a.sum(0) - e.sum(0)) > bound):
+            most = np.where(some, e.sum(0), 0)
+            if true.sum(0).max() == 1 and some[true].all() and np.all(np.abs(a - most) <= bound):
+                return (
+                    f"several entries of a {window} get all of it: a wrong mask of the largest, or ties counted twice"
+                )
+            continue
+        say = f"each {window} has the right sum, but"
         if np.all(np.ptp(a, axis=0) <= bound):
             return f"{say} it is spread evenly over the window: average pooling's backward in place of max pooling's"
-        used = (np.abs(a) > bound).any(1)
-        if used.sum() == 1 and (np.abs(e) > bound).any(1).sum() > 1:
+        used = some.any(1)
+        if used.sum() == 1 and true.any(1).sum() > 1:
             return f"{say} always entry {divmod(int(np.argmax(used)), k)} of the window gets it: not the largest"
-        if ((np.abs(a) > bound).sum(0) != (np.abs(e) > bound).sum(0)).any():
+        if (some.sum(0) != true.sum(0)).any():
             return f"{say} ties are split otherwise: between all equal entries, or given to one"
         return f"{say} another entry of the window gets it: not the largest"
+    return ""
+
+
+def one_of(gap: Gap) -> str:
+    """Return how the shares along an axis, of which all but one should be zero, are wrong."""
+    for axis in range(gap.actual.ndim):
+        a, e = np.moveaxis(gap.actual, axis, 0), np.moveaxis(gap.expected, axis, 0)
+        bound = 2 * SLACK * float(np.max(gap.tolerance)) * len(a)
+        if len(a) < 2 or a[0].size < 2 or np.any(((np.abs(e) > bound).sum(0)) != 1):
+            continue
+        if np.any(np.abs(a.sum(0) - e.sum(0)) > bound):
+            continue
+        if np.all(np.ptp(a, axis=0) <= bound):
+            return f"spread evenly along axis {axis}, where one entry should get all (average for maximum)"
+        used = np.flatnonzero((np.abs(a) > bound).reshape(len(a), -1).any(1))
+        if used.size == 1:
+            return f"always index {used[0]} of axis {axis} gets all of it (the first, not the largest)"
     return ""
 
 

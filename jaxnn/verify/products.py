@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from jaxnn.verify.gap import EPS, SLACK, Gap, close
+from jaxnn.verify.gap import EPS, SLACK, Gap, close, sample
 from jaxnn.verify.patterns import to_bits
 from jaxnn.verify.relations import Pool, proportion
 
@@ -13,7 +13,11 @@ Operand = tuple[str, np.ndarray]
 
 def product(gap: Gap, others: Pool, operands: Sequence[tuple[np.ndarray, np.ndarray]]) -> str:
     """Return how a matrix product of two other arrays was formed wrongly."""
-    if gap.expected.ndim != 2 or gap.digits < 5:
+    if gap.expected.ndim != 2:
+        shape = gap.expected.shape
+        flat = {(shape[0], -1), (-1, shape[-1])} if len(shape) > 2 else {(-1, 1), (1, -1)} if shape else set()
+        return next((say for new in sorted(flat) if (say := product(reshaped(gap, new), others, operands))), "")
+    if gap.digits < 5:
         return ""
     rows, columns = (np.union1d(np.unique(i)[:: max(1, np.unique(i).size // 6)], i[:2]) for i in gap.at)
     part = np.ix_(rows, columns)
@@ -34,6 +38,12 @@ def product(gap: Gap, others: Pool, operands: Sequence[tuple[np.ndarray, np.ndar
         if say := say or one_term(gap, scale * p[1], q[1], rows, columns):
             return f"{say} in the product {p[0]} @ {q[0]}"
     return ""
+
+
+def reshaped(gap: Gap, shape: tuple[int, int]) -> Gap:
+    a, e, t = (x.reshape(shape) for x in (gap.actual, gap.expected, gap.tolerance))
+    wrong = gap.wrong.reshape(shape)
+    return Gap(gap.name, a, e, t, wrong, gap.digits, sample(wrong, np.abs(e)))
 
 
 def changed_left(
@@ -71,14 +81,14 @@ def pairs(shape: tuple[int, ...], others: Pool, operands: Sequence[tuple[np.ndar
         p, q = np.asarray(p, np.float64), np.asarray(q, np.float64)
         if p.ndim == q.ndim == 2 and p.shape[1:] == q.shape[:1] and (p.shape[0], q.shape[1]) == shape:
             yield ("the first operand", p), ("the second operand", q)
-    known = [(name, np.asarray(x, np.float64)) for name, x in others.items() if np.ndim(x) >= 2 and np.size(x)]
-    known = [(name, x.reshape(-1, x.shape[-1])) for name, x in known if np.isfinite(x).all()]
+    known = [(name, np.asarray(x, np.float64)) for name, x in others.items() if np.ndim(x) >= 1 and np.size(x) > 1]
+    known = [(name, x[:, None] if x.ndim == 1 else x.reshape(-1, x.shape[-1])) for name, x in known]
     left = [(n, x) for n, x in known if x.shape[0] == shape[0]]
     left += [(f"{n}.T", x.T) for n, x in known if x.shape[1] == shape[0]]
     right = [(n, x) for n, x in known if x.shape[1] == shape[1]]
     right += [(f"{n}.T", x.T) for n, x in known if x.shape[0] == shape[1]]
     for p in left:
-        yield from ((p, q) for q in right if p[1].shape[1] == q[1].shape[0])
+        yield from ((p, q) for q in right if 1 < p[1].shape[1] == q[1].shape[0])
 
 
 def turned(name: str) -> str:

@@ -167,6 +167,8 @@ def difference(gap: Gap, others: Pool, sizes: Mapping[str, float]) -> str:
     for name, x in others.items():
         if (fit := aligned(np.asarray(x, np.float64), shape)) and np.isfinite(x).all() and not same(gap, x):
             known[f"{name}{fit[0]}"] = fit[1]
+            if np.max(x) <= 0 and x.any():
+                known[f"exp({name}{fit[0]})"] = np.exp(fit[1])
     if not known or gap.digits < 5 or (gap.wrong.sum() < 3 and gap.actual.size > 1):
         return ""
     d, error = gap.difference[at], 2 * gap.tolerance[at]
