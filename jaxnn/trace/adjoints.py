@@ -4,7 +4,7 @@ A contribution is the vector-Jacobian product of one operation at one operand, b
 operand a variable of its own: in `x * x` there are two.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Any, NamedTuple
 
 import jax
@@ -36,18 +36,24 @@ def is_real(value: Any) -> bool:
     return jnp.issubdtype(jnp.asarray(value).dtype, jnp.floating)
 
 
-def backward(tape: Tape, output: int, seed: Any, folded: Callable[[Step], bool]) -> Backward:
-    """Return the backward pass from `seed`, the adjoint of the slot `output`.
+def backward(tape: Tape, output: int, path: Set[int], folded: Callable[[Step], bool]) -> Backward:
+    """Return the backward pass from the slot `output`, whose adjoint is 1, over the slots on the `path` to it.
 
     What reaches the result of a `folded` step is passed on to its operand with the label of where it came from.
     """
-    contributions: dict[int, list[Contribution]] = {output: [Contribution(-1, 0, seed)]}
+    contributions: dict[int, list[Contribution]] = {
+        output: [Contribution(-1, 0, jnp.ones_like(tape.values[output]))]
+    }
     found = Backward(contributions, {}, {}, {})
+
+    def add(slot, contribution):
+        contributions.setdefault(slot, []).append(contribution)
+
     for number in reversed(range(len(tape.steps))):
         step = tape.steps[number]
         reached = [slot for slot in step.outputs if slot in contributions]
         places = differentiable(step, tape)
-        if not reached or not places:
+        if not reached or not path & {step.inputs[place] for place in places}:
             continue
         try:
             pullback = pullback_of(step, tape, places)
@@ -60,10 +66,11 @@ def backward(tape: Tape, output: int, seed: Any, folded: Callable[[Step], bool])
         if folded(step):
             (slot,) = reached
             for c in contributions[slot]:
-                _add(contributions, step.inputs[places[0]], c._replace(value=pullback({slot: c.value})[0]))
+                add(step.inputs[places[0]], c._replace(value=pullback({slot: c.value})[0]))
         else:
             for place, value in zip(places, pulled, strict=True):
-                _add(contributions, step.inputs[place], Contribution(number, place, value))
+                if step.inputs[place] in path:
+                    add(step.inputs[place], Contribution(number, place, value))
     found.adjoints.update({slot: total(parts) for slot, parts in contributions.items()})
     return found
 
@@ -113,7 +120,3 @@ def one_hot(like: Any, entry: tuple[int, ...]) -> Any:
     hot = np.zeros(np.shape(like), jnp.result_type(like))
     hot[entry] = 1
     return jnp.asarray(hot)
-
-
-def _add(contributions, slot, contribution):
-    contributions.setdefault(slot, []).append(contribution)

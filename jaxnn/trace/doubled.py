@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import dtypes
 from jax.extend import core
 
 from jaxnn.trace import jaxprs
-from jaxnn.trace.adjoints import is_real
 from jaxnn.trace.tape import Step, Tape
 
 SHORT = {jnp.dtype(t) for t in (jnp.float16, jnp.bfloat16, jnp.float32)}
@@ -111,7 +111,7 @@ def _primitive(eqn, values):
         out = _bind(eqn, values, params)
     except (TypeError, ValueError, NotImplementedError):
         traced = [
-            v if dtypes.issubdtype(v.dtype, dtypes.extended) else jnp.asarray(v, var.aval.dtype)
+            v if jnp.issubdtype(v.dtype, dtypes.extended) else jnp.asarray(v, var.aval.dtype)
             for v, var in zip(values, eqn.invars, strict=True)
         ]
         out = _bind(eqn, traced, eqn.params)
@@ -136,7 +136,9 @@ def _is_short(dtype):
 
 
 def _double(value):
-    value = jnp.asarray(value)
-    if jnp.dtype(value.dtype) == jnp.dtype("complex64"):
-        return value.astype("complex128")
-    return value.astype("float64") if is_real(value) else value
+    if isinstance(value, jax.Array) and value.dtype not in SHORT | {jnp.dtype("complex64")}:
+        return value
+    value = np.asarray(value)
+    if value.dtype == np.complex64:
+        return value.astype(np.complex128)
+    return value.astype(np.float64) if value.dtype in SHORT else value

@@ -1,7 +1,8 @@
 """Which entry of every array to show: those on one path through the function, so that their numbers belong together.
 
-The path is followed back from the output, each time to the entry that matters most to the one at hand; from an entry
-that is asked for, forward, each time to the entry through which the output feels it most.
+From an entry asked for, or else from the largest adjoint of the argument used first, the path goes forward, each time to
+the entry through which the output feels it most; what else there is on the way is followed back, each time to the entry
+that matters most to the one at hand.
 """
 
 from typing import Any
@@ -22,10 +23,11 @@ def choose(tape: Tape, found: Backward, output: int, wanted: dict[int, Entry]) -
 
     The latter by number of the step, slot of its result and place of its operand, each an array like that operand.
     """
-    chosen = dict(wanted) | {output: ()}
+    first = next((a for step in tape.steps for a in sorted(_arguments(step, tape)) if a in found.adjoints), output)
+    chosen = dict(wanted or {first: _largest(found.adjoints[first])}) | {output: ()}
     for number, step in enumerate(tape.steps):
         starts = [place for place in differentiable(step, tape) if step.inputs[place] in chosen]
-        if wanted and starts and number in found.pullbacks:
+        if starts and number in found.pullbacks:
             tangents = _tangents(step, tape, starts[0], chosen[step.inputs[starts[0]]])
             for slot, tangent in zip(step.outputs, tangents, strict=True):
                 if slot in found.adjoints and slot not in chosen:
@@ -45,6 +47,10 @@ def choose(tape: Tape, found: Backward, output: int, wanted: dict[int, Entry]) -
     for slot, adjoint in found.adjoints.items():
         chosen.setdefault(slot, _largest(adjoint))
     return chosen, slopes
+
+
+def _arguments(step, tape):
+    return {atom for atom in step.inputs if atom in tape.inputs}
 
 
 def _tangents(step: Step, tape: Tape, place: int, entry: Entry) -> list[Any]:

@@ -34,7 +34,7 @@ def explain(
     depth: int = 0,
     fold: bool = True,
     check: bool = True,
-    limit: int = 40,
+    limit: int = 20,
 ) -> Explanation:
     r"""Return the tables of `f` at `args`: each value with its local derivatives, then each adjoint.
 
@@ -57,7 +57,7 @@ def explain(
         tape = record(closed, values, opens(open, depth + _wrappers(closed)))
         tape, result = _pick(tape, output)
         arguments = dict(zip(tape.inputs, names.argument_names(f, args), strict=True))
-        named = names.assigned(tape.steps)
+        named = names.assigned(tape.steps, set(arguments.values()))
         if fold:
             tape, named = merged(tape, named)
             result = tape.outputs[0]
@@ -129,26 +129,34 @@ def _pick(tape: Tape, output) -> tuple[Tape, int]:
     require(is_real(value), "output", f"a result of dtype {jnp.asarray(value).dtype}", "a real number to differentiate")
     tape = tape.with_output(atom, rest)
     (result,) = tape.outputs
-    varied = [slot for slot in tape.inputs if is_real(tape.values[slot])]
     expected = "one that depends on an argument by real numbers"
-    require(active(tape, result, varied), "output", f"a result that is always {tape.read(result)}", expected)
+    require(active(tape, result, _varied(tape)), "output", f"a result that is always {tape.read(result)}", expected)
     return tape, result
+
+
+def _varied(tape):
+    return [slot for slot in tape.inputs if is_real(tape.values[slot])]
 
 
 def _shown(tape, output, fold):
     """Return the slots that have a row, each with the number of the step that makes it."""
-    on_path = active(tape, output, [slot for slot in tape.inputs if is_real(tape.values[slot])])
+    on_path = active(tape, output, _varied(tape))
     hides = (lambda step: is_folded(step, tape)) if fold else lambda step: False
     owner = owners(tape) if fold else {slot: slot for slot in tape.values}
     made = [(slot, n) for n, step in enumerate(tape.steps) for slot in step.outputs if not hides(step)]
     on_rows = {n for slot, n in made if slot in on_path}
     beside = {owner[a] for n in on_rows for a in tape.steps[n].inputs if isinstance(a, int)}
-    beside = {slot for slot in beside if np.size(tape.values[slot]) > 1}
+    beside = {slot for slot in beside if is_real(tape.values[slot]) and not _is_uniform(tape.values[slot])}
     return [(slot, n) for slot, n in made if slot in on_path or slot in beside or slot == output]
 
 
+def _is_uniform(value):
+    return bool(np.all(np.asarray(value) == np.ravel(value)[:1]))
+
+
 def _explained(f, tape, output, arguments, named, entry, fold, check, limit, open) -> Explanation:
-    found = backward(tape, output, jnp.ones_like(tape.values[output]), lambda s: fold and is_folded(s, tape))
+    path = active(tape, output, _varied(tape))
+    found = backward(tape, output, path, lambda s: fold and is_folded(s, tape))
     shown = _shown(tape, output, fold)
     function = getattr(f, "__name__", type(f).__name__)
     called = _names(function, tape, output, arguments, named, shown)
@@ -196,7 +204,7 @@ def _checks(passes: Passes, output, rows: dict[int, Row]) -> list[Row]:
             if row.adjoint is None:
                 return row
             shifted = lambda shift: moved(passes.tape, values, output, slot, shift)  # noqa: E731
-            return row._replace(check=check_adjoint(values[slot], shifted, row.adjoint, eps))
+            return row._replace(check=check_adjoint(values[slot], shifted, row.adjoint, row.entry, eps))
 
         return [checked(slot, row) for slot, row in rows.items()]
 
@@ -210,4 +218,4 @@ def _first_bad(passes: Passes, slots) -> tuple[str, str]:
 
 
 def _is_bad(value):
-    return not _is_key(value) and is_real(value) and not bool(jnp.all(jnp.isfinite(value)))
+    return not _is_key(value) and is_real(value) and not bool(np.all(np.isfinite(np.asarray(value, float))))

@@ -86,14 +86,22 @@ def _operand(name, operands):
     """Return an operand's text and strength: a number below 0 is as weak as a sign."""
     text = operands.get(name, name)
     if isinstance(text, Formula):
-        return text.text, ATOM
+        return text.text, _strength(text)
     return text, SIGN if text.startswith("-") else ATOM
+
+
+def _strength(written: Formula) -> int:
+    return SUM if " " in written.text else ATOM
+
+
+def _said(value, operands):
+    return value.format_map({name: o.text if isinstance(o, Formula) else o for name, o in operands.items()})
 
 
 def _text(node, operands):
     match node:
         case ast.Constant(value):
-            return (value if isinstance(value, str) else f"{value:g}"), ATOM
+            return (_said(value, operands) if isinstance(value, str) else f"{value:g}"), ATOM
         case ast.Name(name):
             return _operand(name, operands)
         case ast.Subscript(value, index):
@@ -135,10 +143,10 @@ def _latex(node, operands):
 
     match node:
         case ast.Constant(value):
-            return (f"\\text{{{escape(value)}}}" if isinstance(value, str) else f"{value:g}"), ATOM
+            return (f"\\text{{{escape(_said(value, operands))}}}" if isinstance(value, str) else f"{value:g}"), ATOM
         case ast.Name(name):
             if isinstance(operands.get(name), Formula):
-                return operands[name].latex, ATOM
+                return operands[name].latex, _strength(operands[name])
             text, strength = _operand(name, operands)
             return (text if _is_number(text) else symbol(text)), strength
         case ast.Subscript(value, index):

@@ -1,6 +1,6 @@
 """What a table leaves out: casts and reshapes, a value computed twice, and the inside of functions where it grows long."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -96,35 +96,27 @@ def shortened(tape: Tape, count: Callable[[Tape], int], limit: int) -> Tape:
 def _called(steps: Sequence[Step], level: int) -> list[tuple[Step, ...]]:
     """Return the steps of each function that a statement `level` from outside calls, where there are several."""
     found: list[tuple[Step, ...]] = []
-    members: list[Step] = []
-    for step, again in _with_repeats(steps):
+    run: list[Step] = []
+    for step in steps:
         inside = len(step.lines) > level
-        if members and (not inside or again or _place(step, level) != _place(members[0], level)):
-            found.append(tuple(members))
-            members = []
+        if run and (not inside or _place(step, level) != _place(run[0], level) or step.traceback == run[0].traceback):
+            found.append(tuple(run))
+            run = []
         if inside:
-            members.append(step)
-    return [run for run in [*found, tuple(members)] if len(run) > 1]
+            run.append(step)
+    return [run for run in [*found, tuple(run)] if len(run) > 1]
 
 
 def _place(step, level):
-    return step.calls, step.lines[-level:], step.lines[-level - 1].function, step.lines[-level - 1].file
-
-
-def _with_repeats(steps) -> Iterator[tuple[Step, bool]]:
-    """Return each step with whether its place in the source came before in the present run of the statement."""
-    seen: set[Any] = set()
-    for step in steps:
-        again = step.traceback in seen
-        seen = {step.traceback} if again else seen | {step.traceback}
-        yield step, again
+    rounds = tuple(call for call in step.calls if call.endswith("]"))
+    return rounds, step.lines[-level:], step.lines[-level - 1].function, step.lines[-level - 1].file
 
 
 def _closed(tape: Tape, members: tuple[Step, ...], level: int) -> Tape:
     """Return the tape with `members` as one step."""
     inside = {id(step) for step in members}
     made = {slot for step in members for slot in step.outputs}
-    used = {a for s in tape.steps if id(s) not in inside for a in s.inputs} | set(tape.outputs)
+    used = {a for s in tape.steps if id(s) not in inside for a in s.inputs if isinstance(a, int)} | set(tape.outputs)
     inputs = tuple(dict.fromkeys(a for s in members for a in s.inputs if isinstance(a, int) and a not in made))
     outputs = tuple(slot for step in members for slot in step.outputs if slot in used)
 
@@ -136,7 +128,7 @@ def _closed(tape: Tape, members: tuple[Step, ...], level: int) -> Tape:
         return [env[slot] for slot in outputs]
 
     line = members[0].lines[-level - 1]
-    first = members[0]._replace(name="function", title=line.function, params={}, eqn=None, members=members)
+    first = members[0]._replace(name="function", title=line.function.split(".")[-1].strip("<>"), params={}, eqn=None, members=members)
     step = first._replace(
         apply=apply, inputs=inputs, outputs=outputs, lines=first.lines[-level:], traceback=members[-1].traceback
     )

@@ -1,13 +1,13 @@
 """What every operation does and its local derivatives, as formulas: the table of rules that a textbook has.
 
-Operands are called x, y, z, w in their order, the result `out`; a text in quotes is words. What is not here is written
+Operands are called x, y, z, w in their order, the result `out`; a text in quotes is words, with operands in braces. What is not here is written
 as a function of its operands, and its local derivatives are there as numbers only.
 """
 
 from typing import Any
 
 OPERANDS = "xyzwuvstrqponmlk"
-TIES = "'1 where {} is the {}, 1/2 in a tie, else 0'"
+TIES = "'1 where {{{}}} is the {}, 1/2 in a tie, else 0'"
 LARGEST = "'1 at the {} (shared in a tie), else 0'"
 
 # primitive: the result, then its derivative with respect to each operand
@@ -56,17 +56,17 @@ RULES = {
     "max": ("max(x, y)", TIES.format("x", "larger"), TIES.format("y", "larger")),
     "min": ("min(x, y)", TIES.format("x", "smaller"), TIES.format("y", "smaller")),
     "clamp": ("clamp(x, y, z)", "'1 where it holds, else 0'", "'1 inside, 1/2 at a bound, else 0'", "'1 where it holds'"),
-    "select_n": ("where(x, z, y)", "", "'1 where not x, else 0'", "'1 where x, else 0'"),
+    "select_n": ("where(x, z, y)", "", "'0 where {x}, else 1'", "'1 where {x}, else 0'"),
     "stop_gradient": ("stop_gradient(x)", "0"),
     "reduce_sum": ("sum(x)", "1"),
     "reduce_max": ("max(x)", LARGEST.format("largest")),
     "reduce_min": ("min(x)", LARGEST.format("smallest")),
     "reduce_prod": ("prod(x)", "out / x"),
     "cumsum": ("cumsum(x)", "'1 up to here, else 0'"),
-    "cumprod": ("cumprod(x)", "'out/x up to here, else 0'"),
+    "cumprod": ("cumprod(x)", "'{out}/{x} up to here, else 0'"),
     "cummax": ("cummax(x)", "'1 at the largest so far, else 0'"),
     "cummin": ("cummin(x)", "'1 at the smallest so far, else 0'"),
-    "cumlogsumexp": ("cumlogsumexp(x)", "'exp(x - out) up to here, else 0'"),
+    "cumlogsumexp": ("cumlogsumexp(x)", "'exp({x} - {out}) up to here, else 0'"),
     "dot_general": ("x @ y", "y", "x"),
     "reduce_window_max": ("max_pool(x)", "'1 at the first largest of the window, else 0'"),
     "reduce_window_min": ("min_pool(x)", "'1 at the first smallest of the window, else 0'"),

@@ -4,7 +4,7 @@ import ast
 import inspect
 import string
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from functools import lru_cache
 from typing import Any
 
@@ -53,35 +53,35 @@ def letters(taken: set[str]) -> Iterator[str]:
                 yield name
 
 
-def assigned(steps: Sequence[Step]) -> dict[int, str]:
+def assigned(steps: Sequence[Step], arguments: Set[str] = frozenset()) -> dict[int, str]:
     """Return the name that the source gives to the slots that have one.
 
     A statement's name belongs to the last step made while it ran. Of a value named in a function and again where the
-    function is called, the outer name is taken.
+    function is called, the outer name is taken. A function called may not use the names of the `arguments` anew.
     """
     found: dict[int, str] = {}
     depth = max((len(step.lines) for step in steps), default=0)
     for level in range(1, depth + 1):  # the number of statements from the outermost one in
         for run in _runs(steps, level):
             name = _target(run[-1].lines[-level].text)
-            if name and len(run[-1].outputs) == 1:
+            if name and len(run[-1].outputs) == 1 and (level == 1 or name not in arguments):
                 found.setdefault(run[-1].outputs[0], name)
     return found
 
 
 def _runs(steps: Sequence[Step], level: int) -> Iterator[list[Step]]:
-    """Return the runs of steps made by one execution of the statement `level` from outside."""
+    """Return the runs of steps made by one execution of the statement `level` from outside.
+
+    Where a run's first place in the source comes again, the statement is executed again.
+    """
     run: list[Step] = []
-    place, seen = None, set()
     for step in steps:
-        here = (step.calls, step.lines[-level:]) if len(step.lines) >= level else None
-        if run and (here != place or step.traceback in seen):
+        inside = len(step.lines) >= level
+        if run and (not inside or step.lines[-level:] != run[0].lines[-level:] or step.traceback == run[0].traceback):
             yield run
-            run, seen = [], set()
-        place = here
-        if here is not None:
+            run = []
+        if inside:
             run.append(step)
-            seen.add(step.traceback)
     if run:
         yield run
 
@@ -98,6 +98,8 @@ def _target(text: str) -> str:
             return ""
         case ast.Assign([ast.Name(name)]) | ast.AnnAssign(ast.Name(name)) | ast.AugAssign(ast.Name(name)):
             return name
+        case ast.Assign([ast.Tuple([ast.Name(name), *_])], ast.Call(ast.Name(called))) if called.endswith("_fwd"):
+            return name  # f_fwd(*args) -> (out, residuals), as in jax.custom_vjp
     return ""
 
 

@@ -38,7 +38,7 @@ def insides(passes: Passes, open: Collection[str]) -> tuple[Inside, ...]:
 
 def _inside(passes: Passes, step: Step) -> Inside:
     values = [passes.tape.read(atom) for atom in step.inputs]
-    called = [written(passes, atom) for atom in step.inputs]
+    called = [w if isinstance(w := written(passes, atom), str) else w.text for atom in step.inputs]
     real = [i for i, value in enumerate(values) if is_real(value)]
 
     def apply(*varied):

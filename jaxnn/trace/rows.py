@@ -7,11 +7,13 @@ import numpy as np
 from jaxnn.trace.adjoints import Backward, Contribution, differentiable
 from jaxnn.trace.entries import Locals
 from jaxnn.trace.explanation import Row, Slope, Term
-from jaxnn.trace.expressions import Formula, derivative, formula
+from jaxnn.trace.expressions import Formula, derivative, formula, words
 from jaxnn.trace.folding import is_folded
 from jaxnn.trace.formulas import OPERANDS, rule
 from jaxnn.trace.jaxprs import Line
 from jaxnn.trace.tape import Step, Tape
+
+LONGEST = 24  # of an operand that is written out in a formula
 
 
 class Passes(NamedTuple):
@@ -48,11 +50,11 @@ def _formulas(passes, slot, step, number) -> tuple[Formula, tuple[Slope, ...]]:
     result, derivatives = rule(step.name, step.params, len(texts))
     slopes = []
     for at in differentiable(step, tape):
-        if (number, slot, at) not in passes.slopes or passes.owner[step.inputs[at]] not in passes.names:
+        if (number, slot, at) not in passes.slopes or step.inputs[at] not in passes.backward.adjoints:
             continue
         value = _at_owner(passes, step.inputs[at], passes.slopes[number, slot, at])
         known = formula(derivatives[at], operands) if derivatives[at] else None
-        slopes.append(Slope(texts[at], known, value))
+        slopes.append(Slope(passes.names.get(passes.owner[step.inputs[at]], "?"), known, value))
     return formula(result, operands), tuple(slopes)
 
 
@@ -94,16 +96,22 @@ def _product(passes, child: Step, operand, outputs) -> Formula | None:
     return formula("g @ y.T" if operand == 0 else "x.T @ g", operands)
 
 
-def written(passes: Passes, atom: Any) -> str:
-    """Return what an operand is called: its name, or its value where it is one number, or its shape."""
+def written(passes: Passes, atom: Any, depth: int = 2) -> str | Formula:
+    """Return what an operand is called: its name, its value where it is one number, how it is made, or its shape."""
     if isinstance(atom, int) and passes.owner[atom] in passes.names:
         return passes.names[passes.owner[atom]]
-    value = np.asarray(passes.tape.read(atom)) if not _is_key(passes.tape.read(atom)) else np.zeros(2)
-    if value.size == 1:
-        return f"{value.ravel()[0]:.7g}" if value.dtype != bool else str(value.ravel()[0])
-    if value.size and value.dtype.kind in "fiu" and np.all(value == value.flat[0]):
-        return f"{value.flat[0]:.7g}"
-    return f"[{' x '.join(map(str, value.shape))}]"
+    value = passes.tape.read(atom)
+    if not _is_key(value) and np.size(value) and bool(np.all(np.asarray(value) == np.ravel(value)[0])):
+        first = np.ravel(value)[0]
+        return f"{first:.7g}" if np.asarray(value).dtype != bool else str(first)
+    maker = next((s for s in passes.tape.steps if atom in s.outputs), None) if isinstance(atom, int) else None
+    if maker and depth:
+        inner = [written(passes, a, depth - 1) for a in maker.inputs]
+        result, _ = rule(maker.name, maker.params, len(inner))
+        made = formula(result, dict(zip(OPERANDS, inner, strict=False)) | {"call": maker.title})
+        if len(made.text) <= LONGEST:
+            return made
+    return words(f"[{'x'.join(map(str, np.shape(value)))}]")
 
 
 def _is_key(value):

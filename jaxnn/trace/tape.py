@@ -144,7 +144,7 @@ def title_of(eqn: Any) -> str:
         found = getattr(getattr(found, "jaxpr", found), "debug_info", found)
         found = found if isinstance(found, str) else getattr(found, "func_name", None)
         if found and "<" not in found:
-            return found
+            return found.lstrip("_")
     return eqn.primitive.name
 
 
