@@ -10,10 +10,10 @@ import numpy as np
 
 from jaxnn.verify import witnesses
 from jaxnn.verify.compare import compare, resolution
-from jaxnn.verify.evaluation import Programs, evaluator, programs
+from jaxnn.verify.evaluation import Programs, can_trace, evaluator, programs, split
 from jaxnn.verify.numeric import by_differences
 from jaxnn.verify.problem import Problem, in_float64, pose
-from jaxnn.verify.trial import Given, Point, Trial, at_entry, float64, second_point, working_epsilon
+from jaxnn.verify.trial import Finding, Given, Point, Trial, at_entry, float64, second_point, working_epsilon
 from jaxnn.verify.verdict import Report, Verdict
 
 BLURRED = 0.01  # a resolution worse than this share of a leaf's largest entry is NOISE
@@ -35,14 +35,28 @@ def check(loss: Callable, grad: Callable, *args: Any, argnums: int | Sequence[in
     return run(loss, grad, args, argnums, programs(loss, grad, argnums))
 
 
-def run(loss: Callable, grad: Callable, args: Sequence[Any], argnums: int | Sequence[int], ready: Programs) -> Verdict:
-    """Return `check`'s verdict, by programs that other calls may have compiled already."""
+def run(
+    loss: Callable,
+    grad: Callable,
+    args: Sequence[Any],
+    argnums: int | Sequence[int],
+    ready: Programs,
+    *,
+    quick: bool = False,
+) -> Verdict:
+    """Return `check`'s verdict, by programs that other calls may have compiled already.
+
+    A `quick` one hears only the witnesses that look at every entry, and runs what JAX can trace under `jit` alone.
+    """
     args, untouched = (jax.tree.map(_copied, tuple(args)) for _ in range(2))
     own = pose(loss, grad, args, argnums)
-    runs = [_given(own) for _ in range(2)]
-    unsteady = _changed(args, untouched) or _unsteady(own, runs)
-    if unsteady is not None:
-        return unsteady
+    given = _quickly(own, ready) if quick else None
+    if given is None:
+        runs = [_given(own) for _ in range(2)]
+        for unsteady in (_changed(args, untouched), _unsteady(own, runs)):
+            if unsteady is not None:
+                return unsteady
+        given = runs[0]
     with float64():
         exact = in_float64(loss, grad, args, argnums)
         evaluate = evaluator(exact, witnesses.lines(exact.leaves), ready)
@@ -55,11 +69,19 @@ def run(loss: Callable, grad: Callable, args: Sequence[Any], argnums: int | Sequ
         comparison = compare(here, epsilon) if here.reference else by_differences(evaluate, exact.leaves, here)
         point = Point(exact.leaves, here, comparison, tuple(exact.args))
         moved = second_point(exact, evaluate, epsilon)
-        trial = Trial(argnums, own, exact, runs[0], own_epsilon, epsilon, evaluate, ready, point, moved)
-        return _heard(trial)
+        trial = Trial(argnums, own, exact, given, own_epsilon, epsilon, evaluate, ready, point, moved)
+        return _heard(trial, witnesses.QUICK if quick else witnesses.WITNESSES)
 
 
-def _heard(trial: Trial) -> Verdict:
+def _quickly(own: Problem, ready: Programs) -> Given | None:
+    """Return the gradient as `jit` gives it, or None where JAX cannot trace it."""
+    if not can_trace(own.whole_grad, own, data_too=True):
+        return None
+    found = ready.hand(*split(own, own.leaves, True))
+    return Given(float("nan"), None, [np.asarray(v, np.float64) for v in found], {})
+
+
+def _heard(trial: Trial, heard: Sequence[Callable[[Trial], Finding]]) -> Verdict:
     """Return the verdict after each witness was heard, up to the first that ends the trial."""
     reports: list[Report] = []
     for gradient in (trial.given.gradient, trial.here.comparison.actual):
@@ -67,7 +89,7 @@ def _heard(trial: Trial) -> Verdict:
         if first is not None:
             return explained(trial, first, trial.here)
     kink = None
-    for witness in witnesses.WITNESSES:
+    for witness in heard:
         finding = witness(trial)
         reports += finding.reports
         if finding.verdict is None:
@@ -77,7 +99,8 @@ def _heard(trial: Trial) -> Verdict:
             continue
         found = replace(finding.verdict, witnesses=tuple(reports))
         return explained(trial, found, finding.point) if finding.point else found
-    reports.append(Report("run twice", True))
+    if heard is witnesses.WITNESSES:
+        reports.append(Report("run twice", True))
     share = resolution(trial.here.comparison)
     bent = any(report.note == witnesses.AT_A_KINK for report in reports)
     verdict = kink or (Verdict("KINK") if bent else _blurred(trial) if share > BLURRED else Verdict("PASS"))

@@ -20,10 +20,7 @@ STRICT = {"xla_allow_excess_precision": False, "xla_backend_optimization_level":
 
 
 class Evaluation(NamedTuple):
-    """Values at a point in float64; the `_noise` arrays times a machine epsilon are the rounding errors to expect.
-
-    `forward` are the derivatives along the directions by forward-mode autodiff.
-    """
+    """Values at a point in float64; the `_noise` arrays times a machine epsilon are the rounding errors to expect."""
 
     value: float
     value_noise: float
@@ -31,18 +28,19 @@ class Evaluation(NamedTuple):
     hand_noise: Leaves
     reference: Leaves | None
     reference_noise: Leaves
-    forward: np.ndarray | None
 
 
 class Evaluator(NamedTuple):
     """`at(leaves)` is the evaluation, `loss(leaves)` the compiled loss, `reference(leaves)` autodiff's gradient alone.
 
-    `reference` is None where JAX cannot trace the loss.
+    `forward(leaves)` are the derivatives along the `directions` by forward-mode autodiff. `reference` and `forward` are
+    None where JAX cannot trace the loss.
     """
 
     at: Callable[[Leaves], Evaluation]
     loss: Callable[[Leaves], float]
     reference: Callable[[Leaves], Leaves] | None
+    forward: Callable[[Leaves], np.ndarray] | None
     directions: list[Leaves]
     loss_traceable: bool
     grad_traceable: bool
@@ -53,7 +51,9 @@ class Programs(NamedTuple):
 
     everything: Callable
     loss: Callable
+    hand: Callable
     autodiff: Callable
+    forward: Callable
 
 
 class Frame(NamedTuple):
@@ -88,7 +88,7 @@ def programs(loss: Callable, grad: Callable, argnums: int | Sequence[int]) -> Pr
     def problem(arrays, frame):
         return pose(loss, grad, frame.fill(arrays), argnums, any_dtype=True)
 
-    def everything(arrays, along, signs, frame, loss_too, grad_too):
+    def everything(arrays, signs, frame, loss_too, grad_too):
         p, out = problem(arrays, frame), {}
         leaves = [jnp.asarray(leaf) for leaf in p.leaves]
         if grad_too:
@@ -98,22 +98,32 @@ def programs(loss: Callable, grad: Callable, argnums: int | Sequence[int]) -> Pr
             out["value"], out["reference"] = jax.value_and_grad(p.loss)(leaves)
             noise = spread(lambda leaves: jax.tree.leaves(jax.value_and_grad(p.loss)(leaves)), leaves, signs)
             out["value_noise"], out["reference_noise"] = noise[0], noise[1:]
-            out["forward"] = jax.vmap(lambda v: jax.jvp(p.loss, (leaves,), (v,))[1])(along)
         return out
 
     def value(arrays, frame):
         p = problem(arrays, frame)
         return p.loss(p.leaves)
 
+    def hand(arrays, frame):
+        p = problem(arrays, frame)
+        return p.grad(p.leaves)
+
     def autodiff(arrays, frame):
         p = problem(arrays, frame)
         return jax.grad(p.loss)([jnp.asarray(leaf) for leaf in p.leaves])
 
+    def forward(arrays, along, frame):
+        p = problem(arrays, frame)
+        leaves = [jnp.asarray(leaf) for leaf in p.leaves]
+        return jax.lax.map(lambda v: jax.jvp(p.loss, (leaves,), (v,))[1], along)
+
     compiled = partial(jax.jit, compiler_options=STRICT)
     return Programs(
-        compiled(everything, static_argnums=(3, 4, 5)),
+        compiled(everything, static_argnums=(2, 3, 4)),
         compiled(value, static_argnums=1),
+        compiled(hand, static_argnums=1),
         compiled(autodiff, static_argnums=1),
+        compiled(forward, static_argnums=2),
     )
 
 
@@ -124,11 +134,10 @@ def evaluator(problem: Problem, directions: list[Leaves], programs: Programs) ->
     grad_too = data_too or can_trace(problem.whole_grad, problem, data_too=False)
     like = [np.asarray(leaf).dtype for leaf in problem.leaves]
     signs = shaken_signs(problem.leaves)
-    stacked = [jnp.stack([d[i] for d in directions]) for i in range(len(problem.leaves))]
 
     def at(leaves):
         arrays, frame = split(problem, leaves, data_too)
-        found = programs.everything(arrays, stacked, signs, frame, loss_too, grad_too)
+        found = programs.everything(arrays, signs, frame, loss_too, grad_too)
         out: dict[str, Any] = jax.tree.map(lambda v: np.asarray(v, np.float64), found)
         if not grad_too:
             given = [np.array(v, t) if isinstance(v, np.ndarray) else v for v, t in zip(leaves, like, strict=True)]
@@ -142,7 +151,6 @@ def evaluator(problem: Problem, directions: list[Leaves], programs: Programs) ->
             out["hand_noise"],
             out.get("reference"),
             out.get("reference_noise") or [np.zeros(np.shape(v)) for v in out["hand"]],
-            out.get("forward"),
         )
 
     def loss(leaves):
@@ -151,7 +159,13 @@ def evaluator(problem: Problem, directions: list[Leaves], programs: Programs) ->
     def reference(leaves):
         return [np.asarray(v) for v in programs.autodiff(*split(problem, leaves, data_too))]
 
-    return Evaluator(at, loss, reference if loss_too else None, directions, loss_too, grad_too)
+    def forward(leaves):
+        arrays, frame = split(problem, leaves, data_too)
+        stacked = [jnp.stack([d[i] for d in directions]) for i in range(len(leaves))]
+        return np.asarray(programs.forward(arrays, stacked, frame))
+
+    autodiff = (reference, forward) if loss_too else (None, None)
+    return Evaluator(at, loss, *autodiff, directions, loss_too, grad_too)
 
 
 def split(problem: Problem, leaves: Leaves, data_too: bool) -> tuple[list[Any], Frame]:

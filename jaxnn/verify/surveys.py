@@ -1,0 +1,104 @@
+"""`survey`: one gradient before the witnesses at many arguments, since some mistakes are not wrong at most points."""
+
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxnn.errors import InvalidArgument, require
+from jaxnn.verify.check import run
+from jaxnn.verify.evaluation import programs
+from jaxnn.verify.verdict import Verdict
+
+
+def survey(
+    loss: Callable,
+    grad: Callable,
+    cases: Iterable[Sequence[Any]] | Mapping[str, Sequence[Any]],
+    *,
+    argnums: int | Sequence[int] = 0,
+) -> Verdict:
+    """Return the verdict of `check` over many argument tuples, those of `grid` for example: the first that is false.
+
+    `cases` is an iterable of argument tuples, named by their attribute `name` if they have one, or a dict of them. A
+    case at which the loss itself cannot be computed says nothing and is left out; one at which only the gradient
+    cannot, or has another shape, is a FAIL. Without a failure the verdict is KINK if the gradient was another
+    subgradient than autodiff's somewhere, NOISE if nothing could be resolved anywhere, else PASS; its `note` counts.
+
+    Raises `InvalidArgument` where there is no case, or the loss cannot be computed at any.
+    """
+    named = list(cases.items()) if isinstance(cases, Mapping) else [(_name(k, c), c) for k, c in enumerate(cases)]
+    require(bool(named), "cases", "none", "argument tuples; grid(example_args) makes some")
+    ready = programs(loss, grad, argnums)
+    verdicts, left_out = [], []
+    for name, args in named:
+        require(isinstance(args, tuple | list), f"cases: {name}", type(args).__name__, "a tuple of arguments")
+        problem = _cannot_compute(loss, args)
+        if problem is not None:
+            left_out.append((name, problem))
+            continue
+        verdict = replace(_verdict(loss, grad, args, argnums, ready, quick=bool(verdicts)), case=name)
+        if verdict.leaf == "loss" and verdict.kind == "NONFINITE":
+            left_out.append((name, verdict.cause))
+            continue
+        if not verdict:
+            return replace(verdict, note=_joined(verdict.note, f"{len(verdicts)} other cases before it were right"))
+        verdicts.append(verdict)
+    if not verdicts:
+        raise InvalidArgument(
+            f"cases: the loss cannot be computed at any of them, at {left_out[0][0]}: {left_out[0][1]}"
+        )
+    kinds = Counter(verdict.kind for verdict in verdicts)
+    counted = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    skipped = f"; left out, since the loss has no value there: {len(left_out)}" if left_out else ""
+    chosen = next((v for v in verdicts if v.kind == "KINK" and v.leaf), None)
+    chosen = chosen or next((v for v in verdicts if v.kind == "PASS"), verdicts[0])
+    share = max((v.resolution for v in verdicts if v.kind == chosen.kind), default=0.0)
+    case = chosen.case if chosen.kind != "PASS" else ""
+    return replace(chosen, case=case, resolution=share, note=_joined(chosen.note, f"cases: {counted}{skipped}"))
+
+
+def _verdict(loss, grad, args, argnums, ready, *, quick):
+    """Return the verdict on one case; a gradient that cannot be computed where the loss can is wrong."""
+    try:
+        return run(loss, grad, args, argnums, ready, quick=quick)
+    except InvalidArgument as error:
+        if not str(error).startswith("grad"):
+            raise
+        return Verdict("FAIL", cause=f"the gradient has another form than the parameters here: {error}")
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        cause = f"the gradient cannot be computed here, the loss can: {type(error).__name__}: {error}"
+        return Verdict("FAIL", cause=cause, line=f"{place.line}  ({place.filename}:{place.lineno})")
+
+
+def _cannot_compute(loss, args):
+    """Return why the loss itself has no value at these arguments, None if it has one."""
+    moving = [
+        i for i, arg in enumerate(args) if all(isinstance(v, jax.Array | np.ndarray) for v in jax.tree.leaves(arg))
+    ]
+    try:
+        jax.eval_shape(lambda *arrays: loss(*_filled(args, moving, arrays)), *(args[i] for i in moving))
+    except Exception:
+        try:
+            loss(*args)
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+    return None
+
+
+def _filled(args, places, values):
+    given = dict(zip(places, values, strict=True))
+    return [given.get(i, arg) for i, arg in enumerate(args)]
+
+
+def _name(k, case):
+    return getattr(case, "name", f"case {k}")
+
+
+def _joined(*notes):
+    return "; ".join(note for note in notes if note)
