@@ -127,7 +127,7 @@ def _changes(leaves: list[Leaf], rng) -> Iterator[tuple[str, Callable[[Leaf, np.
     def soft(leaf, v):
         if leaf.parameter or leaf.look not in ("one-hot", "one-hot columns", "zeros and ones", "share"):
             return v
-        return np.round(0.8 * v + rng.uniform(0, 0.4, v.shape), 3)
+        return np.round(0.7 * v + rng.uniform(0.05, 0.3, v.shape), 3)
 
     def levels(v):
         return np.round(v)

@@ -6,9 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import jax
-import numpy as np
-
 from jaxnn.errors import InvalidArgument, require
 from jaxnn.verify.check import run
 from jaxnn.verify.evaluation import programs
@@ -37,11 +34,11 @@ def survey(
     verdicts, left_out = [], []
     for name, args in named:
         require(isinstance(args, tuple | list), f"cases: {name}", type(args).__name__, "a tuple of arguments")
-        problem = _cannot_compute(loss, args)
-        if problem is not None:
-            left_out.append((name, problem))
-            continue
-        verdict = replace(_verdict(loss, grad, args, argnums, ready, quick=bool(verdicts)), case=name)
+        try:
+            verdict = replace(run(loss, grad, args, argnums, ready, quick=bool(verdicts)), case=name)
+        except Exception as error:
+            problem = _cannot_compute(loss, args)
+            verdict = _broken(error, name) if problem is None else Verdict("NONFINITE", "loss", cause=problem)
         if verdict.leaf == "loss" and verdict.kind == "NONFINITE":
             left_out.append((name, verdict.cause))
             continue
@@ -62,18 +59,13 @@ def survey(
     return replace(chosen, case=case, resolution=share, note=_joined(chosen.note, f"cases: {counted}{skipped}"))
 
 
-def _verdict(loss, grad, args, argnums, ready, *, quick):
-    """Return the verdict on one case; a gradient that cannot be computed where the loss can is wrong."""
-    try:
-        return run(loss, grad, args, argnums, ready, quick=quick)
-    except InvalidArgument as error:
-        if not str(error).startswith("grad"):
-            raise
-        return Verdict("FAIL", cause=f"the gradient has another form than the parameters here: {error}")
-    except Exception as error:
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        cause = f"the gradient cannot be computed here, the loss can: {type(error).__name__}: {error}"
-        return Verdict("FAIL", cause=cause, line=f"{place.line}  ({place.filename}:{place.lineno})")
+def _broken(error: Exception, name: str) -> Verdict:
+    """Return the verdict on a gradient that cannot be computed, or has another form, where the loss can be."""
+    if isinstance(error, InvalidArgument) and str(error).startswith("grad"):
+        return Verdict("FAIL", case=name, cause=f"the gradient has another form than the parameters here: {error}")
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    cause = f"the gradient cannot be computed here, the loss can: {type(error).__name__}: {error}"
+    return Verdict("FAIL", case=name, cause=cause, line=f"{place.line}  ({place.filename}:{place.lineno})")
 
 
 def _cannot_compute(loss, args):
