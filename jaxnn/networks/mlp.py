@@ -110,10 +110,12 @@ def metrics_and_grad(params: Params, x, y, key=None, *, rate: float = 0.2, activ
     return (total / len(z), {"accuracy": accuracy(z, y)}), grads
 
 
-def logits(params: Params, x: Float[Array, "n d"], *, activation: str = "relu") -> Float[Array, "n k"]:
-    """Return $Z_L$, all nodes active."""
+def logits(
+    params: Params, x, key: Key[Array, ""] | None = None, *, rate: float = 0.2, activation: str = "relu"
+) -> Float[Array, "n k"]:
+    """Return $Z_L$; with a `key`, after dropout of the share `rate` of each hidden layer's nodes."""
     check_finite("x", x)
-    return forward(params, x, activation=activation)[0]
+    return forward(params, x, key, rate=rate, activation=activation)[0]
 
 
 def apply(params: Params, x: Float[Array, "n d"], *, activation: str = "relu") -> Float[Array, "n k"]:
@@ -132,8 +134,7 @@ def loss_and_metrics(
     params: Params, x, y, key: Key[Array, ""] | None = None, *, rate: float = 0.2, activation: str = "relu"
 ):
     """Return `(loss, {"accuracy"})`; autodiff of it, with `has_aux=True`, stands for `metrics_and_grad`."""
-    check_finite("x", x)
-    z, _ = forward(params, x, key, rate=rate, activation=activation)
+    z = logits(params, x, key, rate=rate, activation=activation)
     y = one_hot(y, z.shape[1], z.dtype)
     return softmax_cross_entropy(z, y) / len(z), {"accuracy": accuracy(z, y)}
 

@@ -62,7 +62,7 @@ def test_dropout_is_taken_from_the_hidden_nodes_in_training_only(key):
     a1 = np.maximum(X @ PARAMS["W1"] + PARAMS["b1"], 0) * scale
     z2 = a1 @ PARAMS["W2"] + PARAMS["b2"]
     assert set(np.unique(scale).round(3)) == {0, 2} and scale.shape == (6, 5)
-    np.testing.assert_allclose(mlp.forward(PARAMS, X, key, rate=0.5)[0], z2, rtol=1e-12)
+    np.testing.assert_allclose(mlp.logits(PARAMS, X, key, rate=0.5), z2, rtol=1e-12)
     assert mlp.loss(PARAMS, X, LABELS, key, rate=0.5) != mlp.loss(PARAMS, X, LABELS)
     assert mlp.loss(PARAMS, X, LABELS, key, rate=0.0) == mlp.loss(PARAMS, X, LABELS)
 
