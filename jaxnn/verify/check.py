@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxnn.verify import witnesses
 from jaxnn.verify.compare import compare, resolution
+from jaxnn.verify.diagnose import explained
 from jaxnn.verify.evaluation import Programs, can_trace, evaluator, programs, split
 from jaxnn.verify.numeric import by_differences
 from jaxnn.verify.problem import Problem, in_float64, pose
@@ -161,7 +162,3 @@ def _unsteady(own: Problem, runs: Sequence[Given]) -> Verdict | None:
 
 
 ADVICE = "draw random numbers from a key that is an argument, the same in the loss and in the gradient"
-
-
-def explained(trial, verdict, point):
-    return verdict

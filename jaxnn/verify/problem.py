@@ -18,7 +18,8 @@ class Problem(NamedTuple):
 
     `outputs(leaves)` is all that the hand-written function returns: the loss or None, the gradient, and its named
     intermediates. `whole_loss(*args)` and `whole_grad(*args)` are the functions as given; `names` are the paths of the
-    leaves, `args` all arguments, `rebuild(leaves)` the arguments with other leaves.
+    leaves, `args` all arguments and `titles` their names, `structure` is the gradient's, `rebuild(leaves)` gives the
+    arguments with other leaves.
     """
 
     loss: Callable[[Leaves], Any]
@@ -30,6 +31,8 @@ class Problem(NamedTuple):
     names: tuple[str, ...]
     args: tuple[Any, ...]
     argnums: tuple[int, ...]
+    titles: tuple[str, ...]
+    structure: Any
     rebuild: Callable[[Leaves], list[Any]]
 
 
@@ -64,7 +67,7 @@ def pose(
     expected = jax.tree.structure(chosen[0] if single else tuple(chosen))
 
     def outputs(leaves):
-        value, gradient, named = _split(grad(*rebuild(leaves)), expected, names)
+        value, gradient, named = split_output(grad(*rebuild(leaves)), expected, names)
         return value, _same_shapes(gradient, leaves, names, any_dtype), named
 
     def bound_loss(leaves):
@@ -73,7 +76,8 @@ def pose(
     def bound_grad(leaves):
         return outputs(leaves)[1]
 
-    return Problem(bound_loss, bound_grad, loss, grad, outputs, leaves, names, tuple(args), tuple(places), rebuild)
+    where = (names, tuple(args), tuple(places), tuple(titles), expected)
+    return Problem(bound_loss, bound_grad, loss, grad, outputs, leaves, *where, rebuild)
 
 
 def in_float64(loss: Callable, grad: Callable, args: Sequence[Any], argnums: int | Sequence[int] = 0) -> Problem:
@@ -133,7 +137,7 @@ def _scalar(value):
     return value
 
 
-def _split(output, expected, names):
+def split_output(output: Any, expected: Any, names: Sequence[str]) -> tuple[Any, Leaves, dict[str, Any]]:
     """Return value, gradient and named intermediates of what a hand-written gradient returns.
 
     It may be the gradient, `(loss, gradient)`, `(gradient, {name: intermediate})` or `(loss, gradient, {...})`.

@@ -1,0 +1,169 @@
+"""Where and why a gradient is wrong: the first wrong line, and the cause in one sentence."""
+
+from dataclasses import replace
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxnn.trace import jaxprs
+from jaxnn.trace.jaxprs import Line
+from jaxnn.verify import batches
+from jaxnn.verify.adjoints import nodes
+from jaxnn.verify.causes import cause
+from jaxnn.verify.locate import Culprit, first_wrong
+from jaxnn.verify.problem import Problem, in_float64, split_output
+from jaxnn.verify.steps import Step, record
+from jaxnn.verify.trial import Point, Trial
+from jaxnn.verify.verdict import Verdict
+
+CUSTOM = ("stop_gradient", "custom_jvp_call", "custom_vjp_call")
+
+
+def explained(trial: Trial, verdict: Verdict, point: Point) -> Verdict:
+    """Return a failed verdict with its `line` and `cause` where they can be found."""
+    problem = in_float64(trial.exact.whole_loss, trial.exact.whole_grad, point.args, trial.argnums)
+    if verdict.kind == "NONFINITE":
+        return _first_nonfinite(problem, verdict)
+    if _draws_anew(trial):
+        why = f"{verdict.leaf}: the gradient is random, it is another one each time that JAX traces it"
+        return replace(verdict, kind="RANDOM", cause=why)
+    if verdict.witness == "central differences" and not trial.here.comparison.wrong[0].any():
+        hidden = _hidden_from_autodiff(trial)
+        if hidden:
+            return replace(verdict, cause=hidden)
+    return _located(trial, problem, verdict, point)
+
+
+def _located(trial: Trial, problem: Problem, verdict: Verdict, point: Point) -> Verdict:
+    comparison = point.comparison
+    tape = nodes(problem.loss, problem.leaves, problem.names) if trial.evaluator.loss_traceable else []
+    true = dict(zip(problem.names, comparison.expected, strict=True))
+
+    def gradient(output: Any) -> list[np.ndarray]:
+        return [np.asarray(v, np.float64) for v in split_output(output, problem.structure, problem.names)[1]]
+
+    bars = [
+        t + 1e-9 * np.max(np.abs(e), initial=0.0) for t, e in zip(comparison.allowed, comparison.expected, strict=True)
+    ]
+
+    def right(arrays):
+        rows = zip(arrays, comparison.expected, bars, strict=True)
+        return [a.shape == e.shape and bool(np.all(np.abs(a - e) <= t)) for a, e, t in rows]
+
+    culprit, steps = None, []
+    try:
+        found = first_wrong(gradient, problem.whole_grad, problem.args, tape, right, true)
+        culprit, steps = found
+    except Exception:  # whatever watching a strange function brings up, the verdict stands without its line
+        pass
+    leaf = problem.names.index(verdict.leaf)
+    sentence = _why(trial, problem, verdict, point, tape, steps, culprit, leaf)
+    line = _spoken(culprit.line) if culprit else _where_returned(steps, comparison.actual[leaf])
+    return replace(verdict, line=line, cause=sentence or verdict.cause)
+
+
+def _why(trial, problem, verdict, point, tape, steps, culprit: Culprit | None, leaf: int) -> str:
+    """Return the cause: of the wrong line's own value if it fits one, else of the leaf."""
+    comparison = point.comparison
+    sizes = _sizes(trial, problem)
+    others = {n.name: n.value for n in tape if n.name} | {f"d{n.name}": n.adjoint for n in tape if n.name}
+    others |= {n: v for n, v in _data(problem).items() if n not in others}
+    factors = {n.operation: n.local for n in tape if n.local is not None}
+    common = {"sizes": sizes, "factors": factors, "others": others}
+    sentences = []
+    if culprit is not None:
+        size = np.max(np.abs(np.nan_to_num(culprit.expected)), initial=0.0)
+        sentences.append(cause(culprit.name, culprit.actual, culprit.expected, np.asarray(1e-12 * size), **common))
+    name = "d" + problem.names[leaf]
+    values = comparison.actual[leaf], comparison.expected[leaf], comparison.allowed[leaf]
+    sentences.append(cause(name, *values, **common))
+    return next((s for s in sentences if s), "")
+
+
+def _sizes(trial, problem) -> dict[str, float]:
+    """Return the numbers that a gradient is likely to be wrong by: m, other sizes, scalars among the arguments."""
+    found: dict[str, float] = {}
+    try:
+        split = batches.split(problem)
+    except Exception:
+        split = None
+    if split is not None:
+        found["m"] = float(split.size)
+    titles = problem.titles
+    for i, arg in enumerate(problem.args):
+        if i not in problem.argnums and isinstance(arg, jax.Array | np.ndarray):
+            for axis, size in enumerate(np.shape(arg)):
+                if size > 1 and float(size) not in found.values():
+                    found[f"the size of axis {axis} of {titles[i]}"] = float(size)
+        if isinstance(arg, float) and np.isfinite(arg) and arg not in (0.0, 1.0):
+            found[f"{titles[i]}"] = arg
+    return found
+
+
+def _data(problem) -> dict[str, np.ndarray]:
+    """Return the floating arrays among the arguments by name."""
+    found = {}
+    for i, arg in enumerate(problem.args):
+        for path, leaf in jax.tree.leaves_with_path(arg):
+            if isinstance(leaf, jax.Array | np.ndarray) and jax.numpy.issubdtype(leaf.dtype, jax.numpy.floating):
+                name = jax.tree_util.keystr(path, simple=True, separator=".") or problem.titles[i]
+                found[name] = np.asarray(leaf, np.float64)
+    return found
+
+
+def _spoken(line: Line) -> str:
+    return f"{line.text}  ({line.file.rsplit('/', 1)[-1]}:{line.number}, in {line.function})"
+
+
+def _where_returned(steps: list[Step], value: np.ndarray) -> str:
+    """Return the first line at which the wrong array itself appears."""
+    for step in steps:
+        if step.value.shape == value.shape and np.array_equal(step.value, value, equal_nan=True):
+            return (
+                f"{step.line.text}  ({step.line.file.rsplit('/', 1)[-1]}:{step.line.number}, in {step.line.function})"
+            )
+    return ""
+
+
+def _first_nonfinite(problem: Problem, verdict: Verdict) -> Verdict:
+    """Return the verdict with the first line of the hand-written function that makes NaN or infinity."""
+    try:
+        steps = record(problem.whole_grad, *problem.args)
+    except Exception:
+        steps = []
+    for step in steps:
+        bad = ~np.isfinite(step.value)
+        if bad.any():
+            index = [int(k) for k in np.argwhere(bad)[0]]
+            what = "NaN" if np.isnan(step.value[bad]).any() else "infinity"
+            place = (
+                f"{step.line.text}  ({step.line.file.rsplit('/', 1)[-1]}:{step.line.number}, in {step.line.function})"
+            )
+            why = f"{step.name}: {what} first appears here, at {index}: an overflow, a division by 0 or a log of 0"
+            return replace(verdict, line=_spoken(step.line), cause=why)
+    return verdict
+
+
+def _draws_anew(trial: Trial) -> bool:
+    """Return whether two traces of the gradient hold different constants: numbers drawn while tracing."""
+    if not trial.evaluator.grad_traceable:
+        return False
+    one, two = (jaxprs.program(trial.exact.grad, trial.exact.leaves)[0] for _ in range(2))
+    pairs = zip(one.constants.values(), two.constants.values(), strict=False)
+    return any(np.shape(a) == np.shape(b) and not np.array_equal(a, b) for a, b in pairs if _comparable(a, b))
+
+
+def _comparable(a, b):
+    return isinstance(a, jax.Array | np.ndarray) and not jax.numpy.issubdtype(a.dtype, jax.dtypes.prng_key)
+
+
+def _hidden_from_autodiff(trial: Trial) -> str:
+    """Return why autodiff and the hand agree and differences do not: something in the loss has its own derivative."""
+    closed = jax.make_jaxpr(trial.exact.loss)(trial.exact.leaves)
+    for equation in jaxprs.flatten(closed, opened=lambda eqn: not eqn.primitive.name.startswith("custom_")).equations:
+        if equation.name in CUSTOM and equation.lines:
+            what = equation.name.removesuffix("_call")
+            where = _spoken(equation.lines[0])
+            return f"the loss holds a {what}, {where}: autodiff follows it, the values of the loss do not"
+    return ""

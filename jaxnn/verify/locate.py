@@ -1,0 +1,171 @@
+"""The first wrong line of a hand-written backward pass, found by putting right values in the place of its own.
+
+Each assignment of the backward pass is replaced by a value of the correct computation (the true adjoint of a variable
+of the loss, or its forward value). The line at which one replacement makes the whole gradient right, whose own value is
+no right one under its own name, is the wrong line. Nothing is guessed from names alone.
+"""
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxnn.trace.jaxprs import Line
+from jaxnn.verify.adjoints import Node
+from jaxnn.verify.steps import Step, record, rerun
+
+SECONDS = 20.0
+MOST = 16  # right values that are tried in one place
+SHORT = re.compile(r"^(d_?l_?)?(d|grad|delta|g|bar)_?(?=\w)|_?(grad|bar|delta|adjoint|cotangent)$")
+
+
+class Culprit(NamedTuple):
+    """The wrong assignment: its `line`, variable `name`, the value it `actual`ly got and the one `expected` there.
+
+    `meaning` is what the expected value is, such as "the adjoint of Z1".
+    """
+
+    name: str
+    line: Line
+    actual: np.ndarray
+    expected: np.ndarray
+    meaning: str
+
+
+class Target(NamedTuple):
+    """A right value that an assignment may have been meant to have."""
+
+    name: str
+    value: np.ndarray
+    adjoint: bool
+
+
+def first_wrong(
+    gradient: Callable[..., list[np.ndarray]], run: Callable, args: Sequence[Any], nodes: Sequence[Node],
+    right: Callable[[list[np.ndarray]], list[bool]], leaves: dict[str, np.ndarray],
+) -> tuple[Culprit | None, list[Step]]:  # fmt: skip
+    """Return the culprit, or None where no single assignment explains the error, and all steps.
+
+    `run(*args)` is the hand-written function, `gradient(output)` the list of arrays in what it returns, `right` says
+    of each of these whether it is right; `leaves` are the true gradient by name.
+    """
+    steps = [step for step in record(run, *args) if step.value.size]
+    targets = _targets(nodes, leaves)
+    wrong_now = [not ok for ok in right(gradient(run(*args)))]
+    scales = _scales(steps, targets)
+    started, best, most = time.perf_counter(), None, 0
+    for step in steps:
+        if step.name.startswith("return") or time.perf_counter() - started > SECONDS:
+            continue
+        candidates = _candidates(step, targets, scales)
+        for target, value in candidates:
+            repaired = _repaired(run, args, gradient, right, wrong_now, {step.number: value})
+            if repaired > most:
+                meaning = f"{'the adjoint of ' if target.adjoint else ''}{target.name}"
+                best, most = Culprit(step.name, step.line, step.value, value, meaning), repaired
+            if most == sum(wrong_now):
+                return best, steps
+    loops = _in_loops(steps, targets, run, args, gradient, right, wrong_now)
+    return (loops if loops is not None else best), steps
+
+
+def _repaired(run, args, gradient, right, wrong_now, replaced):
+    """Return how many wrong arrays the replacement makes right; 0 if it makes a right one wrong."""
+    try:
+        now = right(gradient(rerun(run, args, replaced)))
+    except Exception:  # the value does not fit there
+        return 0
+    broken = any(not ok and not was for ok, was in zip(now, wrong_now, strict=True))
+    return 0 if broken else sum(ok and was for ok, was in zip(now, wrong_now, strict=True))
+
+
+def _targets(nodes, leaves):
+    """Return the right values: adjoints of named variables and of expressions, the gradient itself, forward values."""
+    found = [Target(name, value, True) for name, value in leaves.items()]
+    found += [Target(n.name or f"an expression before {_next(nodes, k)}", n.adjoint, True) for k, n in enumerate(nodes)]
+    found += [Target(n.name, n.value, False) for n in nodes if n.name]
+    return [t for t in found if t.value.size and np.all(np.isfinite(t.value))]
+
+
+def _next(nodes, k):
+    return next((n.name for n in nodes[k:] if n.name), "the loss")
+
+
+def _candidates(step: Step, targets: list[Target], scales: list[float]):
+    """Yield the right values to try in the place of a step's, none if its value is right under its own name."""
+    stem = _stem(step.name)
+    is_adjoint = stem != _plain(step.name)
+    fits = [t for t in targets if t.value.shape == step.value.shape]
+    same_name = [t for t in fits if _stem(t.name) == stem and (t.adjoint == is_adjoint or not t.adjoint)]
+    is_right = [t for t in fits if _close(t.value, step.value)]
+    if is_right and (not same_name or any(t is other for t in same_name for other in is_right)):
+        return
+    if any(_close(t.value * c, step.value) for t in same_name for c in scales):
+        return
+    turned = [t._replace(value=t.value.T) for t in targets if t.value.ndim == 2 and t.value.T.shape == step.value.shape]
+    order = [t for t in same_name if t.adjoint == is_adjoint] + same_name
+    order += [t for t in fits if t.adjoint] + [t for t in fits if not t.adjoint] + turned
+    tried: list[np.ndarray] = []
+    for target in order:
+        for scale in (1.0, *scales):
+            value = scale * target.value
+            if _close(value, step.value) or any(_close(value, other) for other in tried):
+                continue
+            tried.append(value)
+            if len(tried) > MOST:
+                return
+            yield target, value
+
+
+def _in_loops(steps, targets, run, args, gradient, right, wrong_now):
+    """Return the culprit among the variables of a loop, which are assigned to once a round: all rounds are replaced."""
+    groups: dict[tuple[str, str, int], list[Step]] = {}
+    for step in steps:
+        groups.setdefault((step.name, step.line.file, step.line.number), []).append(step)
+    for rounds in groups.values():
+        if len(rounds) < 2 or rounds[0].name.startswith("return"):
+            continue
+        stem = _stem(rounds[0].name)
+        meant = [t for t in targets if t.adjoint and _stem(t.name) == stem and t.value.shape == rounds[0].value.shape]
+        if len(meant) < len(rounds):
+            continue
+        for order in (meant[-len(rounds) :][::-1], meant[: len(rounds)][::-1], meant[: len(rounds)]):
+            values = {step.number: target.value for step, target in zip(rounds, order, strict=True)}
+            if all(_close(step.value, values[step.number]) for step in rounds):
+                break
+            if _repaired(run, args, gradient, right, wrong_now, values) == sum(wrong_now):
+                k = next(k for k, s in enumerate(rounds) if not _close(s.value, values[s.number]))
+                step = rounds[k]
+                meaning = f"the adjoint of {order[k].name}, in round {k + 1} of {len(rounds)}"
+                return Culprit(step.name, step.line, step.value, values[step.number], meaning)
+    return None
+
+
+def _scales(steps, targets):
+    """Return the constants that right adjoints are multiplied by on their way, such as the m of a late 1/m."""
+    found: list[float] = []
+    for step in steps:
+        for target in targets:
+            if target.adjoint and target.value.shape == step.value.shape and target.value.size > 1:
+                square = float(np.vdot(target.value, target.value))
+                scale = float(np.vdot(target.value, step.value)) / (square or np.inf)
+                known = any(np.isclose(scale, s, rtol=1e-9) for s in [1.0, 0.0, *found])
+                if not known and _close(scale * target.value, step.value):
+                    found.append(scale)
+    return found[:3]
+
+
+def _close(a, b):
+    size = max(np.max(np.abs(a), initial=0.0), np.max(np.abs(b), initial=0.0))
+    return bool(np.all(np.abs(a - b) <= 1e-9 * size))
+
+
+def _plain(name):
+    return re.sub(r"[\W_]", "", name).lower()
+
+
+def _stem(name: str) -> str:
+    """Return the variable that the name of an adjoint speaks of: "z1" for "dZ1", "grad_z1", "z1_bar"."""
+    return _plain(SHORT.sub("", name)) or _plain(name)

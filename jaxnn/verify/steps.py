@@ -1,0 +1,144 @@
+"""The named intermediates of a Python function, statement by statement, read or replaced while it runs.
+
+Python's own tracing (`sys.settrace`) tells when a line of the user's source is done; what it assigned stands in the
+frame. So every style of code is seen, NumPy or JAX, in helper functions, methods and closures, and inside of `jit` too,
+which is switched off meanwhile. JAX's own frames are passed over.
+"""
+
+import ctypes
+import linecache
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxnn.trace.jaxprs import NOT_THE_USERS, TRACERS, Line, source_line
+
+
+class Step(NamedTuple):
+    """One assignment: the `name`, the array it got, the `line`, and `number`, which assignment of the run it was.
+
+    What a function returns is a step named "return" or "return[W1]".
+    """
+
+    number: int
+    name: str
+    value: np.ndarray
+    line: Line
+    depth: int
+
+
+def record(f: Callable, *args: Any) -> list[Step]:
+    """Return the steps of `f(*args)` in the order in which they were taken."""
+    steps: list[Step] = []
+
+    def see(number, name, value, line, depth):
+        array = as_array(value)
+        if array is not None:
+            steps.append(Step(number, name, array, line, depth))
+        return None
+
+    with _watched(see), jax.disable_jit():
+        f(*args)
+    return steps
+
+
+def rerun(f: Callable, args: Any, replaced: Mapping[int, Any]) -> Any:
+    """Return `f(*args)` with the assignments of these numbers replaced by other arrays."""
+
+    def swap(number, name, value, line, depth):
+        if number not in replaced or name.startswith("return"):
+            return None
+        new = np.asarray(replaced[number])
+        return jax.numpy.asarray(new, value.dtype) if isinstance(value, jax.Array) else new.astype(value.dtype)
+
+    with _watched(swap), jax.disable_jit():
+        return f(*args)
+
+
+def as_array(value: Any) -> np.ndarray | None:
+    """Return a concrete floating-point array as float64, None for anything else."""
+    if isinstance(value, jax.core.Tracer) or not isinstance(value, jax.Array | np.ndarray | np.floating):
+        return None
+    if not jax.numpy.issubdtype(value.dtype, jax.numpy.floating):
+        return None
+    return np.array(value, np.float64)
+
+
+@contextmanager
+def _watched(seen: Callable):
+    """A context in which `seen(number, name, value, line, depth)` hears of every assignment and may return another."""
+    count = iter(range(2**62))
+    former = sys.gettrace()
+
+    def on_call(frame, event, arg):
+        file = frame.f_code.co_filename
+        if file.startswith((*NOT_THE_USERS, *TRACERS)) or not _has_source(file):
+            return None
+        before = dict(frame.f_locals)
+        last = frame.f_lineno
+        depth = _depth(frame)
+
+        def on_line(frame, event, arg):
+            nonlocal before, last
+            written = _line(frame, last).names  # an array may have been written into
+            for name, value in dict(frame.f_locals).items():
+                if before.get(name) is not value or (name in written and isinstance(value, np.ndarray)):
+                    _offer(frame, name, value, last, depth)
+            before, last = dict(frame.f_locals), frame.f_lineno
+            if event == "return":
+                for name, value in _parts(arg):
+                    seen(next(count), name, value, _line(frame, frame.f_lineno), depth)
+            return on_line
+
+        return on_line
+
+    def _offer(frame, name, value, lineno, depth):
+        line = _line(frame, lineno)
+        if isinstance(value, tuple | list | dict):
+            for path, leaf in jax.tree.leaves_with_path(value):
+                seen(next(count), name + jax.tree_util.keystr(path), leaf, line, depth)
+            return
+        new = seen(next(count), name, value, line, depth)
+        if new is not None:
+            _assign(frame, name, new)
+
+    sys.settrace(on_call)
+    try:
+        yield
+    finally:
+        sys.settrace(former)
+
+
+def _parts(value):
+    if as_array(value) is not None:
+        return [("return", value)]
+    if not isinstance(value, tuple | list | dict):
+        return []
+    return [("return" + jax.tree_util.keystr(path), leaf) for path, leaf in jax.tree.leaves_with_path(value)]
+
+
+def _assign(frame: FrameType, name: str, value: Any) -> None:
+    """Put another value into a running function's variable."""
+    frame.f_locals[name] = value
+    if sys.version_info < (3, 13):
+        ctypes.pythonapi.PyFrame_LocalsToFast(ctypes.py_object(frame), ctypes.c_int(0))
+
+
+def _line(frame, lineno):
+    return source_line(frame.f_code.co_filename, lineno, frame.f_code.co_name)
+
+
+def _has_source(file):
+    return not file.startswith("<") or file in linecache.cache
+
+
+def _depth(frame):
+    depth = 0
+    while frame is not None:
+        depth, frame = depth + 1, frame.f_back
+    return depth
