@@ -160,12 +160,15 @@ def judged(rule: bool, functions: Sequence[Callable], cases: Any, argnums: int |
     """Return the verdict on a rule or a gradient at one tuple of arguments, or the gravest of several."""
     from jaxnn.verify import check, check_rule, survey
 
-    check_at = partial(check_rule, *functions) if rule else partial(check, *functions, argnums=argnums)
+    if rule:
+        f, f_fwd, f_bwd = functions
+        if isinstance(cases, tuple):
+            return check_rule(f, f_fwd, f_bwd, *cases)
+        return worst([replace(check_rule(f, f_fwd, f_bwd, *case), case=name) for name, case in cases.items()])
+    loss, grad = functions
     if isinstance(cases, tuple):
-        return check_at(*cases)
-    if not rule and argnums == 0:
-        return survey(*functions, list(cases.values()))
-    return worst([replace(check_at(*case), case=name) for name, case in cases.items()])
+        return check(loss, grad, *cases, argnums=argnums)
+    return survey(loss, grad, cases, argnums=argnums)
 
 
 def as_cases(name: str, given: Any) -> tuple | dict[str, tuple]:
@@ -181,7 +184,9 @@ def as_cases(name: str, given: Any) -> tuple | dict[str, tuple]:
     require(
         isinstance(given, list | dict) and len(given) > 0, name, f"a {type(given).__name__} {given!r:.60}", expected
     )
-    cases = given if isinstance(given, dict) else {f"case {i}": case for i, case in enumerate(given)}
+    cases = (
+        given if isinstance(given, dict) else {getattr(case, "name", f"case {i}"): case for i, case in enumerate(given)}
+    )
     for key, case in cases.items():
         require(isinstance(case, tuple), f"{name}[{key!r}]", f"a {type(case).__name__}", "a tuple of arguments")
     return {str(key): case for key, case in cases.items()}

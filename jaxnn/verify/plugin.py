@@ -7,9 +7,12 @@ A wrong gradient fails the test with the verdict as its message. At a kink, or w
 seen, the test passes and the summary at the end says so.
 """
 
+import sys
 from collections import Counter
 
 import pytest
+
+__tracebackhide__ = True  # by pytest: a traceback leads from the test straight to the functions under test
 
 
 class GradCheck:
@@ -22,25 +25,21 @@ class GradCheck:
         self._notes = notes
 
     def __call__(self, loss, grad, *args, argnums=0):
-        __tracebackhide__ = True
         from jaxnn.verify import check
 
         return self._judged(check(loss, grad, *args, argnums=argnums))
 
     def rule(self, f, f_fwd, f_bwd, *args):
-        __tracebackhide__ = True
         from jaxnn.verify import check_rule
 
         return self._judged(check_rule(f, f_fwd, f_bwd, *args))
 
-    def survey(self, loss, grad, cases):
-        __tracebackhide__ = True
+    def survey(self, loss, grad, cases, *, argnums=0):
         from jaxnn.verify import survey
 
-        return self._judged(survey(loss, grad, cases))
+        return self._judged(survey(loss, grad, cases, argnums=argnums))
 
     def _judged(self, verdict):
-        __tracebackhide__ = True
         self._notes.append(("gradcheck", summary(verdict)))
         if not verdict:
             pytest.fail(str(verdict))
@@ -55,6 +54,11 @@ def summary(verdict) -> str:
 @pytest.fixture
 def gradcheck(request) -> GradCheck:
     """Check hand-written gradients: `gradcheck(loss, grad, *args)`, `.rule(f, f_fwd, f_bwd, *args)`, `.survey(...)`."""
+    import jaxnn.verify
+
+    for name, module in list(sys.modules.items()):
+        if name == "jaxnn.errors" or name.startswith(f"{jaxnn.verify.__name__}."):
+            vars(module)["__tracebackhide__"] = True
     return GradCheck(request.node.user_properties)  # which travel with the test's report, between processes too
 
 
@@ -69,9 +73,11 @@ def pytest_terminal_summary(terminalreporter):
     checked = [(nodeid, text) for nodeid, texts in notes.items() for text in texts]
     if not checked:
         return
-    kinds = Counter(text.split(":")[0].split()[0] for _, text in checked)
+    from jaxnn.verify.verdict import SEVERITY
+
+    counts = Counter(text.split(":")[0].split()[0] for _, text in checked)
+    found = ", ".join(f"{counts[kind]} {kind}" for kind in SEVERITY if counts[kind])
     terminalreporter.section("gradients")
-    found = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
     terminalreporter.line(f"{len(checked)} checked by gradcheck: {found}")
     for nodeid, text in checked:
         if text.startswith(("KINK", "NOISE")):

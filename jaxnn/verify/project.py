@@ -17,7 +17,7 @@ from jaxnn.errors import require
 from jaxnn.networks import blocks, cnn, hidden_layer, linear, mlp
 from jaxnn.ops import convolution
 from jaxnn.references import near
-from jaxnn.verify import check, check_rule
+from jaxnn.verify import check, check_rule, grid, survey
 from jaxnn.verify.verdict import Verdict
 
 Shape = tuple[int, ...]
@@ -70,6 +70,8 @@ def rules() -> Iterator[Check]:
         yield rule("max_pool", at, lambda shape=shape: normal(shape), size=size)
         yield rule("max_pool", f"{at}, ties", lambda shape=shape: rounded(shape), size=size)
     yield rule("max_pool", "all equal", lambda: (jnp.ones((1, 4, 4, 2)),))
+    yield rule("flatten", "2 x 3 x 2 x 4", lambda: normal((2, 3, 2, 4)))
+    yield rule("flatten", "one example", lambda: normal((1, 3)))
     for name in ("sum_squared_error", "bernoulli", "softmax_cross_entropy"):
         yield rule(name, "4 x 3", lambda: normal((4, 3), (4, 3)))
         yield rule(name, "1 x 1", lambda: normal((1, 1), (1, 1)))
@@ -94,79 +96,118 @@ CONVOLUTIONS: dict[str, tuple[Shape, Shape, dict]] = {
 def rule(name: str, at: str, args: Callable[[], tuple], **options: Any) -> Check:
     """Return the check of a rule of `ops` or `losses`, with its options."""
     module = losses if hasattr(losses, f"{name}_bwd") else ops
-    triple = [partial(getattr(module, name + part), **options) for part in ("", "_fwd", "_bwd")]
-    return Check(name, at, lambda: check_rule(*triple, *args()))
+    f, f_fwd, f_bwd = (partial(getattr(module, name + part), **options) for part in ("", "_fwd", "_bwd"))
+    return Check(name, at, lambda: check_rule(f, f_fwd, f_bwd, *args()))
 
 
 def convolution_through_lax(x: Shape, w: Shape, stride=1, padding="valid", dilation=1) -> Verdict:
     """Check the formulation that the CPU does not take."""
     geometry = convolution._geometry(x, w, stride, padding, dilation)
-    f, f_bwd = partial(convolution._by_lax, geometry), partial(convolution._by_lax_bwd, geometry)
-    return check_rule(f, lambda x, w: (f(x, w), (x, w)), lambda residuals, g: f_bwd(*residuals, g), *normal(x, w))
+    f = partial(convolution._by_lax, geometry)
+
+    def f_bwd(residuals, g):
+        x, w = residuals
+        return convolution._by_lax_bwd(geometry, x, w, g)
+
+    return check_rule(f, lambda x, w: (f(x, w), (x, w)), f_bwd, *normal(x, w))
 
 
 def networks() -> Iterator[Check]:
-    """Give the gradients of `jaxnn.networks`, with respect to the parameters."""
-    for sizes, n in (((3, 2), 5), ((1, 1), 1)):
-        yield network(linear, examples, sizes, n)
-    yield network(linear, in_float32, (3, 2), 5)
+    """Give the gradients of `jaxnn.networks`, with respect to the parameters, one each also over a grid of shapes."""
+    yield network(linear, (3, 2), 5)
+    yield network(linear, (3, 2), 5, in_float32)
+    yield over_grid(linear, (3, 2), 5)
     for name in ("value_and_grad", "half_squared_error_and_grad", "backward"):
-        for sizes, n in (((2, 4, 1), 33), ((3, 2, 3), 7), ((17, 3, 2), 1)):
-            yield network(hidden_layer, examples, sizes, n, name)
-        yield network(hidden_layer, saturated, (2, 4, 1), 33, name)
-        yield network(hidden_layer, in_float32, (2, 4, 1), 33, name)
-    for sizes, n in (((5, 4, 3), 6), ((4, (), 3), 5), ((5, (4, 3, 6), 2), 3), ((1, 1, 1), 1)):
-        yield network(mlp, examples, sizes, n)
+        yield network(hidden_layer, (2, 4, 1), 33, name=name)
+        yield network(hidden_layer, (3, 2, 4), 7, saturated, name=name)
+    yield network(hidden_layer, (2, 4, 1), 33, in_float32)
+    yield over_grid(hidden_layer, (3, 2, 4), 7)
+    yield network(mlp, (4, (), 3), 5)
     for activation in mlp.ACTIVATIONS:
-        yield network(mlp, examples, (4, (3, 5), 3), 5, activation=activation)
-    for arrange in (soft, at_kinks, saturated, in_float32):
-        yield network(mlp, arrange, (5, (4, 6), 3), 6)
-    yield network(mlp, with_key, (4, (9, 7), 3), 5, rate=0.5)
-    for sizes, n in ((((6, 4, 1), (3, 2), 5, 3), 9), (((5, 7, 2), (2, 3), 4, 3), 3)):
-        yield network(cnn, examples, sizes, n)
-        for module in (cnn, blocks):
-            yield Check(f"{title(module)}.features_bwd", sized(sizes, n), partial(features, module, sizes, n))
-    for arrange in (soft, at_kinks, saturated, in_float32):
-        yield network(cnn, arrange, ((6, 4, 1), (3, 2), 5, 3), 9)
-    yield network(cnn, with_key, ((5, 7, 2), (2, 3), 4, 3), 3, rate=0.5)
+        yield network(mlp, (4, (3, 5), 3), 5, activation=activation)
+    yield network(mlp, (5, (4, 6), 3), 7, in_float32)
+    yield network(mlp, (4, (9, 7), 3), 5, with_key, rate=0.5)
+    yield over_grid(mlp, (5, (4, 6), 3), 7)
+    yield Check("mlp.backward", "5, (4, 6), 3; 7 examples", mlp_as_rule)
+    yield network(cnn, ((6, 4, 1), (3, 2), 5, 3), 9)
+    yield network(cnn, ((6, 4, 1), (3, 2), 5, 3), 9, at_kinks)
+    yield network(cnn, ((6, 4, 1), (3, 2), 5, 3), 9, in_float32)
+    yield network(cnn, ((5, 7, 2), (2, 3), 4, 3), 3, with_key, rate=0.5)
+    yield network(cnn, ((9, 8, 2), (2, 3), 4, 3), 3, stride=(2, 1), dilation=2)
+    yield over_grid(cnn, ((6, 4, 1), (3, 2), 5, 3), 4, CNN_DIMENSIONS, CNN_CASES)
+    for module in (cnn, blocks):
+        yield Check(f"{title(module)}.features_bwd", "6 x 4 x 1; 9 examples", partial(features_as_rule, module))
+
+
+CNN_DIMENSIONS = (
+    {"W1": "3 3 c f", "b1": "f", "W2": "2 2 f k", "b2": "k", "W3": "h*w*k m", "b3": "m", "W4": "m q", "b4": "q"},
+    "n 2*h 2*w c",
+    "n q",
+)
+CNN_CASES = ("n = 1", "every dimension 1", "all dimensions unequal", "all data tied", "labels that do not sum to 1")
 
 
 def network(
     module: ModuleType,
-    arrange: Callable[..., tuple],
     sizes: tuple,
     n: int,
+    arrange: Callable[..., tuple] | None = None,
     name: str = "value_and_grad",
     **options: Any,
 ) -> Check:
-    """Return the check of a network's gradient of these `init` sizes, at `n` examples that `arrange` makes."""
-    words = [sized(sizes, n), arrange.__name__.replace("_", " "), *(f"{k} {v}" for k, v in options.items())]
+    """Return the check of a network's gradient, `init` of these sizes, at `n` examples, which `arrange` changes."""
     loss = module.half_squared_error if name.startswith("half") else module.loss
     grad = backward_of_forward if name == "backward" else getattr(module, name)
     bound = partial(loss, **options), partial(grad, **options)
-    what = f"{title(module)}.{name}"
-    return Check(
-        what, ", ".join(w for w in words if w != "examples"), lambda: check(*bound, *arrange(module, sizes, n))
-    )
+    words = [sized(sizes, n), *(f"{key} {value}" for key, value in options.items())]
+    words += [arrange.__name__.replace("_", " ")] if arrange else []
+
+    def verdict():
+        args = examples(module, sizes, n, options.get("stride", 1))
+        return check(*bound, *(arrange(*args) if arrange else args))
+
+    return Check(f"{title(module)}.{name}", ", ".join(words), verdict)
+
+
+def over_grid(module: ModuleType, sizes: tuple, n: int, dims: Any = None, names: Sequence[str] = ("",)) -> Check:
+    """Return the survey of a network's gradient at the shapes and values, of these names, that `grid` makes."""
+
+    def verdict():
+        params, x, y = examples(module, sizes, n)
+        y = y if module in (linear, hidden_layer) else jnp.eye(sizes[-1])[y]
+        cases = grid((params, x, y), dims)
+        return survey(module.loss, module.value_and_grad, [c for c in cases if c.name.startswith(tuple(names))])
+
+    return Check(f"{title(module)}.value_and_grad", f"a grid around {sized(sizes, n)}", verdict)
 
 
 def backward_of_forward(params, x, y):
     return hidden_layer.backward(params, x, y, hidden_layer.forward(params, x))
 
 
-def features(module: ModuleType, sizes: tuple, n: int) -> Verdict:
-    """Check the features of the CNN as a rule of the parameters, in the plain or in the blocked form."""
-    params, x, _ = examples(cnn, sizes, n)
-    dense_layers = {"W3", "b3", "W4", "b4"}
-    kernels = {name: array for name, array in params.items() if name not in dense_layers}
+def mlp_as_rule() -> Verdict:
+    """Check the dense layers as a rule of the inputs and the parameters."""
+    params, x, _ = examples(mlp, (5, (4, 6), 3), 7)
+
+    def f_fwd(x, params):
+        return mlp.forward(params, x)
+
+    return check_rule(lambda x, params: f_fwd(x, params)[0], f_fwd, mlp.backward, x, params)
+
+
+def features_as_rule(module: ModuleType) -> Verdict:
+    """Check the features of the CNN as a rule of the kernels, in the plain or in the blocked form."""
+    params, x, _ = examples(cnn, ((6, 4, 1), (3, 2), 5, 3), 9)
+    kernels = {name: params[name] for name in ("W1", "b1", "W2", "b2")}
     f_fwd = partial(module.features_fwd, x=x)
     return check_rule(lambda p: f_fwd(p)[0], f_fwd, lambda residuals, g: (module.features_bwd(residuals, g),), kernels)
 
 
-def examples(module: ModuleType, sizes: tuple, n: int) -> tuple:
+def examples(module: ModuleType, sizes: tuple, n: int, stride: Any = 1) -> tuple:
     """Return parameters, inputs and targets of normal random numbers; no bias is 0."""
     rng = np.random.default_rng(n)
-    start = module.init(jax.random.key(n), *sizes, dtype=float)
+    options = {"stride": stride} if module is cnn else {}
+    start = module.init(jax.random.key(n), *sizes, dtype=float, **options)
     params = jax.tree.map(lambda p: jnp.asarray(p + 0.3 * rng.normal(size=p.shape)), start)
     shape, classes = (sizes[0] if module is cnn else sizes[:1]), sizes[-1]
     x = jnp.asarray(rng.normal(size=(n, *shape)))
@@ -175,32 +216,24 @@ def examples(module: ModuleType, sizes: tuple, n: int) -> tuple:
     return params, x, jnp.asarray(rng.integers(0, classes, n))
 
 
-def with_key(module: ModuleType, sizes: tuple, n: int) -> tuple:
-    """Return examples and a key, with which nodes drop out."""
-    return *examples(module, sizes, n), jax.random.key(n)
+def with_key(params, x, y) -> tuple:
+    """Return the examples and a key, with which nodes drop out."""
+    return params, x, y, jax.random.key(1)
 
 
-def soft(module: ModuleType, sizes: tuple, n: int) -> tuple:
-    """Return examples whose targets are weights that do not sum to 1."""
-    params, x, _ = examples(module, sizes, n)
-    return params, x, normal((n, sizes[-1]))[0] ** 2
-
-
-def at_kinks(module: ModuleType, sizes: tuple, n: int) -> tuple:
-    """Return examples whose first layer is 0 everywhere: relu at its kink, all windows of the pool tied."""
-    params, x, y = examples(module, sizes, n)
+def at_kinks(params, x, y) -> tuple:
+    """Return the first layer 0 everywhere: relu at its kink, all windows of the pool tied."""
     return {**params, "b1": jnp.zeros_like(params["b1"])}, jnp.zeros_like(x), y
 
 
-def saturated(module: ModuleType, sizes: tuple, n: int) -> tuple:
-    """Return examples with parameters a hundred times as large."""
-    params, x, y = examples(module, sizes, n)
+def saturated(params, x, y) -> tuple:
+    """Return parameters a hundred times as large."""
     return {name: 100 * array for name, array in params.items()}, x, y
 
 
-def in_float32(module: ModuleType, sizes: tuple, n: int) -> tuple:
-    """Return examples in single precision."""
-    return float32(examples(module, sizes, n))
+def in_float32(params, x, y) -> tuple:
+    """Return the examples in single precision."""
+    return float32((params, x, y))
 
 
 def title(module: ModuleType) -> str:

@@ -100,10 +100,10 @@ def colour(verdict: Verdict) -> str:
 
 
 def difference(verdict: Verdict) -> float | None:
-    """Return how far the gradient is off at its worst entry, None where nothing was measured."""
+    """Return how far the gradient is off at its worst entry, None where that was not measured."""
     if not (math.isnan(verdict.expected) or math.isnan(verdict.actual)):
         return abs(verdict.actual - verdict.expected)
-    return max((report.difference for report in verdict.witnesses if report.agrees is not None), default=None)
+    return next((report.difference for report in verdict.witnesses if report.agrees is not None), None)
 
 
 def number(value: float | None) -> str:
