@@ -125,38 +125,59 @@ def of_features(module) -> Problem:
     return Problem(loss, grad)
 
 
+COLUMNS = {"W": "k d", "b": "k 1"}, "d m", "k m"
+HIDDEN_COLUMNS = {"W1": "h d", "b1": "h 1", "W2": "k h", "b2": "k 1"}, "d m", "k m"
+KERNELS = {"K1": "3 3 c f", "k1": "f", "K2": "2 2 f g", "k2": "g", "V": "h*w*g k", "c": "k"}
+IMAGES_TWICE_POOLED = KERNELS, "n 4*h 4*w c", "n k"
+POOLED = ("n 2*h 2*w c",)
+DENSE = {"W1": "d h", "b1": "h", "W2": "h k", "b2": "k"}, "n d", "n k"
+FEATURES = {"W1": "3 3 c f", "b1": "f", "W2": "2 2 f g", "b2": "g"}
+
 TARGETS = {
-    "linear": Target("benchmarks.mutants.models.linear", of_model, linear.cases),
-    "sigmoid": Target("benchmarks.mutants.models.sigmoid", of_model, sigmoid.cases),
-    "dropout": Target("benchmarks.mutants.models.dropout", of_model, dropout.cases),
-    "convolution": Target("benchmarks.mutants.models.convolution", of_model, convolution.cases),
-    "rule": Target("benchmarks.mutants.models.rule", of_rule("f"), rule.cases),
-    "normalized": Target("benchmarks.mutants.models.normalized", of_model, normalized.cases),
-    "linear_x32": Target("benchmarks.mutants.models.linear", of_model, linear.cases, x64=False),
-    "sigmoid_rule": Target("jaxnn.ops.activations", of_rule("sigmoid"), points.activation),
-    "tanh_rule": Target("jaxnn.ops.activations", of_rule("tanh"), points.activation),
-    "relu_rule": Target("jaxnn.ops.activations", of_rule("relu"), points.activation),
-    "softplus_rule": Target("jaxnn.ops.activations", of_rule("softplus"), points.activation),
-    "heaviside_rule": Target("jaxnn.ops.activations", of_rule("heaviside"), points.activation),
-    "dense_rule": Target("jaxnn.ops.dense", of_rule("dense"), points.dense),
-    "flatten_rule": Target("jaxnn.ops.dense", of_rule("flatten"), points.pooling),
-    "dropout_rule": Target("jaxnn.ops.dense", of_dropout, points.activation),
-    "conv_rule": Target("jaxnn.ops.convolution", of_rule("conv2d", padding="same"), points.convolution),
-    "conv_strided": Target("jaxnn.ops.convolution", of_rule("conv2d", **STRIDED), points.convolution),
-    "conv_lax": Target("jaxnn.ops.convolution", of_lax_convolution, points.convolution_without_bias),
-    "pool_rule": Target("jaxnn.ops.pooling", of_rule("max_pool"), points.pooling),
-    "squared_error": Target("jaxnn.losses", of_rule("sum_squared_error"), points.outputs),
-    "bernoulli": Target("jaxnn.losses", of_rule("bernoulli"), points.outputs),
-    "softmax": Target("jaxnn.losses", of_rule("softmax_cross_entropy"), points.outputs),
-    "linear_net": Target("jaxnn.networks.linear", of_network, points.linear),
-    "hidden": Target("jaxnn.networks.hidden_layer", of_network, points.hidden),
-    "hidden_lecture": Target("jaxnn.networks.hidden_layer", of_lecture, points.hidden),
-    "hidden_squared": Target("jaxnn.networks.hidden_layer", of_squared, points.hidden),
-    "mlp": Target("jaxnn.networks.mlp", of_network, points.mlp),
-    "mlp_dropout": Target("jaxnn.networks.mlp", with_dropout, points.mlp),
-    "cnn": Target("jaxnn.networks.cnn", of_features, points.features),
-    "cnn_net": Target("jaxnn.networks.cnn", of_network, points.cnn),
-    "blocks": Target("jaxnn.networks.blocks", of_features, points.features),
+    "linear": Target("benchmarks.mutants.models.linear", of_model, linear.cases, COLUMNS),
+    "sigmoid": Target("benchmarks.mutants.models.sigmoid", of_model, sigmoid.cases, HIDDEN_COLUMNS),
+    "dropout": Target("benchmarks.mutants.models.dropout", of_model, dropout.cases, (*HIDDEN_COLUMNS, "h m")),
+    "convolution": Target("benchmarks.mutants.models.convolution", of_model, convolution.cases, IMAGES_TWICE_POOLED),
+    "rule": Target("benchmarks.mutants.models.rule", of_rule("f"), rule.cases, ("d", "d", "n d")),
+    "normalized": Target(
+        "benchmarks.mutants.models.normalized", of_model, normalized.cases, ({"W": "h d", "v": "k h"}, "d m", "k m")
+    ),
+    "linear_x32": Target("benchmarks.mutants.models.linear", of_model, linear.cases, COLUMNS, x64=False),
+    "sigmoid_rule": Target("jaxnn.ops.activations", of_rule("sigmoid"), points.activation, ("n d",)),
+    "tanh_rule": Target("jaxnn.ops.activations", of_rule("tanh"), points.activation, ("n d",)),
+    "relu_rule": Target("jaxnn.ops.activations", of_rule("relu"), points.activation, ("n d",)),
+    "softplus_rule": Target("jaxnn.ops.activations", of_rule("softplus"), points.activation, ("n d",)),
+    "heaviside_rule": Target("jaxnn.ops.activations", of_rule("heaviside"), points.activation, ("n d",)),
+    "dense_rule": Target("jaxnn.ops.dense", of_rule("dense"), points.dense, ("n d", "d k", "k")),
+    "flatten_rule": Target("jaxnn.ops.dense", of_rule("flatten"), points.pooling, POOLED),
+    "dropout_rule": Target("jaxnn.ops.dense", of_dropout, points.activation, ("n d",)),
+    "conv_rule": Target(
+        "jaxnn.ops.convolution", of_rule("conv2d", padding="same"), points.convolution, ("n h w c", "2 2 c k", "k")
+    ),
+    "conv_strided": Target(
+        "jaxnn.ops.convolution", of_rule("conv2d", **STRIDED), points.convolution, ("n h w c", "2 2 c k", "k")
+    ),
+    "conv_lax": Target(
+        "jaxnn.ops.convolution", of_lax_convolution, points.convolution_without_bias, ("n h w c", "2 2 c k")
+    ),
+    "pool_rule": Target("jaxnn.ops.pooling", of_rule("max_pool"), points.pooling, POOLED),
+    "squared_error": Target("jaxnn.losses", of_rule("sum_squared_error"), points.outputs, ("n k", "n k")),
+    "bernoulli": Target("jaxnn.losses", of_rule("bernoulli"), points.outputs, ("n k", "n k")),
+    "softmax": Target("jaxnn.losses", of_rule("softmax_cross_entropy"), points.outputs, ("n k", "n k")),
+    "linear_net": Target("jaxnn.networks.linear", of_network, points.linear, ({"W1": "d k", "b1": "k"}, "n d", "n k")),
+    "hidden": Target("jaxnn.networks.hidden_layer", of_network, points.hidden, DENSE),
+    "hidden_lecture": Target("jaxnn.networks.hidden_layer", of_lecture, points.hidden, DENSE),
+    "hidden_squared": Target("jaxnn.networks.hidden_layer", of_squared, points.hidden, DENSE),
+    "mlp": Target("jaxnn.networks.mlp", of_network, points.mlp, DENSE),
+    "mlp_dropout": Target("jaxnn.networks.mlp", with_dropout, points.mlp, DENSE),
+    "cnn": Target("jaxnn.networks.cnn", of_features, points.features, (FEATURES, "n 2*h 2*w c")),
+    "cnn_net": Target(
+        "jaxnn.networks.cnn",
+        of_network,
+        points.cnn,
+        ({**FEATURES, "W3": "h*w*g p", "b3": "p", "W4": "p k", "b4": "k"}, "n 2*h 2*w c", "n k"),
+    ),
+    "blocks": Target("jaxnn.networks.blocks", of_features, points.features, (FEATURES, "n 2*h 2*w c")),
 }
 
 
