@@ -1,4 +1,4 @@
-"""The command line: `jaxnn info | verify`, or `python -m jaxnn info | verify`."""
+"""The command line: `jaxnn info | verify | explain`, or `python -m jaxnn info | verify | explain`."""
 
 import argparse
 import json
@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from jaxnn.environment import environment
+from jaxnn.trace import command as explain
 from jaxnn.verify import command as verify
 
 
@@ -17,6 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     info.add_argument("--json", action="store_true", help="as JSON")
     info.set_defaults(run=print_info)
     verify.add_to(commands)
+    explain.add_to(commands)
     asked = parser.parse_args(arguments)
     return asked.run(asked)
 

@@ -1,7 +1,7 @@
 """The backward pass over a tape: every adjoint as the sum of what each use of the value contributes to it.
 
-A contribution is the vector-Jacobian product of one operation at one operand, by `jax.vjp` of that operation alone, each
-operand a variable of its own: in `x * x` there are two.
+A contribution is the vector-Jacobian product of one operation at one operand, by `jax.vjp` of that operation alone,
+each operand a variable of its own: in `x * x` there are two.
 """
 
 from collections.abc import Callable, Set
@@ -41,9 +41,7 @@ def backward(tape: Tape, output: int, path: Set[int], folded: Callable[[Step], b
 
     What reaches the result of a `folded` step is passed on to its operand with the label of where it came from.
     """
-    contributions: dict[int, list[Contribution]] = {
-        output: [Contribution(-1, 0, jnp.ones_like(tape.values[output]))]
-    }
+    contributions: dict[int, list[Contribution]] = {output: [Contribution(-1, 0, jnp.ones_like(tape.values[output]))]}
     found = Backward(contributions, {}, {}, {})
 
     def add(slot, contribution):

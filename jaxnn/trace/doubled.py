@@ -1,4 +1,4 @@
-"""A tape run again in float64, whatever it was traced in: calls, branches and loops included, operation by operation."""
+"""A tape run again in float64, whatever it was traced in, operation by operation, the insides of calls and loops too."""
 
 from collections.abc import Callable
 from typing import Any
@@ -38,7 +38,9 @@ def moved(tape: Tape, values: dict[int, Any], output: int, slot: int, shift: Any
 
 
 def _take(step, changed, values):
-    inputs = [_double(a.val) if not isinstance(a, int) else changed[a] if a in changed else values[a] for a in step.inputs]
+    inputs = [
+        _double(a.val) if not isinstance(a, int) else changed[a] if a in changed else values[a] for a in step.inputs
+    ]
     changed |= zip(step.outputs, precise(step)(*inputs), strict=True)
 
 

@@ -1,8 +1,8 @@
 """Which entry of every array to show: those on one path through the function, so that their numbers belong together.
 
-From an entry asked for, or else from the largest adjoint of the argument used first, the path goes forward, each time to
-the entry through which the output feels it most; what else there is on the way is followed back, each time to the entry
-that matters most to the one at hand.
+From an entry asked for, or else from the largest adjoint of the argument used first, the path goes forward, each time
+to the entry through which the output feels it most; what else there is on the way is followed back, each time to the
+entry that matters most to the one at hand.
 """
 
 from typing import Any

@@ -119,11 +119,18 @@ def _pick(tape: Tape, output) -> tuple[Tape, int]:
     """Return the tape with the one number asked for as its only output, and its slot."""
     output = (output,) if isinstance(output, int) else tuple(output)
     leaf, rest = (output[0], output[1:]) if output and len(tape.outputs) > 1 else (0, output)
-    require(len(tape.outputs) == 1 or output, "output", f"{len(tape.outputs)} results of f", "a number: output=0 is the first")
+    require(
+        len(tape.outputs) == 1 or output,
+        "output",
+        f"{len(tape.outputs)} results of f",
+        "a number: output=0 is the first",
+    )
     require(0 <= leaf < len(tape.outputs), "output", leaf, f"the number of one of {len(tape.outputs)} results, from 0")
     atom = tape.outputs[leaf]
     value = tape.read(atom)
-    index = f"the index of one number in the result of shape {np.shape(value)}: output={(0,) * np.ndim(value)} is its first"
+    index = (
+        f"the index of one number in the result of shape {np.shape(value)}: output={(0,) * np.ndim(value)} is its first"
+    )
     ok = len(rest) == np.ndim(value) and all(-n <= i < n for i, n in zip(rest, np.shape(value), strict=False))
     require(ok, "output", rest or f"a result of shape {np.shape(value)}", index)
     require(is_real(value), "output", f"a result of dtype {jnp.asarray(value).dtype}", "a real number to differentiate")

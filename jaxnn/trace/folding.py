@@ -1,4 +1,4 @@
-"""What a table leaves out: casts and reshapes, a value computed twice, and the inside of functions where it grows long."""
+"""What a table leaves out: casts and reshapes, values computed twice, and the inside of functions where it grows long."""
 
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
@@ -128,7 +128,9 @@ def _closed(tape: Tape, members: tuple[Step, ...], level: int) -> Tape:
         return [env[slot] for slot in outputs]
 
     line = members[0].lines[-level - 1]
-    first = members[0]._replace(name="function", title=line.function.split(".")[-1].strip("<>"), params={}, eqn=None, members=members)
+    first = members[0]._replace(
+        name="function", title=line.function.split(".")[-1].strip("<>"), params={}, eqn=None, members=members
+    )
     step = first._replace(
         apply=apply, inputs=inputs, outputs=outputs, lines=first.lines[-level:], traceback=members[-1].traceback
     )

@@ -1,7 +1,7 @@
 """What every operation does and its local derivatives, as formulas: the table of rules that a textbook has.
 
-Operands are called x, y, z, w in their order, the result `out`; a text in quotes is words, with operands in braces. What is not here is written
-as a function of its operands, and its local derivatives are there as numbers only.
+Operands are called x, y, z, w in their order, the result `out`; a text in quotes is words, with operands in braces. What
+is not here is written as a function of its operands, and its local derivatives are there as numbers only.
 """
 
 from typing import Any
@@ -55,7 +55,12 @@ RULES = {
     "round": ("round(x)", "0"),
     "max": ("max(x, y)", TIES.format("x", "larger"), TIES.format("y", "larger")),
     "min": ("min(x, y)", TIES.format("x", "smaller"), TIES.format("y", "smaller")),
-    "clamp": ("clamp(x, y, z)", "'1 where it holds, else 0'", "'1 inside, 1/2 at a bound, else 0'", "'1 where it holds'"),
+    "clamp": (
+        "clamp(x, y, z)",
+        "'1 where it holds, else 0'",
+        "'1 inside, 1/2 at a bound, else 0'",
+        "'1 where it holds'",
+    ),
     "select_n": ("where(x, z, y)", "", "'0 where {x}, else 1'", "'1 where {x}, else 0'"),
     "stop_gradient": ("stop_gradient(x)", "0"),
     "reduce_sum": ("sum(x)", "1"),

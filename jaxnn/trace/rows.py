@@ -17,7 +17,7 @@ LONGEST = 24  # of an operand that is written out in a formula
 
 
 class Passes(NamedTuple):
-    """All that the rows are made from: both passes, the slot that stands for each, names, entries, local derivatives."""
+    """What rows are made from: both passes, the slot that stands for each, names, entries and local derivatives."""
 
     tape: Tape
     backward: Backward
@@ -45,7 +45,7 @@ def row(passes: Passes, slot: int, number: int | None) -> Row:
 def _formulas(passes, slot, step, number) -> tuple[Formula, tuple[Slope, ...]]:
     tape = passes.tape
     texts = [written(passes, atom) for atom in step.inputs]
-    operands = dict(zip(OPERANDS, texts, strict=False)) 
+    operands = dict(zip(OPERANDS, texts, strict=False))
     operands |= {"out": passes.names[slot], "call": step.title}
     result, derivatives = rule(step.name, step.params, len(texts))
     slopes = []

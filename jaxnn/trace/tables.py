@@ -1,5 +1,6 @@
 """The tables of an explanation, cell by cell: what the text, the page and the LaTeX all show."""
 
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -58,7 +59,8 @@ def forward(e: Explanation) -> Table:
     arrays = any(np.ndim(row.value) for row in rows)
     head = ("operation", *(("shape", "range", "norm") if arrays else ()), "value", "local derivatives")
     cells = [
-        (_operation(row), *(_sizes(row.value) if arrays else ()), _entry(row, row.value), _slopes(row)) for row in rows
+        ((operation(row),), *(_sizes(row.value) if arrays else ()), (entry_text(row, row.value),), _slopes(row))
+        for row in rows
     ]
     return Table("Forward: values", head, tuple(cells), _marks(rows, e.first_bad_value))
 
@@ -75,7 +77,7 @@ def backward(e: Explanation) -> Table:
             (derivative(e.output, row.name),),
             *_sum(e.output, row),
             *(_sizes(row.adjoint)[1:] if arrays else ()),
-            _entry(row, row.adjoint),
+            (entry_text(row, row.adjoint),),
             *((_check(row),) if checks else ()),
         )
         for row in rows
@@ -99,8 +101,8 @@ def loop_tables(e: Explanation, loop: str) -> list[Table]:
         cells = []
         for made in body.values():
             last = list(made.values())[-1]
-            label = _operation(last) if part == "value" else (derivative(e.output, last.name),)
-            numbers = [_entry(made[r], getattr(made[r], part)) if r in made else (words(""),) for r in rounds]
+            label = (operation(last),) if part == "value" else (derivative(e.output, last.name),)
+            numbers = [(entry_text(made[r], getattr(made[r], part)),) if r in made else (words(""),) for r in rounds]
             if part == "value" or any(row.adjoint is not None for row in made.values()):
                 cells.append((_stripped(label), *numbers))
         head = ("in round", *rounds)
@@ -109,15 +111,15 @@ def loop_tables(e: Explanation, loop: str) -> list[Table]:
 
 
 def _stripped(cell: Cell) -> Cell:
-    import re
-
     return tuple(Formula(*(re.sub(r"\[\d+\]", "", form) for form in line)) for line in cell)
 
 
 def _of_rows(title: str, rows: tuple[Row, ...]) -> Table:
     arrays = any(np.ndim(row.value) for row in rows)
     head = ("operation", *(("shape", "range", "norm") if arrays else ()), "value")
-    cells = tuple((_operation(row), *(_sizes(row.value) if arrays else ()), _entry(row, row.value)) for row in rows)
+    cells = tuple(
+        ((operation(row),), *(_sizes(row.value) if arrays else ()), (entry_text(row, row.value),)) for row in rows
+    )
     return Table(title, head, cells, ("",) * len(cells))
 
 
@@ -125,18 +127,19 @@ def _marks(rows, bad):
     return tuple("bad" if row.name == bad else "" for row in rows)
 
 
-def _operation(row: Row) -> Cell:
+def operation(row: Row) -> Formula:
+    """Return what a row is: "c = a + b"; of an argument, its name."""
     if row.formula is None:
-        return (Formula(row.name, symbol(row.name), row.name),)
+        return Formula(row.name, symbol(row.name), row.name)
     f = row.formula
-    return (Formula(f"{row.name} = {f.text}", f"{symbol(row.name)} = {f.latex}", f"{row.name} = {f.pretty}"),)
+    return Formula(f"{row.name} = {f.text}", f"{symbol(row.name)} = {f.latex}", f"{row.name} = {f.pretty}")
 
 
 def _sizes(value: np.ndarray) -> tuple[Cell, Cell, Cell]:
     """Return the shape, range and norm of an array; of a number, nothing."""
     if not np.ndim(value):
         return ((words(""),),) * 3
-    shape = (words(" x ".join(map(str, np.shape(value)))),)
+    shape = (words(shape_text(value)),)
     if not np.size(value):
         return shape, (words(""),), (words(""),)
     v = np.asarray(value, float)
@@ -144,15 +147,21 @@ def _sizes(value: np.ndarray) -> tuple[Cell, Cell, Cell]:
     return shape, (words(f"{low} .. {high}"),), (words(f"{np.linalg.norm(v.ravel()):.4g}"),)
 
 
-def _entry(row: Row, value) -> Cell:
+def shape_text(value: np.ndarray) -> str:
+    """Return the shape of an array: "3 x 4"."""
+    return " x ".join(map(str, np.shape(value)))
+
+
+def entry_text(row: Row, value: np.ndarray | None) -> Formula:
+    """Return a number, or the entry shown of an array with its index; `value` is the row's value or adjoint."""
     if value is None:
-        return (words(""),)
+        return words("")
     if not np.ndim(value):
-        return (_scalar(value[()]),)
+        return _scalar(value[()])
     if not np.size(value):
-        return (words("empty"),)
+        return words("empty")
     shown, index = _scalar(value[row.entry]), f"[{','.join(map(str, row.entry))}]"
-    return (Formula(f"{index} {shown.text}", f"\\text{{{index}}}\\; {shown.latex}", f"{index} {shown.pretty}"),)
+    return Formula(f"{index} {shown.text}", f"\\text{{{index}}}\\; {shown.latex}", f"{index} {shown.pretty}")
 
 
 def _scalar(value) -> Formula:
@@ -203,7 +212,9 @@ def _numbers(output, row, term: Term) -> Formula:
     above, local = (number(f) for f in term.factors)
     if term.child == output:
         return local
-    return Formula(f"{above.text} * {local.text}", rf"{above.latex} \times {local.latex}", f"{above.pretty} × {local.pretty}")
+    return Formula(
+        f"{above.text} * {local.text}", rf"{above.latex} \times {local.latex}", f"{above.pretty} × {local.pretty}"
+    )
 
 
 def _join(sign: str, parts: list[Formula]) -> Formula:
