@@ -98,6 +98,7 @@ def shuffled(gap: Gap) -> str:
     if gap.wrong.sum() < 3:
         return ""
     a, e = np.sort(gap.actual, axis=None), np.sort(gap.expected, axis=None)
-    if not np.all(np.abs(a - e) <= 2 * np.max(gap.tolerance)) or np.unique(e).size < 0.2 * e.size:
+    error = np.max(gap.tolerance)
+    if not np.all(np.abs(a - e) <= 2 * error) or np.median(np.diff(np.unique(e))) < 20 * error:
         return ""
     return "the right numbers in the wrong places: permuted, as by a reshape or a transpose of the wrong axes"

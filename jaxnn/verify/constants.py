@@ -113,7 +113,9 @@ def remedy(constant: Constant) -> str:
 def nearly(gap: Gap) -> str:
     """Return what is said of an array that is the true one times a number near 1."""
     found = ratio(gap)
-    if found is None or abs(found[0] - 1) >= 0.05 or gap.wrong.sum() < 2:
+    if found is None or abs(found[0] - 1) >= 0.05:
+        return ""
+    if (gap.wrong.sum() - 1) * np.log10(abs(found[0] - 1) / found[1]) < 3:
         return ""
     side = "large" if found[0] > 1 else "small"
     return f"too {side} by {abs(found[0] - 1) * 100:.3g} % in every entry: a constant factor {found[0]:.9g}"

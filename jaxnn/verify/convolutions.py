@@ -9,6 +9,7 @@ from itertools import product
 import numpy as np
 
 from jaxnn.verify.gap import EPS, Gap, close
+from jaxnn.verify.patterns import axes
 from jaxnn.verify.relations import Pool
 
 LARGEST = 10**8  # multiplications per array that is tried
@@ -20,7 +21,7 @@ def convolution(gap: Gap, others: Pool) -> str:
     """Return how the cotangent of a convolution's images or of its kernel was formed wrongly."""
     if gap.actual.ndim != 4 or gap.digits < 5:
         return ""
-    images = {name: x for name, x in others.items() if x.ndim == 4 and x.shape != gap.actual.shape or x.ndim == 4}
+    images = {name: x for name, x in others.items() if x.ndim == 4}
     for (p, x), (q, g) in product(images.items(), images.items()):
         for of in (to_images, to_kernel):
             if p != q and (say := changed(gap, of, (p, x), (q, g), images)):
@@ -60,7 +61,7 @@ def changed(gap: Gap, of, p: tuple[str, np.ndarray], q: tuple[str, np.ndarray], 
     pictures = shape if of is to_images else x.shape
     fit = kernel[2] == pictures[3] and kernel[3] == g.shape[3] and len(g) == pictures[0]
     out = [(g.shape[i], pictures[i], kernel[i - 1]) for i in (1, 2)]
-    if not fit or any(o not in (n, n - k + 1) for o, n, k in out) or g.size * x[0, 0].size * kernel[0] > LARGEST:
+    if not fit or any(o not in (n, n - k + 1) for o, n, k in out) or g.size * np.prod(kernel[:3]) > LARGEST:
         return ""
     lo = tuple((k - 1) // 2 if o == n else 0 for o, n, k in out)
     noise = 8 * EPS * of(np.abs(x), np.abs(g), lo, shape)
@@ -75,12 +76,11 @@ def changed(gap: Gap, of, p: tuple[str, np.ndarray], q: tuple[str, np.ndarray], 
 def changes(of, p: tuple[str, np.ndarray], q: tuple[str, np.ndarray], lo, images: Pool) -> Iterator[Change]:
     (name, x), (other, g) = p, q
     which = f"the kernel {name}" if of is to_images else name
-    for axes, say in (((0, 1), "axes 0 and 1"), ((0,), "axis 0"), ((1,), "axis 1")):
-        axes = axes if of is to_images else tuple(axis + 1 for axis in axes)
-        say = say if of is to_images else say.translate({48: "1", 49: "2"})
-        yield f"{which} is flipped along {say} (turned once too often, or not)", np.flip(x, axes), g, lo
-    for axes in ((1, 2), (1,), (2,), (0,)):
-        yield f"{other} is flipped along axis {' and '.join(map(str, axes))}", x, np.flip(g, axes), lo
+    for chosen in ((0, 1), (0,), (1,)) if of is to_images else ((1, 2), (1,), (2,)):
+        say = f"{which} is flipped along {axes(chosen)} (turned once too often, or not)"
+        yield say, np.flip(x, chosen), g, lo
+    for chosen in ((1, 2), (1,), (2,), (0,)):
+        yield f"{other} is flipped along {axes(chosen)}", x, np.flip(g, chosen), lo
     if of is to_images:
         if x.shape[0] == x.shape[1]:
             yield f"{which} is transposed (axes 0 and 1 swapped)", x.transpose(1, 0, 2, 3), g, lo
@@ -94,7 +94,7 @@ def changes(of, p: tuple[str, np.ndarray], q: tuple[str, np.ndarray], lo, images
         yield f"the absolute value of {name} in place of {name}", np.abs(x), g, lo
         for index, say in ((0, "first"), (-1, "last")):
             yield f"only the {say} sample is used", x[[index]], g[[index]], lo
-            yield f"the {say} sample is missing", *(np.delete(y, index, 0) for y in (x, g)), lo
+            yield f"the {say} sample is missing", np.delete(x, index, 0), np.delete(g, index, 0), lo
         for cut, say in (((1, 1), "row and column"), ((1, 0), "row"), ((0, 1), "column")):
             kept = np.zeros_like(g)
             inner = slice(g.shape[1] - cut[0]), slice(g.shape[2] - cut[1])

@@ -101,11 +101,7 @@ def derivatives(name: str, x: np.ndarray, low: float, high: float) -> list[Facto
             Factor(f"leaky relu'({name}) of slope 0.1", x, lambda x: np.where(x > 0, 1.0, 0.1)),
             Factor(f"leaky relu'({name}) of slope 0.2", x, lambda x: np.where(x > 0, 1.0, 0.2)),
             Factor(f"sigmoid(-{name})", x, lambda x: sigmoid(-x)),
-            Factor(
-                f"elu'({name}) (exp({name}) where negative)",
-                x,
-                lambda x: np.where(x > 0, 1.0, np.exp(np.minimum(x, 0))),
-            ),
+            Factor(f"elu'({name}) (exp({name}) where negative)", x, lambda x: np.exp(np.minimum(x, 0))),
         ]
     elif low >= 0:
         found.append(Factor(f"sigmoid({name}) (1 - sigmoid({name})) (sigmoid')", x, lambda x: sigmoid(x) * sigmoid(-x)))
@@ -119,8 +115,8 @@ def derivatives(name: str, x: np.ndarray, low: float, high: float) -> list[Facto
 def local_factor(gap: Gap, given: Mapping[str, np.ndarray], others: Mapping[str, np.ndarray]) -> str:
     """Return which local factor is missing, doubled or replaced in the actual array."""
     with np.errstate(all="ignore"):
-        factors = [f for f in local(given, others, [gap.actual, gap.expected]) if gap.digits >= 5]
-        if not factors:
+        factors = local(given, others, [gap.actual, gap.expected])
+        if not factors or not gap.tells(len(factors)):
             return ""
         values = np.stack([f.at(gap.at) for f in factors])
         return (
@@ -163,6 +159,8 @@ def chance(n: int, k: int) -> float:
 
 def replaced(gap: Gap, factors: list[Factor], values: np.ndarray) -> str:
     """Return which factor stands in the place of which: actual * right = expected * put there."""
+    if not gap.tells(len(factors) ** 2):
+        return ""
     a, e, t = gap.actual[gap.at], gap.expected[gap.at], gap.tolerance[gap.at]
     left, right = a * values, e * values
     size = np.abs(values) * SLACK * 2 * t + 1e-15 * np.abs(left)
@@ -186,6 +184,8 @@ def of_another(gap: Gap, factors: list[Factor], values: np.ndarray, others: Mapp
     a, e, t = gap.actual[gap.at], gap.expected[gap.at], gap.tolerance[gap.at]
     known = [(name, x) for name, x in others.items() if x.shape == gap.actual.shape]
     known = [(name, x) for name, x in known if not np.array_equal(x, gap.expected)]
+    if not gap.tells(len(known) * len(factors)):
+        return ""
     for (name, x), scaled in product(known, (False, True)):
         products = x[gap.at] * values
         most = np.argmax(np.abs(products), axis=1)

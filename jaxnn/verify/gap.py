@@ -30,13 +30,18 @@ class Gap:
         return self.actual - self.expected
 
     def fits(self, candidate: np.ndarray, error: np.ndarray | float | None = None) -> bool:
-        """Whether `candidate`, known to within `error` (that of the true array, if not given), is the actual array."""
+        """Whether `candidate`, known to within `error` (that of the true array, if not given), is the actual array.
+
+        It is not where the true array would be the actual one as well.
+        """
         error = self.tolerance if error is None else np.broadcast_to(error, self.tolerance.shape)
         if candidate.shape != self.actual.shape:
             return False
-        return close(self.actual[self.at], candidate[self.at], self.tolerance[self.at] + error[self.at]) and close(
-            self.actual, candidate, self.tolerance + error
-        )
+        some = self.tolerance[self.at] + error[self.at]
+        if not close(self.actual[self.at], candidate[self.at], some):
+            return False
+        error = self.tolerance + error
+        return close(self.actual, candidate, error) and not close(self.actual, self.expected, error)
 
     def tells(self, hypotheses: int) -> bool:
         """Whether the difference is plain enough to tell that many hypotheses apart without one fitting by chance."""

@@ -44,6 +44,11 @@ def layouts(x: np.ndarray, error: np.ndarray) -> Iterator[tuple[str, np.ndarray,
             yield say, moved.reshape(x.shape), moved_error.reshape(x.shape)
             moved = x.reshape(moved.shape).transpose(np.argsort(order))
             yield say, moved, error.reshape(moved_error.shape).transpose(np.argsort(order))
+    for pair in zip(range(x.ndim), range(1, x.ndim), strict=False):
+        for shift in ((1, 1), (-1, -1), (1, -1), (-1, 1)):
+            say = f"rolled by {shift[0]} and {shift[1]} along {axes(pair)} (shifted, cyclically)"
+            if min(x.shape[axis] for axis in pair) > 1:
+                yield say, np.roll(x, shift, pair), np.roll(error, shift, pair)
     if x.ndim > 1 and x.size <= 10**6:
         fortran = np.reshape(x, x.shape, order="C").ravel(order="F").reshape(x.shape)
         yield "read column by column where it should be row by row (order)", fortran, np.max(error) + 0 * error
@@ -65,7 +70,7 @@ def reordered(gap: Gap, axis: int) -> str:
     error = np.max(gap.tolerance)
     for source in np.flatnonzero(np.abs(mark_e - mark_a[most]) <= bound)[:8]:
         shift = int(most - source) % n
-        if gap.fits(np.roll(gap.expected, shift, axis), error):
+        if shift and gap.fits(np.roll(gap.expected, shift, axis), error):
             shift = shift if shift <= n // 2 else shift - n
             return f"rolled by {shift} along axis {axis} (shifted, cyclically)"
     order = np.empty(n, int)
@@ -140,9 +145,8 @@ def is_round(number: float, digits: int = 3) -> bool:
 
 def offset(gap: Gap) -> str:
     shift = float(gap.difference.flat[np.argmin(gap.tolerance)])
-    if (gap.wrong.sum() < 3 and not (is_round(shift, 1) and gap.digits > 5)) or not gap.fits(
-        gap.expected + shift, 2 * gap.tolerance
-    ):
+    enough = gap.wrong.sum() >= 3 or (is_round(shift, 1) and gap.digits > 5)
+    if not enough or not gap.fits(gap.expected + shift, 2 * gap.tolerance):
         return ""
     return f"a constant offset of {shift:.4g} in every entry (an absolute error)"
 
@@ -159,7 +163,7 @@ def rounded(gap: Gap) -> str:
 
 
 def computed_in(gap: Gap) -> str:
-    """Return the precision of which the array has the marks: all of its entries, or all of its relative differences."""
+    """Return the precision that every entry has, though the array is not the true one rounded to it."""
     e, d = np.abs(gap.expected), np.abs(gap.difference)
     for name, bits in PRECISIONS:
         unit = 2.0**-bits
@@ -168,17 +172,7 @@ def computed_in(gap: Gap) -> str:
         held = np.array_equal(to_bits(gap.actual, bits), gap.actual)
         if held and (to_bits(gap.expected, bits) != gap.expected).sum() >= 8 and d.max() <= 200 * unit * e.max():
             return f"cast to {name} on the way: every entry has the precision of {name} only"
-        relative = d[e > 0] / (unit * e[e > 0])
-        if 0.5 < relative.max() <= 2 and np.median(relative) > 0.15 and gap.wrong.sum() >= 16 and like_noise(gap):
-            return f"cast to {name} on the way: every entry is right to {name}'s precision (2^-{bits} relative) only"
     return ""
-
-
-def like_noise(gap: Gap) -> bool:
-    """Whether the differences look like rounding: of both signs, and nearly all of another size."""
-    some = gap.difference[gap.wrong]
-    signs = min(int((some > 0).sum()), int((some < 0).sum()))
-    return signs > 0.2 * some.size and np.unique(np.abs(some)).size > 0.5 * some.size
 
 
 def to_bits(x: np.ndarray, bits: int) -> np.ndarray:

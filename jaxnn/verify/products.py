@@ -17,7 +17,7 @@ def product(gap: Gap, others: Pool, operands: Sequence[tuple[np.ndarray, np.ndar
         shape = gap.expected.shape
         flat = {(shape[0], -1), (-1, shape[-1])} if len(shape) > 2 else {(-1, 1), (1, -1)} if shape else set()
         return next((say for new in sorted(flat) if (say := product(reshaped(gap, new), others, operands))), "")
-    if gap.digits < 5:
+    if not gap.tells(len(others) ** 2) or not gap.tells(1000):
         return ""
     rows, columns = (np.union1d(np.unique(i)[:: max(1, np.unique(i).size // 6)], i[:2]) for i in gap.at)
     part = np.ix_(rows, columns)
@@ -69,7 +69,12 @@ def changed_left(
             both = called.endswith(".T") and name.endswith(".T")
             return f"{turned(called)} in place of {turned(name)}" if both else f"{called} in place of {name}"
         rate = proportion(d, small, t)
-        if rate and d.size >= 3 and close(actual - expected, rate * (z @ q), error):
+        if (
+            rate
+            and abs(rate) <= 1
+            and np.count_nonzero(np.abs(d) > SLACK * t) >= 3
+            and close(actual - expected, rate * (z @ q), error)
+        ):
             step = f"{'minus' if rate < 0 else 'plus'} {abs(rate):.6g} {called}"
             return f"{name} {step} in place of {name} (stale, or updated too early)"
     return ""
@@ -88,7 +93,7 @@ def pairs(shape: tuple[int, ...], others: Pool, operands: Sequence[tuple[np.ndar
     right = [(n, x) for n, x in known if x.shape[1] == shape[1]]
     right += [(f"{n}.T", x.T) for n, x in known if x.shape[0] == shape[1]]
     for p in left:
-        yield from ((p, q) for q in right if 1 < p[1].shape[1] == q[1].shape[0])
+        yield from ((p, q) for q in right if p[1].shape[1] == q[1].shape[0])
 
 
 def turned(name: str) -> str:
@@ -133,7 +138,7 @@ def replacements(name: str, x: np.ndarray, others: Pool) -> Iterator[Operand]:
     for other, y in others.items():
         y = y.reshape(-1, y.shape[-1]) if y.ndim >= 2 else y
         for called, z in ((other, y), (f"{other}.T", y.T)):
-            if z.shape == x.shape and called not in (name, turned(name)) and not np.array_equal(z, x):
+            if z.shape == x.shape and called not in (name, turned(name)) and proportion(z, x, 1e-12) is None:
                 yield called, z
 
 
