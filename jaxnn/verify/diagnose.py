@@ -137,9 +137,6 @@ def _first_nonfinite(problem: Problem, verdict: Verdict) -> Verdict:
         if bad.any():
             index = [int(k) for k in np.argwhere(bad)[0]]
             what = "NaN" if np.isnan(step.value[bad]).any() else "infinity"
-            place = (
-                f"{step.line.text}  ({step.line.file.rsplit('/', 1)[-1]}:{step.line.number}, in {step.line.function})"
-            )
             why = f"{step.name}: {what} first appears here, at {index}: an overflow, a division by 0 or a log of 0"
             return replace(verdict, line=_spoken(step.line), cause=why)
     return verdict
