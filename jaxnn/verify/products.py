@@ -69,12 +69,9 @@ def changed_left(
             both = called.endswith(".T") and name.endswith(".T")
             return f"{turned(called)} in place of {turned(name)}" if both else f"{called} in place of {name}"
         rate = proportion(d, small, t)
-        if (
-            rate
-            and abs(rate) <= 1
-            and np.count_nonzero(np.abs(d) > SLACK * t) >= 3
-            and close(actual - expected, rate * (z @ q), error)
-        ):
+        if not rate or abs(rate) > 1 or np.count_nonzero(np.abs(d) > SLACK * t) < 3:
+            continue
+        if close(actual - expected, rate * (z @ q), error):
             step = f"{'minus' if rate < 0 else 'plus'} {abs(rate):.6g} {called}"
             return f"{name} {step} in place of {name} (stale, or updated too early)"
     return ""
