@@ -33,7 +33,7 @@ def cause(
     likely to be too large ({"m": 1000}), `factors` arrays that may be missing or doubled in it ({"sigmoid'(Z1)": ...}),
     `others` the arrays of the correct computation, `operands` pairs of which it may be the product.
     """
-    actual, expected = np.asarray(actual, np.float64), np.asarray(expected, np.float64)
+    actual, expected, tolerance = (np.atleast_1d(np.asarray(x, np.float64)) for x in (actual, expected, tolerance))
     if actual.shape != expected.shape or not actual.size or not np.isfinite(expected).all():
         return ""
     factors, others = finite(factors), finite(others)
@@ -72,7 +72,7 @@ def cause(
 
 def finite(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return those arrays that are finite everywhere, in float64."""
-    known = {name: np.asarray(x, np.float64) for name, x in arrays.items()}
+    known = {name: np.atleast_1d(np.asarray(x, np.float64)) for name, x in arrays.items()}
     return {name: x for name, x in known.items() if x.size and np.isfinite(x).all()}
 
 

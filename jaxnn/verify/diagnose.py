@@ -21,14 +21,22 @@ CUSTOM = ("stop_gradient", "custom_jvp_call", "custom_vjp_call")
 
 
 def explained(trial: Trial, verdict: Verdict, point: Point) -> Verdict:
-    """Return a failed verdict with its `line` and `cause` where they can be found."""
+    """Return a failed verdict with its `line` and `cause` where they can be found; the verdict itself stands anyway."""
+    try:
+        return _explained(trial, verdict, point)
+    except Exception as error:  # whatever watching and taking apart a strange function brings up
+        unknown = f"the cause was not found ({type(error).__name__}: {error})"
+        return replace(verdict, note="; ".join(part for part in (verdict.note, unknown) if part))
+
+
+def _explained(trial: Trial, verdict: Verdict, point: Point) -> Verdict:
     problem = in_float64(trial.exact.whole_loss, trial.exact.whole_grad, point.args, trial.argnums)
     if verdict.kind == "NONFINITE":
         return _first_nonfinite(problem, verdict)
     if _draws_anew(trial):
         why = f"{verdict.leaf}: the gradient is random, it is another one each time that JAX traces it"
         return replace(verdict, kind="RANDOM", cause=why)
-    if verdict.witness == "central differences" and not trial.here.comparison.wrong[0].any():
+    if verdict.witness == "central differences" and not any(wrong.any() for wrong in trial.here.comparison.wrong):
         hidden = _hidden_from_autodiff(trial)
         if hidden:
             return replace(verdict, cause=hidden)
@@ -51,12 +59,7 @@ def _located(trial: Trial, problem: Problem, verdict: Verdict, point: Point) -> 
         rows = zip(arrays, comparison.expected, bars, strict=True)
         return [a.shape == e.shape and bool(np.all(np.abs(a - e) <= t)) for a, e, t in rows]
 
-    culprit, steps = None, []
-    try:
-        found = first_wrong(gradient, problem.whole_grad, problem.args, tape, right, true)
-        culprit, steps = found
-    except Exception:  # whatever watching a strange function brings up, the verdict stands without its line
-        pass
+    culprit, steps = first_wrong(gradient, problem.whole_grad, problem.args, tape, right, true)
     leaf = problem.names.index(verdict.leaf)
     sentence = _why(trial, problem, verdict, point, tape, steps, culprit, leaf)
     line = _spoken(culprit.line) if culprit else _where_returned(steps, comparison.actual[leaf])
@@ -128,11 +131,7 @@ def _where_returned(steps: list[Step], value: np.ndarray) -> str:
 
 def _first_nonfinite(problem: Problem, verdict: Verdict) -> Verdict:
     """Return the verdict with the first line of the hand-written function that makes NaN or infinity."""
-    try:
-        steps = record(problem.whole_grad, *problem.args)
-    except Exception:
-        steps = []
-    for step in steps:
+    for step in record(problem.whole_grad, *problem.args):
         bad = ~np.isfinite(step.value)
         if bad.any():
             index = [int(k) for k in np.argwhere(bad)[0]]

@@ -187,14 +187,16 @@ def batch_split(trial: Trial) -> Finding:
         return Finding([Report(name, True, note=f"the {kind} over {found.size} examples")])
     for (args, _, gradient), which in zip(parts, ("the first example alone", "all but the first example"), strict=True):
         alone = in_float64(trial.exact.whole_loss, trial.exact.whole_grad, args, trial.argnums)
-        there = evaluator(alone, trial.evaluator.directions, trial.programs).at(alone.leaves)
-        if there.reference is None:
+        there = evaluator(alone, trial.evaluator.directions, trial.programs)
+        found_there = there.at(alone.leaves)
+        if found_there.reference is None:
             continue
-        point = Point(alone.leaves, there, compare(there._replace(hand=gradient), trial.epsilon), args, f"for {which}")
-        wrong = worst_entry(point.comparison)
-        if wrong is not None:
-            failed = _failed(trial, name, wrong, point.comparison, note=point.note)
-            return Finding([Report(name, False, gap, bar, f"no {kind} over {found.size} examples")], failed, point)
+        comparison = compare(found_there._replace(hand=gradient), trial.epsilon)
+        point = Point(alone.leaves, found_there, comparison, args, f"for {which}")
+        judged_there = every_entry(trial._replace(evaluator=there, exact=alone), point, name)
+        if judged_there.verdict is not None:
+            report = Report(name, False, gap, bar, f"no {kind} over {found.size} examples")
+            return Finding([report], judged_there.verdict, judged_there.point)
     return Finding([Report(name, None, gap, bar, "the parts differ from the whole, yet each agrees with autodiff")])
 
 
