@@ -104,21 +104,21 @@ def show(rows: Sequence[reports.Row], environment: dict, asked: argparse.Namespa
     """Print the table and what there is to say, or the JSON that was asked for, and write the files."""
     from rich.console import Console
 
-    if "json" in files:
-        reports.write(files["json"], reports.as_json(rows, environment))
-    if "html" in files:
-        reports.write(files["html"], page.as_html(rows, environment))
     if asked.json == "-":
         print(reports.as_json(rows, environment), end="")
-        return
-    console = Console(highlight=False, markup=False, emoji=False)
-    if not console.is_terminal:
-        console.width = 200  # in a file or a pipe the table stays whole
-    console.print(reports.table(rows))
-    for row in rows:
-        if asked.functions or not row.verdict:
-            console.print(f"\n{', '.join(filter(None, (row.what, row.case)))}\n{row.verdict}", soft_wrap=True)
-    console.print(f"\n{reports.tally(rows)}, in {reports.duration(sum(row.seconds for row in rows))}", soft_wrap=True)
+    else:
+        console = Console(highlight=False, markup=False, emoji=False)
+        if not console.is_terminal:
+            console.width = 200  # in a file or a pipe the table stays whole
+        console.print(reports.table(rows))
+        for row in rows:
+            if asked.functions or not row.verdict:
+                heading = ", ".join(filter(None, (row.what, row.case)))
+                console.print(f"\n{heading}\n{row.verdict}", soft_wrap=True)
+        time_of_all = reports.duration(sum(row.seconds for row in rows))
+        console.print(f"\n{reports.tally(rows)}, in {time_of_all}", soft_wrap=True)
+    for name, path in files.items():
+        reports.write(path, reports.as_json(rows, environment) if name == "json" else page.as_html(rows, environment))
 
 
 def projects(asked: argparse.Namespace) -> tuple[list[reports.Row], dict]:

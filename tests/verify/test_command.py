@@ -4,6 +4,8 @@ The checks themselves are stand-ins here, but for the runs in a shell at the end
 """
 
 import json
+import os
+import subprocess
 import sys
 
 import jax
@@ -239,3 +241,29 @@ def test_json_goes_to_standard_output_or_a_file(own, capsys, folder):
     assert [row["what"] for row in printed["rows"]] == [row["what"] for row in written["rows"]] == ["dense"]
     assert printed["environment"]["jax"] == jax.__version__ and printed["environment"]["x64"]
     assert (folder / "deep" / "o.html").read_text().startswith("<!doctype html>")
+
+
+def shell(*arguments, **settings):
+    """Run the command as in a shell where x64 is off."""
+    known = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}
+    command = [sys.executable, "-m", "jaxnn", "verify", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env={**known, **settings})
+
+
+def test_in_a_shell_the_projects_own_are_float64():
+    done = shell("--only", "flatten", "--json")
+    found = json.loads(done.stdout)
+    assert done.returncode == 0 and done.stderr == "" and found["environment"]["x64"]
+    assert {row["kind"] for row in found["rows"]} == {"PASS"} and found["rows"][0]["resolution"] < 1e-10
+
+
+def test_in_a_shell_the_users_wrong_gradient_is_found(folder):
+    (folder / "shell_to_verify.py").write_text(
+        "import jax.numpy as jnp\n"
+        "def loss(w): return jnp.sum(jnp.sin(w))\n"
+        "def grad(w): return -jnp.cos(w)\n"
+        "cases = (jnp.arange(3.0),)\n"
+    )
+    names = [f"shell_to_verify.py:{name}" for name in ("loss", "grad", "cases")]
+    done = shell(*names[:2], "--args", names[2])
+    assert done.returncode == 1 and done.stderr == "" and "FAIL: w[" in done.stdout
