@@ -77,7 +77,8 @@ def differentiable(step: Step, tape: Tape) -> list[int]:
     """Return the places of the operands that a derivative can be taken by; none where the result is not real."""
     if not any(is_real(tape.values[slot]) for slot in step.outputs):
         return []
-    return [i for i, atom in enumerate(step.inputs) if isinstance(atom, int) and is_real(tape.values[atom])]
+    values = [tape.values[atom] if isinstance(atom, int) else 0 for atom in step.inputs]
+    return [i for i, value in enumerate(values) if is_real(value) and np.size(value)]
 
 
 def pullback_of(step: Step, tape: Tape, places: list[int]) -> Callable[[dict[int, Any]], tuple]:

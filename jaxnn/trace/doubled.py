@@ -1,4 +1,4 @@
-"""A tape run again in float64, whatever it was traced in, operation by operation, the insides of calls and loops too."""
+"""A tape run again in float64, each operation of it, those in calls and loops too, whatever it was traced in."""
 
 from collections.abc import Callable
 from typing import Any

@@ -5,13 +5,14 @@ to the entry through which the output feels it most; what else there is on the w
 entry that matters most to the one at hand.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnn.trace.adjoints import Backward, differentiable, one_hot
+from jaxnn.trace.adjoints import Backward, differentiable, is_real, one_hot
 from jaxnn.trace.tape import Step, Tape
 
 Entry = tuple[int, ...]
@@ -28,8 +29,8 @@ def choose(tape: Tape, found: Backward, output: int, wanted: dict[int, Entry]) -
     for number, step in enumerate(tape.steps):
         starts = [place for place in differentiable(step, tape) if step.inputs[place] in chosen]
         if starts and number in found.pullbacks:
-            tangents = _tangents(step, tape, starts[0], chosen[step.inputs[starts[0]]])
-            for slot, tangent in zip(step.outputs, tangents, strict=True):
+            entry = chosen[step.inputs[starts[0]]]
+            for slot, tangent in _tangents(step, tape, found.pullbacks[number], starts[0], entry).items():
                 if slot in found.adjoints and slot not in chosen:
                     chosen[slot] = _largest(tangent * found.adjoints[slot])
     slopes: Locals = {}
@@ -53,13 +54,14 @@ def _arguments(step, tape):
     return {atom for atom in step.inputs if atom in tape.inputs}
 
 
-def _tangents(step: Step, tape: Tape, place: int, entry: Entry) -> list[Any]:
-    values = [tape.read(atom) for atom in step.inputs]
+def _tangents(step: Step, tape: Tape, pullback: Callable, place: int, entry: Entry) -> dict[int, Any]:
+    """Return how the results of a step feel an entry of its operand: its pullback, which is linear, transposed.
 
-    def apply(varied):
-        return [jnp.asarray(v, float) for v in step.apply(*values[:place], varied, *values[place + 1 :])]
-
-    return jax.jvp(apply, (values[place],), (one_hot(values[place], entry),))[1]
+    Unlike `jax.jvp`, this is there for a rule written by hand in reverse too.
+    """
+    results = {slot: jnp.zeros_like(tape.values[slot]) for slot in step.outputs if is_real(tape.values[slot])}
+    _, pushed = jax.vjp(lambda g: pullback(g)[differentiable(step, tape).index(place)], results)
+    return pushed(one_hot(tape.values[step.inputs[place]], entry))[0]
 
 
 def _largest(array: Any) -> Entry:

@@ -20,7 +20,7 @@ from jaxnn.trace.folding import active, is_folded, merged, owners, shortened
 from jaxnn.trace.jaxprs import body_of
 from jaxnn.trace.opened import insides, opens
 from jaxnn.trace.rows import Passes, row
-from jaxnn.trace.tape import Tape, record
+from jaxnn.trace.tape import Step, Tape, record
 
 Entries = Mapping[str, tuple[int, ...]]
 
@@ -120,7 +120,7 @@ def _pick(tape: Tape, output) -> tuple[Tape, int]:
     output = (output,) if isinstance(output, int) else tuple(output)
     leaf, rest = (output[0], output[1:]) if output and len(tape.outputs) > 1 else (0, output)
     require(
-        len(tape.outputs) == 1 or output,
+        len(tape.outputs) == 1 or bool(output),
         "output",
         f"{len(tape.outputs)} results of f",
         "a number: output=0 is the first",
@@ -137,7 +137,13 @@ def _pick(tape: Tape, output) -> tuple[Tape, int]:
     tape = tape.with_output(atom, rest)
     (result,) = tape.outputs
     expected = "one that depends on an argument by real numbers"
-    require(active(tape, result, _varied(tape)), "output", f"a result that is always {tape.read(result)}", expected)
+    imaginary = [
+        s.title for s in tape.steps for o in s.outputs if jnp.issubdtype(tape.values[o].dtype, jnp.complexfloating)
+    ]
+    require(not imaginary, "f", f"complex numbers from {imaginary[:1]}", "a function of real numbers all the way")
+    require(
+        bool(active(tape, result, _varied(tape))), "output", f"a result that is always {tape.read(result)}", expected
+    )
     return tape, result
 
 
@@ -187,8 +193,15 @@ def _names(function, tape, output, arguments, named, shown):
     given = {slot: name for slot, name in named.items() if slot not in arguments}
     if output not in given and output not in arguments and function.isidentifier():
         given[output] = function
-    rounds = {slot: "".join(re.findall(r"\[\d+\]", "".join(tape.steps[n].calls))) for slot, n in shown}
+    rounds = {slot: _round(tape.steps[n], slot) for slot, n in shown}
     return names.name_all([*tape.inputs, *(slot for slot, _ in shown)], arguments | given, rounds)
+
+
+def _round(step: Step, slot: int) -> tuple[str, Any]:
+    """Return the rounds of the loops that a step stands in, as "[2]", and what tells its result in their bodies."""
+    path = "/".join(step.calls)
+    rounds = "".join(re.findall(r"\[\d+\]", path))
+    return rounds, (re.sub(r"\[\d+\]", "[]", path), step.key, step.outputs.index(slot))
 
 
 def _wanted(entry, called, tape):
@@ -221,7 +234,7 @@ def _first_bad(passes: Passes, slots) -> tuple[str, str]:
     order = [slot for slot, _ in slots]
     values = (slot for slot in order if _is_bad(passes.tape.values[slot]))
     adjoints = (slot for slot in reversed(order) if _is_bad(passes.backward.adjoints.get(slot, 0.0)))
-    return tuple(passes.names.get(next(bad, -1), "") for bad in (values, adjoints))
+    return passes.names.get(next(values, -1), ""), passes.names.get(next(adjoints, -1), "")
 
 
 def _is_bad(value):

@@ -8,11 +8,15 @@ from jaxnn.trace.expressions import Formula
 
 
 class Slope(NamedTuple):
-    """The local derivative of a row's entry with respect to the `parent`'s entry: its formula, None if unknown."""
+    """The local derivative of a row's entry with respect to the `parent`'s entry: its formula, None if unknown.
+
+    Not `linked` where the entry shown of the row depends on other entries of the parent than the one shown.
+    """
 
     parent: str
     formula: Formula | None
     value: float
+    linked: bool
 
 
 class Term(NamedTuple):

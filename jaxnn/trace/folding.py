@@ -1,4 +1,4 @@
-"""What a table leaves out: casts and reshapes, values computed twice, and the inside of functions where it grows long."""
+"""What a table leaves out: casts and reshapes, values computed twice, the insides of functions where it is long."""
 
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
@@ -15,7 +15,9 @@ FOLDED |= {"sharding_constraint", "optimization_barrier", "reduce_precision"}
 
 def is_folded(step: Step, tape: Tape) -> bool:
     """Whether a step only casts or reshapes its one operand that a derivative can be taken by."""
-    return step.name in FOLDED and len(step.outputs) == 1 and len(differentiable(step, tape)) == 1
+    if step.name not in FOLDED or len(step.outputs) != 1 or step.outputs[0] in tape.outputs:
+        return False
+    return len(differentiable(step, tape)) == 1
 
 
 def merged(tape: Tape, named: dict[int, str]) -> tuple[Tape, dict[int, str]]:

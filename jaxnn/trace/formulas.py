@@ -1,7 +1,7 @@
 """What every operation does and its local derivatives, as formulas: the table of rules that a textbook has.
 
-Operands are called x, y, z, w in their order, the result `out`; a text in quotes is words, with operands in braces. What
-is not here is written as a function of its operands, and its local derivatives are there as numbers only.
+Operands are called x, y, z, w in their order, the result `out`; a text in quotes is words, with operands in braces.
+What is not here is written as a function of its operands, and its local derivatives are there as numbers only.
 """
 
 from typing import Any
@@ -112,17 +112,19 @@ def rule(name: str, params: dict[str, Any], n: int) -> tuple[str, tuple[str, ...
         power = params["y"]
         lower = {2: "x", 1: "1"}.get(power, f"x**{power - 1}" if power > 1 else f"x**({power - 1})")
         return (f"x**{power}" if power > 0 else f"x**({power})"), (f"{power} * {lower}",)
+    if name == "cond":
+        return _call(OPERANDS[1:n], n), ("",) * n
     if name == "item":
         return f"x[{', '.join(map(str, params['index']))}]", ("1",)
     if name in COMPARED:
         return f"x {COMPARED[name]} y", ()
     if name == "concatenate":
-        return _call(n), ("'1 where it is taken from, else 0'",) * n
+        return _call(OPERANDS[:n], n), ("'1 where it is taken from, else 0'",) * n
     if name in RULES and n <= len(RULES[name]) + 1:
         result, *slopes = RULES[name]
         return result, (*slopes, *("",) * (n - len(slopes)))
-    return _call(n), ("",) * n
+    return _call(OPERANDS[:n], n), ("",) * n
 
 
-def _call(n):
-    return f"call({', '.join(OPERANDS[:n])}{', ' + repr('...') if n > len(OPERANDS) else ''})"
+def _call(operands, n):
+    return f"call({', '.join(operands)}{', ' + repr('...') if n > len(OPERANDS) else ''})"

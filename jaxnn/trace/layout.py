@@ -5,7 +5,7 @@ the order within a layer by the mean place of the neighbours, places as near to 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 GAP = 26.0  # between two boxes of a layer
 POINT = 18.0  # the room of a line that passes a layer
@@ -26,14 +26,14 @@ def layout(widths: Mapping[str, float], edges: Sequence[tuple[str, str]]) -> Lay
     """Return the places of boxes of the given widths; an edge goes from parent to child, without cycles."""
     edges = list(dict.fromkeys(edges))
     level = levels(list(widths), edges)
-    layers: list[list[Node]] = [[] for _ in range(max(level.values(), default=0) + 1)]
+    layers: list[list[Any]] = [[] for _ in range(max(level.values(), default=0) + 1)]
     for name in widths:
         layers[level[name]].append(name)
     lines: dict[tuple[str, str], list[Node]] = {}
     for parent, child in edges:
         points: list[Node] = [(parent, child, k) for k in range(level[parent] + 1, level[child])]
         for point in points:
-            layers[point[2]].append(point)  # pyright: ignore[reportArgumentType]
+            layers[level[parent] + 1 + points.index(point)].append(point)
         lines[parent, child] = [parent, *points, child]
     above: dict[Node, list[Node]] = {node: [] for layer in layers for node in layer}
     below: dict[Node, list[Node]] = {node: [] for layer in layers for node in layer}

@@ -4,7 +4,7 @@ import ast
 import inspect
 import string
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from functools import lru_cache
 from typing import Any
 
@@ -63,7 +63,8 @@ def assigned(steps: Sequence[Step], arguments: Set[str] = frozenset()) -> dict[i
     depth = max((len(step.lines) for step in steps), default=0)
     for level in range(1, depth + 1):  # the number of statements from the outermost one in
         for run in _runs(steps, level):
-            name = _target(run[-1].lines[-level].text)
+            line = run[-1].lines[-level]
+            name = "" if line.function.endswith("<lambda>") else _target(line.text)
             if name and len(run[-1].outputs) == 1 and (level == 1 or name not in arguments):
                 found.setdefault(run[-1].outputs[0], name)
     return found
@@ -94,8 +95,6 @@ def _target(text: str) -> str:
     except (SyntaxError, ValueError):
         return ""
     match statement:
-        case ast.Assign(value=ast.Lambda()):
-            return ""
         case ast.Assign([ast.Name(name)]) | ast.AnnAssign(ast.Name(name)) | ast.AugAssign(ast.Name(name)):
             return name
         case ast.Assign([ast.Tuple([ast.Name(name), *_])], ast.Call(ast.Name(called))) if called.endswith("_fwd"):
@@ -103,16 +102,20 @@ def _target(text: str) -> str:
     return ""
 
 
-def name_all(slots: Sequence[int], given: dict[int, str], rounds: dict[int, str]) -> dict[int, str]:
+def name_all(slots: Sequence[int], given: dict[int, str], rounds: Mapping[int, tuple[str, Any]]) -> dict[int, str]:
     """Return a name for every slot: the `given` one, told apart from another of the same name, else a letter.
 
-    `rounds` is what to put behind a name in a loop, as "[2]"; a letter is the same in every round.
+    `rounds` is what to put behind a name in a loop, as "[2]", and what tells the operation in the loop's body: a letter
+    is the same in every round.
     """
     taken = {given[slot] for slot in slots if slot in given}
-    free, names, used = letters(taken), {}, set()
+    free, names, used, same = letters(taken), {}, set(), {}
     for slot in slots:
-        name = given.get(slot) or next(free)
-        names[slot] = _alone(name, rounds.get(slot, ""), used, taken)
+        behind, operation = rounds.get(slot, ("", None))
+        name = given.get(slot) or same.get(operation) or next(free)
+        if behind:
+            same[operation] = name
+        names[slot] = _alone(name, behind, used, taken)
         used.add(names[slot])
     return names
 

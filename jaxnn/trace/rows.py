@@ -53,8 +53,9 @@ def _formulas(passes, slot, step, number) -> tuple[Formula, tuple[Slope, ...]]:
         if (number, slot, at) not in passes.slopes or step.inputs[at] not in passes.backward.adjoints:
             continue
         value = _at_owner(passes, step.inputs[at], passes.slopes[number, slot, at])
+        linked = value != 0 or not np.any(passes.slopes[number, slot, at])
         known = formula(derivatives[at], operands) if derivatives[at] else None
-        slopes.append(Slope(passes.names.get(passes.owner[step.inputs[at]], "?"), known, value))
+        slopes.append(Slope(passes.names.get(passes.owner[step.inputs[at]], "?"), known, value, linked))
     return formula(result, operands), tuple(slopes)
 
 
@@ -122,7 +123,8 @@ def place(lines: tuple[Line, ...]) -> str:
     """Return the statement that made a value and where it stands: "h = x @ w  (net.py:12)"."""
     if not lines:
         return ""
-    return f"{lines[0].text}  ({lines[0].file.rsplit('/', 1)[-1]}:{lines[0].number})"
+    text = lines[0].text if len(lines[0].text) <= 100 else lines[0].text[:97] + "..."
+    return f"{text}  ({lines[0].file.rsplit('/', 1)[-1]}:{lines[0].number})"
 
 
 def loop_of(step: Step) -> tuple[str, str, int] | None:
@@ -130,5 +132,5 @@ def loop_of(step: Step) -> tuple[str, str, int] | None:
     for depth in range(len(step.calls) - 1, -1, -1):
         name, bracket, rest = step.calls[depth].rpartition("[")
         if bracket:
-            return "/".join((*step.calls[:depth], name)), rest.rstrip("]"), id(step.eqn or step.name)
+            return "/".join((*step.calls[:depth], name)), rest.rstrip("]"), hash(step.key)
     return None

@@ -1,7 +1,7 @@
 """The tables of an explanation, cell by cell: what the text, the page and the LaTeX all show."""
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -89,29 +89,34 @@ def backward(e: Explanation) -> Table:
 
 def loop_tables(e: Explanation, loop: str) -> list[Table]:
     """Return the values and the adjoints of a loop's body, one column a round."""
-    rows = [row for row in e.rows if row.loop and row.loop[0] == loop]
-    rounds = list(dict.fromkeys(row.loop[1] for row in rows))
+    body: dict[Any, dict[str, Row]] = {}
+    for row in e.rows:
+        if row.loop and row.loop[0] == loop:
+            body.setdefault((row.name.split("[")[0], row.loop[2]), {})[row.loop[1]] = row
+    rounds = list(dict.fromkeys(r for made in body.values() for r in made))
     if len(rounds) > MOST_ROUNDS:
         rounds = [*rounds[: MOST_ROUNDS // 2], *rounds[-(MOST_ROUNDS // 2) :]]
-    body: dict[tuple[str, int], dict[str, Row]] = {}
-    for row in rows:
-        body.setdefault((row.name.split("[")[0], row.loop[2]), {})[row.loop[1]] = row
-    found = []
-    for title, part in (("values", "value"), ("adjoints", "adjoint")):
-        cells = []
-        for made in body.values():
-            last = list(made.values())[-1]
-            label = (operation(last),) if part == "value" else (derivative(e.output, last.name),)
-            numbers = [(entry_text(made[r], getattr(made[r], part)),) if r in made else (words(""),) for r in rounds]
-            if part == "value" or any(row.adjoint is not None for row in made.values()):
-                cells.append((_stripped(label), *numbers))
-        head = ("in round", *rounds)
-        found.append(Table(f"Loop {loop}: {title}", head, tuple(cells), ("",) * len(cells)))
-    return found
+    values, adjoints = [], []
+    for made in body.values():
+        last, shown = list(made)[-1], [made.get(r) for r in rounds]
+        label, symbol = _of_round(operation(made[last]), last), _of_round(derivative(e.output, made[last].name), last)
+        values.append(((label,), *((entry_text(row, row.value),) if row else (words(""),) for row in shown)))
+        adjoints.append(((symbol,), *((entry_text(row, row.adjoint),) if row else (words(""),) for row in shown)))
+    head, marks = ("in round i", *rounds), ("",) * len(body)
+    return [
+        Table(f"Loop {loop}: values", head, tuple(values), marks),
+        Table(f"Loop {loop}: adjoints", head, tuple(adjoints), marks),
+    ]
 
 
-def _stripped(cell: Cell) -> Cell:
-    return tuple(Formula(*(re.sub(r"\[\d+\]", "", form) for form in line)) for line in cell)
+def _of_round(label: Formula, last: str) -> Formula:
+    """Return what a label says of the last round as of any: "h[4] = f(h[3])" as "h[i] = f(h[i-1])"."""
+
+    def relative(match):
+        offset = int(match[1]) - int(last)
+        return f"[i{offset:+d}]" if offset in (1, -1) else "[i]" if not offset else match[0]
+
+    return Formula(*(re.sub(r"\[(\d+)\]", relative, form) for form in label))
 
 
 def _of_rows(title: str, rows: tuple[Row, ...]) -> Table:
@@ -135,16 +140,17 @@ def operation(row: Row) -> Formula:
     return Formula(f"{row.name} = {f.text}", f"{symbol(row.name)} = {f.latex}", f"{row.name} = {f.pretty}")
 
 
-def _sizes(value: np.ndarray) -> tuple[Cell, Cell, Cell]:
+def _sizes(value: np.ndarray | None) -> tuple[Cell, ...]:
     """Return the shape, range and norm of an array; of a number, nothing."""
-    if not np.ndim(value):
+    if value is None or not np.ndim(value):
         return ((words(""),),) * 3
     shape = (words(shape_text(value)),)
     if not np.size(value):
         return shape, (words(""),), (words(""),)
-    v = np.asarray(value, float)
-    low, high = f"{np.min(v):.4g}", f"{np.max(v):.4g}"
-    return shape, (words(f"{low} .. {high}"),), (words(f"{np.linalg.norm(v.ravel()):.4g}"),)
+    v = np.asarray(value, float) + 0.0  # no minus zero
+    with np.errstate(all="ignore"):
+        norm = np.linalg.norm(v.ravel())
+    return shape, (words(f"{np.min(v):.4g} .. {np.max(v):.4g}"),), (words(f"{norm:.4g}"),)
 
 
 def shape_text(value: np.ndarray) -> str:
@@ -173,11 +179,13 @@ def _slopes(row: Row) -> Cell:
 
 
 def _slope(row, slope):
-    parts = [derivative(row.name, slope.parent)]
-    value = number(slope.value)
-    if slope.formula and slope.formula.text != value.text:
-        parts.append(slope.formula)
-    return _join(" = ", [*parts, value])
+    symbol, known = derivative(row.name, slope.parent), slope.formula
+    value = number(slope.value) if slope.linked else words("0 for the entries shown")
+    if known is None or known.text == value.text:
+        return _join(" = ", [symbol, value])
+    if known.latex.startswith("\\text"):
+        return _join(" = ", [symbol, _join("", [known, words(": here "), value])])
+    return _join(" = ", [symbol, known, value])
 
 
 def _sum(output: str, row: Row) -> tuple[Cell, Cell]:

@@ -34,6 +34,11 @@ class Step(NamedTuple):
     eqn: Any
     members: tuple["Step", ...] = ()
 
+    @property
+    def key(self) -> Any:
+        """What tells an operation from another one, the same in every round of a loop."""
+        return self.eqn and id(self.eqn) or (self.name, tuple(a for a in self.inputs if self.name == "item"))
+
 
 class Tape(NamedTuple):
     """The steps of a function, the slots of its inputs and outputs, and the value in every slot."""
@@ -98,6 +103,7 @@ def record(closed: Any, values: Sequence[Any], opened: Opened = lambda eqn, titl
         if body is not None and not name.startswith("custom_") and opened(eqn, title, len(calls)):
             return visit(body, inputs, (*calls, title), lines)
         apply = application(eqn)
+        title = f"branch_{int(jaxprs.read(env, inputs[0]))}" if name == "cond" else title
         outputs = tuple(put(value) for value in apply(*(jaxprs.read(env, atom) for atom in inputs)))
         traceback = eqn.source_info.traceback
         steps.append(Step(name, title, apply, inputs, outputs, eqn.params, calls, lines, traceback, eqn))
