@@ -54,7 +54,7 @@ def shown(row: Row) -> dict:
         "time": duration(row.seconds),
         "by_hand": "" if math.isnan(verdict.actual) and not verdict.witness else f"{verdict.actual:.12g}",
         "expected": "" if math.isnan(verdict.expected) else f"{verdict.expected:.12g}",
-        "picture": picture([report for report in verdict.witnesses if report.difference or report.error]),
+        "picture": picture([report for report in verdict.witnesses if report.error]),
     }
 
 

@@ -1,7 +1,10 @@
 """Tests for `jaxnn/verify/plugin.py`: one run of pytest on a file like a user's, with warnings as errors."""
 
+import importlib
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -136,3 +139,9 @@ def test_nothing_is_said_where_nothing_is_checked(tmp_path):
 def test_the_fixture_is_listed_with_what_it_does(tmp_path):
     printed = run_pytest(tmp_path, "--fixtures").stdout
     assert "gradcheck" in printed and "Check hand-written gradients" in printed
+
+
+def test_the_entry_point_is_this_module():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    (name,) = project["entry-points"]["pytest11"].values()
+    assert importlib.import_module(name).gradcheck
