@@ -11,9 +11,9 @@ from jaxnn.trace.jaxprs import Line
 from jaxnn.verify import batches
 from jaxnn.verify.adjoints import nodes
 from jaxnn.verify.causes import cause
-from jaxnn.verify.locate import Culprit, first_wrong
+from jaxnn.verify.locate import Culprit, first_wrong, where_made
 from jaxnn.verify.problem import Problem, in_float64, split_output
-from jaxnn.verify.steps import Step, record
+from jaxnn.verify.steps import record
 from jaxnn.verify.trial import Point, Trial
 from jaxnn.verify.verdict import Verdict
 
@@ -59,17 +59,19 @@ def _located(trial: Trial, problem: Problem, verdict: Verdict, point: Point) -> 
         rows = zip(arrays, comparison.expected, bars, strict=True)
         return [a.shape == e.shape and bool(np.all(np.abs(a - e) <= t)) for a, e, t in rows]
 
-    culprit, steps = first_wrong(gradient, problem.whole_grad, problem.args, tape, right, true)
+    sizes = _sizes(problem)
+    constants = sorted(set(sizes.values()))
+    culprit, steps = first_wrong(gradient, problem.whole_grad, problem.args, tape, right, true, constants)
     leaf = problem.names.index(verdict.leaf)
-    sentence = _why(trial, problem, verdict, point, tape, steps, culprit, leaf)
-    line = _spoken(culprit.line) if culprit else _where_returned(steps, comparison.actual[leaf])
-    return replace(verdict, line=line, cause=sentence or verdict.cause)
+    sentence = _why(problem, point, tape, sizes, culprit, leaf)
+    known = [*comparison.expected, *(node.adjoint for node in tape)]
+    line = culprit.line if culprit else where_made(steps, comparison.actual[leaf], known)
+    return replace(verdict, line=_spoken(line) if line else "", cause=sentence or verdict.cause)
 
 
-def _why(trial, problem, verdict, point, tape, steps, culprit: Culprit | None, leaf: int) -> str:
+def _why(problem, point, tape, sizes, culprit: Culprit | None, leaf: int) -> str:
     """Return the cause: of the wrong line's own value if it fits one, else of the leaf."""
     comparison = point.comparison
-    sizes = _sizes(trial, problem)
     others = {n.name: n.value for n in tape if n.name} | {f"d{n.name}": n.adjoint for n in tape if n.name}
     others |= {n: v for n, v in _data(problem).items() if n not in others}
     factors = {n.operation: n.local for n in tape if n.local is not None}
@@ -84,7 +86,7 @@ def _why(trial, problem, verdict, point, tape, steps, culprit: Culprit | None, l
     return next((s for s in sentences if s), "")
 
 
-def _sizes(trial, problem) -> dict[str, float]:
+def _sizes(problem) -> dict[str, float]:
     """Return the numbers that a gradient is likely to be wrong by: m, other sizes, scalars among the arguments."""
     found: dict[str, float] = {}
     try:
@@ -117,16 +119,6 @@ def _data(problem) -> dict[str, np.ndarray]:
 
 def _spoken(line: Line) -> str:
     return f"{line.text}  ({line.file.rsplit('/', 1)[-1]}:{line.number}, in {line.function})"
-
-
-def _where_returned(steps: list[Step], value: np.ndarray) -> str:
-    """Return the first line at which the wrong array itself appears."""
-    for step in steps:
-        if step.value.shape == value.shape and np.array_equal(step.value, value, equal_nan=True):
-            return (
-                f"{step.line.text}  ({step.line.file.rsplit('/', 1)[-1]}:{step.line.number}, in {step.line.function})"
-            )
-    return ""
 
 
 def _first_nonfinite(problem: Problem, verdict: Verdict) -> Verdict:

@@ -43,32 +43,49 @@ class Target(NamedTuple):
 
 
 def first_wrong(
-    gradient: Callable[..., list[np.ndarray]], run: Callable, args: Sequence[Any], nodes: Sequence[Node],
-    right: Callable[[list[np.ndarray]], list[bool]], leaves: dict[str, np.ndarray],
-) -> tuple[Culprit | None, list[Step]]:  # fmt: skip
+    gradient: Callable[..., list[np.ndarray]],
+    run: Callable,
+    args: Sequence[Any],
+    nodes: Sequence[Node],
+    right: Callable[[list[np.ndarray]], list[bool]],
+    leaves: dict[str, np.ndarray],
+    sizes: Sequence[float] = (),
+) -> tuple[Culprit | None, list[Step]]:
     """Return the culprit, or None where no single assignment explains the error, and all steps.
 
     `run(*args)` is the hand-written function, `gradient(output)` the list of arrays in what it returns, `right` says
-    of each of these whether it is right; `leaves` are the true gradient by name.
+    of each of these whether it is right; `leaves` are the true gradient by name, `sizes` constants to try.
     """
     steps = [step for step in record(run, *args) if step.value.size]
     targets = _targets(nodes, leaves)
     wrong_now = [not ok for ok in right(gradient(run(*args)))]
     scales = _scales(steps, targets)
+    constants = [-1.0, 2.0, 0.5, *sizes, *(1 / size for size in sizes if size)]
+    claimed = {_stem(step.name) for step in steps if _is_adjoint(step.name)}
     started, best, most = time.perf_counter(), None, 0
     for step in steps:
         if step.name.startswith("return") or time.perf_counter() - started > SECONDS:
             continue
-        candidates = _candidates(step, targets, scales)
-        for target, value in candidates:
+        free = [
+            t for t in targets if not t.adjoint or _stem(t.name) == _stem(step.name) or _stem(t.name) not in claimed
+        ]
+        for meaning, value in _candidates(step, free, targets, scales, constants):
             repaired = _repaired(run, args, gradient, right, wrong_now, {step.number: value})
             if repaired > most:
-                meaning = f"{'the adjoint of ' if target.adjoint else ''}{target.name}"
                 best, most = Culprit(step.name, step.line, step.value, value, meaning), repaired
             if most == sum(wrong_now):
                 return best, steps
     loops = _in_loops(steps, targets, run, args, gradient, right, wrong_now)
     return (loops if loops is not None else best), steps
+
+
+def where_made(steps: Sequence[Step], value: np.ndarray, true: Sequence[np.ndarray]) -> Line | None:
+    """Return the line where a wrong array first appears, or the one where it ends up if it is right for another."""
+    same = [step for step in steps if step.value.shape == value.shape and _close(step.value, value)]
+    if not same:
+        return None
+    swapped = any(other.shape == value.shape and _close(other, value) for other in true)
+    return same[-1 if swapped else 0].line
 
 
 def _repaired(run, args, gradient, right, wrong_now, replaced):
@@ -93,30 +110,26 @@ def _next(nodes, k):
     return next((n.name for n in nodes[k:] if n.name), "the loss")
 
 
-def _candidates(step: Step, targets: list[Target], scales: list[float]):
+def _candidates(step: Step, free: list[Target], targets: list[Target], scales: list[float], constants: list[float]):
     """Yield the right values to try in the place of a step's, none if its value is right under its own name."""
-    stem = _stem(step.name)
-    is_adjoint = stem != _plain(step.name)
-    fits = [t for t in targets if t.value.shape == step.value.shape]
-    same_name = [t for t in fits if _stem(t.name) == stem and (t.adjoint == is_adjoint or not t.adjoint)]
-    is_right = [t for t in fits if _close(t.value, step.value)]
+    stem, is_adjoint, shape = _stem(step.name), _is_adjoint(step.name), step.value.shape
+    same_name = [t for t in free if t.value.shape == shape and _stem(t.name) == stem and t.adjoint >= is_adjoint]
+    is_right = [t for t in targets if t.value.shape == shape and _close(t.value, step.value)]
     if is_right and (not same_name or any(t is other for t in same_name for other in is_right)):
         return
-    if any(_close(t.value * c, step.value) for t in same_name for c in scales):
-        return
-    turned = [t._replace(value=t.value.T) for t in targets if t.value.ndim == 2 and t.value.T.shape == step.value.shape]
-    order = [t for t in same_name if t.adjoint == is_adjoint] + same_name
-    order += [t for t in fits if t.adjoint] + [t for t in fits if not t.adjoint] + turned
-    tried: list[np.ndarray] = []
+    fits = [t for t in free if t.value.shape == shape]
+    turned = [t._replace(value=t.value.T) for t in free if t.value.ndim == 2 and t.value.T.shape == shape]
+    order = same_name + [t for t in fits if t.adjoint] + [t for t in fits if not t.adjoint] + turned
+    tried: list[np.ndarray] = [step.value]
     for target in order:
         for scale in (1.0, *scales):
             value = scale * target.value
-            if _close(value, step.value) or any(_close(value, other) for other in tried):
-                continue
-            tried.append(value)
-            if len(tried) > MOST:
-                return
-            yield target, value
+            if len(tried) <= MOST and not any(_close(value, other) for other in tried):
+                tried.append(value)
+                yield f"{'the adjoint of ' if target.adjoint else ''}{target.name}", value
+    if not is_right:
+        for constant in constants:
+            yield f"{constant:g} times as much", constant * step.value
 
 
 def _in_loops(steps, targets, run, args, gradient, right, wrong_now):
@@ -164,6 +177,10 @@ def _close(a, b):
 
 def _plain(name):
     return re.sub(r"[\W_]", "", name).lower()
+
+
+def _is_adjoint(name: str) -> bool:
+    return _stem(name) != _plain(name)
 
 
 def _stem(name: str) -> str:

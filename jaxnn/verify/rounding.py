@@ -5,6 +5,7 @@ the dtype's machine epsilon (Parker, Monte Carlo Arithmetic, 1997). So the error
 really take place, and grows neither with the size of the array nor with the largest entry.
 """
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,6 +20,14 @@ SHAKE = 2.0**-32
 RUNS = 4
 SAFETY = 32.0
 EPSILON = float(np.finfo(np.float64).eps)
+# Operations that move or choose numbers and round none. What was chosen must stay equal to what it was chosen from.
+EXACT = {
+    *("neg", "abs", "sign", "max", "min", "reduce_max", "reduce_min", "reduce_window_max", "reduce_window_min", "sort"),
+    *("select_n", "clamp", "reshape", "broadcast_in_dim", "transpose", "squeeze", "expand_dims", "concatenate", "pad"),
+    *("slice", "dynamic_slice", "dynamic_update_slice", "gather", "rev", "copy", "copy_p", "stop_gradient", "cummax"),
+    *("cummin", "convert_element_type", "iota", "floor", "ceil", "round", "split", "argmax", "argmin", "real", "imag"),
+    *("optimization_barrier", "name", "sharding_constraint", "device_put", "reduce_precision", "select_and_gather_add"),
+}
 
 
 def spread(f: Callable, leaves: Sequence[Any], signs: Array) -> list[Array]:
@@ -30,7 +39,17 @@ def spread(f: Callable, leaves: Sequence[Any], signs: Array) -> list[Array]:
     program, _ = jaxprs.program(f, list(leaves))
 
     def outputs(signs):
-        env = jaxprs.run(program, leaves, lambda slot, value: _shaken(value, jnp.roll(signs, 31 * slot)))
+        number = itertools.count()
+
+        def shaken(value):
+            return _shaken(value, jnp.roll(signs, 31 * next(number)))
+
+        def step(eqn, *values):
+            out = jaxprs.apply(eqn, *values)
+            return out if eqn.primitive.name in EXACT else [shaken(value) for value in out]
+
+        given = program._replace(constants={slot: shaken(value) for slot, value in program.constants.items()})
+        env = jaxprs.run(given, [shaken(leaf) for leaf in leaves], step=step)
         return [jnp.asarray(jaxprs.read(env, atom), float) for atom in program.outputs]
 
     exact = outputs(jnp.zeros_like(signs[0]))
