@@ -70,22 +70,11 @@ def _broken(error: Exception, name: str) -> Verdict:
 
 def _cannot_compute(loss, args):
     """Return why the loss itself has no value at these arguments, None if it has one."""
-    moving = [
-        i for i, arg in enumerate(args) if all(isinstance(v, jax.Array | np.ndarray) for v in jax.tree.leaves(arg))
-    ]
     try:
-        jax.eval_shape(lambda *arrays: loss(*_filled(args, moving, arrays)), *(args[i] for i in moving))
-    except Exception:
-        try:
-            loss(*args)
-        except Exception as error:
-            return f"{type(error).__name__}: {error}"
+        loss(*args)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
     return None
-
-
-def _filled(args, places, values):
-    given = dict(zip(places, values, strict=True))
-    return [given.get(i, arg) for i, arg in enumerate(args)]
 
 
 def _name(k, case):
