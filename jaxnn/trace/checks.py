@@ -24,8 +24,9 @@ def check(value: Any, output: Callable[[Any], float], adjoint: Any, entry: tuple
 
 
 def _checked(value, output, adjoint, entry, eps) -> Check:
-    signs = np.random.default_rng(0).choice([-1.0, 1.0], value.shape) if value.ndim else np.float64(1)
-    found, kink = _along(value, output, adjoint, signs, eps)
+    random = np.random.default_rng(0)
+    direction = random.choice([-1.0, 1.0], value.shape) * random.uniform(0.5, 1.5, value.shape)
+    found, kink = _along(value, output, adjoint, direction if value.ndim else np.float64(1), eps)
     if found.kind == "differs" and kink and value.ndim:
         alone = np.zeros_like(value)
         alone[entry] = 1

@@ -82,6 +82,12 @@ def _wrap(piece, at_least, left="(", right=")"):
     return written if strength >= at_least else f"{left}{written}{right}"
 
 
+def _second(piece, left="(", right=")"):
+    """Return what stands behind a sign or in a product: in brackets where it is a sum or begins with a sign."""
+    written, strength = piece
+    return f"{left}{written}{right}" if strength in (SUM, SIGN) else written
+
+
 def _operand(name, operands):
     """Return an operand's text and strength: a number below 0 is as weak as a sign."""
     text = operands.get(name, name)
@@ -112,12 +118,11 @@ def _text(node, operands):
             return f"-{_wrap(_text(operand, operands), PRODUCT)}", SIGN
         case ast.BinOp(left, ast.Add() | ast.Sub() as sign, right):
             a, b = _text(left, operands), _text(right, operands)
-            plus = isinstance(sign, ast.Add)
-            return f"{a[0]} {'+' if plus else '-'} {_wrap(b, SUM if plus and b[1] != SIGN else PRODUCT)}", SUM
+            return f"{a[0]} {'+' if isinstance(sign, ast.Add) else '-'} {_second(b)}", SUM
         case ast.BinOp(left, ast.Mult(), right):
             a, b = _text(left, operands), _text(right, operands)
             times = " " if isinstance(left, ast.Constant) else " * "
-            return f"{_wrap(a, PRODUCT)}{times}{_wrap(b, PRODUCT)}", PRODUCT
+            return f"{_wrap(a, PRODUCT)}{times}{_second(b)}", PRODUCT
         case ast.BinOp(left, ast.MatMult(), right):
             return f"{_wrap(_text(left, operands), PRODUCT)} @ {_wrap(_text(right, operands), POWER)}", PRODUCT
         case ast.BinOp(left, ast.Div(), right):
@@ -156,10 +161,11 @@ def _latex(node, operands):
         case ast.UnaryOp(ast.USub(), operand):
             return f"-{part(operand, PRODUCT)}", SIGN
         case ast.BinOp(left, ast.Add() | ast.Sub() as sign, right):
-            plus = isinstance(sign, ast.Add)
-            return f"{part(left, SUM)} {'+' if plus else '-'} {part(right, PRODUCT)}", SUM
+            written = _second(_latex(right, operands), r"\left(", r"\right)")
+            return f"{part(left, SUM)} {'+' if isinstance(sign, ast.Add) else '-'} {written}", SUM
         case ast.BinOp(left, ast.Mult() | ast.MatMult(), right):
-            return f"{part(left, PRODUCT)} \\, {part(right, PRODUCT)}", PRODUCT
+            written = _second(_latex(right, operands), r"\left(", r"\right)")
+            return f"{part(left, PRODUCT)} \\, {written}", PRODUCT
         case ast.BinOp(left, ast.Div(), right):
             return f"\\frac{{{part(left, SUM)}}}{{{part(right, SUM)}}}", POWER
         case ast.BinOp(left, ast.Pow(), right):

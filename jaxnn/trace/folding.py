@@ -77,7 +77,7 @@ def active(tape: Tape, output: Any, varied: Collection[int]) -> set[int]:
     for step in tape.steps:
         if any(step.inputs[place] in reached for place in differentiable(step, tape)):
             reached |= set(step.outputs)
-    needed = {output}
+    needed = {output} if isinstance(output, int) else set()
     for step in reversed(tape.steps):
         if needed & set(step.outputs):
             needed |= {step.inputs[place] for place in differentiable(step, tape)}

@@ -1,0 +1,203 @@
+"""Tests for `jaxnn/trace/explain.py`."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxnn.errors import InvalidArgument
+from jaxnn.networks import cnn
+from jaxnn.trace import explain
+
+
+def f(x):
+    a = x**2
+    b = jnp.exp(a)
+    c = a + b
+    d = jnp.sqrt(c)
+    e = jnp.cos(c)
+    return d + e
+
+
+# The lecture's section 3 at x = 2, every digit that it prints.
+VALUES = {"x": "2", "a": "4", "b": "54.59815", "c": "58.59815", "d": "7.654943", "e": "-0.4606132", "f": "7.19433"}
+SLOPES = {
+    ("a", "x"): ("2 x", "4"),
+    ("b", "a"): ("e^a", "54.59815"),
+    ("c", "a"): ("1", "1"),
+    ("c", "b"): ("1", "1"),
+    ("d", "c"): ("1/(2 sqrt c)", "0.06531727"),
+    ("e", "c"): ("-sin(c)", "-0.887601"),
+    ("f", "d"): ("1", "1"),
+    ("f", "e"): ("1", "1"),
+}
+ADJOINTS = {"f": "1", "e": "1", "d": "1", "c": "-0.8222837", "b": "-0.8222837", "a": "-45.71745", "x": "-182.8698"}
+
+
+@pytest.mark.parametrize("f", [f, jax.jit(f), lambda x: jnp.sqrt(x**2 + jnp.exp(x**2)) + jnp.cos(x**2 + jnp.exp(x**2))])
+def test_the_lectures_tables_to_the_digit(f):
+    rows = {row.name: row for row in explain(f, 2.0).rows}
+    assert {name: f"{float(row.value):.7g}" for name, row in rows.items()} == VALUES
+    assert {name: f"{float(row.adjoint):.7g}" for name, row in rows.items()} == ADJOINTS
+    slopes = {(row.name, s.parent): (s.formula.text, f"{s.value:.7g}") for row in rows.values() for s in row.slopes}
+    assert slopes == SLOPES
+    assert [(t.child, f"{t.factors[0]:.7g}", f"{t.factors[1]:.7g}") for t in rows["c"].terms] == [
+        ("d", "1", "0.06531727"),
+        ("e", "1", "-0.887601"),
+    ]
+
+
+def test_pythons_numbers_are_double_and_arrays_keep_their_precision():
+    with jax.enable_x64(False):
+        assert f"{float(explain(f, 2.0).row('x').adjoint):.7g}" == "-182.8698"
+        assert explain(f, jnp.float32(2)).row("x").adjoint.dtype == np.float32
+
+
+def test_a_value_used_twice_by_one_operation_has_two_slopes():
+    rows = explain(lambda x: x * x, 3.0).rows
+    assert [s.value for s in rows[1].slopes] == [3, 3]
+    assert [t.value for t in rows[0].terms] == [3, 3]
+    assert rows[0].adjoint == 6
+
+
+def network(params, x, key):
+    h = x
+    for w, b in params:
+        h = jnp.tanh(h @ w + b[None])
+    h = jnp.where(jax.random.bernoulli(key, 0.5, h.shape), h / 0.5, 0.0)
+    return -jnp.mean(jax.nn.log_softmax(h)[:, 0])
+
+
+RNG = np.random.default_rng(0)
+PARAMS = [(RNG.normal(size=(3, 4)), RNG.normal(size=4)), (RNG.normal(size=(4, 5)), RNG.normal(size=5))]
+X = RNG.normal(size=(6, 3))
+VECTOR = np.array([1.5, 0.3, 2.0, -0.7])
+MATRIX = RNG.normal(size=(3, 3))
+
+FUNCTIONS = {
+    "network": (network, (PARAMS, X, jax.random.key(0))),
+    "sums": (lambda x: jnp.sum(jnp.cumsum(x) * jnp.concatenate([x[1:], x[:1]])) + jnp.prod(x), (VECTOR,)),
+    "norms": (lambda x: jnp.linalg.norm(x) + jax.scipy.special.logsumexp(x) + jnp.clip(x, 0.0, 1.0).sum(), (VECTOR,)),
+    "order": (lambda x: jnp.sort(x)[-1] * jnp.max(x) - jnp.min(x), (VECTOR,)),
+    "places": (
+        lambda x: x[jnp.array([0, 2])].sum() + jax.lax.dynamic_slice(x, (1,), (2,))[0] + x.at[0].add(2.0)[0],
+        (VECTOR,),
+    ),
+    "solve": (lambda a, b: jnp.linalg.solve(a, b)[0] + jnp.linalg.det(a), (MATRIX, VECTOR[:3])),
+    "vmap": (lambda x: jax.vmap(lambda a: jnp.sin(a) ** 2)(x).mean(), (VECTOR,)),
+    "second": (lambda x: jax.grad(lambda y: jnp.sin(y) * y**3)(x), (1.2,)),
+    "stop": (lambda x: x * jax.lax.stop_gradient(x), (2.0,)),
+    "itself": (lambda x: x, (2.0,)),
+    "empty": (lambda x: jnp.sum(x) + jnp.sum(x[:0]), (VECTOR,)),
+    "half": (lambda x: jnp.sum(jnp.exp(x) / 3), (jnp.arange(4, dtype=jnp.bfloat16),)),
+    "attention": (lambda q: jnp.sum(jnp.einsum("ij,kj->ik", jax.nn.softmax(q @ q.T), q) ** 3), (MATRIX,)),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("fold", [True, False])
+def test_adjoints_equal_autodiff_and_check_themselves(name, fold):
+    f, args = FUNCTIONS[name]
+    explanation = explain(f, *args, fold=fold)
+    expected = jax.tree.leaves(jax.grad(f)(*args))
+    arguments = [row for row in explanation.rows if row.formula is None]
+    for row, gradient in zip(arguments, expected, strict=False):
+        np.testing.assert_allclose(np.asarray(row.adjoint, float), np.asarray(gradient, float), rtol=1e-9, atol=1e-14)
+    assert {row.check.kind for row in explanation.rows if row.check} == {"ok"}
+
+
+def test_terms_add_up_to_the_adjoint():
+    for row in explain(*FUNCTIONS["network"][:1], *FUNCTIONS["network"][1]).rows:
+        if row.terms:
+            assert math.isclose(sum(t.value for t in row.terms), row.adjoint[row.entry], rel_tol=1e-12, abs_tol=1e-15)
+
+
+def test_names_come_from_the_source():
+    names = [row.name for row in explain(network, PARAMS, X, jax.random.key(0)).rows]
+    assert names[:5] == ["params.0.0", "params.0.1", "params.1.0", "params.1.1", "x"]
+    assert {"h", "h_2", "h_3", "network"} <= set(names)
+
+
+def dense(p, x):
+    return jnp.sum(jnp.tanh(x @ p["W"] + p["b"][None]) ** 2)
+
+
+def test_the_entry_asked_for_is_shown_and_followed():
+    params = {"W": RNG.normal(size=(3, 2)), "b": RNG.normal(size=2)}
+    explanation = explain(dense, params, X, entry={"W": (2, 1)})
+    assert explanation.row("W").entry == (2, 1)
+    product = explanation.row("a")
+    assert product.entry[1] == 1
+    (slope,) = (s for s in product.slopes if s.parent == "W")
+    assert slope.value == X[product.entry[0], 2]
+    with pytest.raises(InvalidArgument, match=r"entry: got W\[3, 0\], expected an index into shape \(3, 2\)"):
+        explain(dense, params, X, entry={"W": (3, 0)})
+    with pytest.raises(InvalidArgument, match="entry: got 'V', expected the name of a row: W, b, x"):
+        explain(dense, params, X, entry={"V": (3, 0)})
+
+
+def test_one_number_of_several_can_be_explained():
+    assert explain(lambda x: (x**2, x**3), 2.0, output=1).rows[0].adjoint == 12
+    np.testing.assert_array_equal(explain(lambda x: x**2, VECTOR, output=(2,)).rows[0].adjoint, [0, 0, 4, 0])
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: explain(3, 2.0), "f: got 3, expected a function"),
+        (lambda: explain(f), "args: got no arguments"),
+        (lambda: explain(f, 2), "args: got x = 2, expected a floating-point number"),
+        (lambda: explain(f, "2"), "x: got str '2', expected an array or a real number"),
+        (lambda: explain(f, 2j), "x: got complex 2j"),
+        (lambda: explain(f, 2.0, 3.0), "args: got 2 of them, but"),
+        (lambda: explain(f, VECTOR), r"output: got a result of shape \(4,\), expected the index of one number"),
+        (lambda: explain(f, VECTOR, output=(4,)), r"output: got \(4,\)"),
+        (lambda: explain(lambda x: (x, x), 2.0), "output: got 2 results of f"),
+        (lambda: explain(lambda x: (x, x), 2.0, output=2), "output: got 2, expected the number of one of 2 results"),
+        (lambda: explain(lambda x: 3.0, 2.0), "output: got a result that is always 3.0"),
+        (lambda: explain(lambda x: x > 1, 2.0), "output: got a result of dtype bool"),
+        (lambda: explain(lambda x: jnp.abs(jnp.fft.fft(x)).sum(), VECTOR), "f: got complex numbers"),
+    ],
+)
+def test_bad_input_says_what_to_do(call, message):
+    with pytest.raises(InvalidArgument, match=message):
+        call()
+
+
+def test_the_first_nan_is_named_both_ways():
+    def g(x):
+        a = jnp.log(x)
+        b = a - 1.0
+        c = jnp.sqrt(b)
+        return c * 2.0
+
+    explanation = explain(g, 0.5)  # log 0.5 - 1 < 0
+    assert (explanation.first_bad_value, explanation.first_bad_adjoint) == ("c", "b")
+    assert explanation.row("c").line.startswith("c = jnp.sqrt(b)  (test_explain.py:")
+    explanation = explain(jnp.sqrt, 0.0)  # infinite slope, finite value
+    assert (explanation.first_bad_value, explanation.first_bad_adjoint) == ("", "x")
+
+
+def test_the_whole_cnn_stays_readable():
+    params = cnn.init(jax.random.key(0), (6, 6, 1), (3, 2), 5, 3, dtype=jnp.float64)
+    x, y = RNG.random((4, 6, 6, 1)), np.array([0, 1, 2, 0])
+    explanation = explain(cnn.loss, params, x, y)
+    operations = [row for row in explanation.rows if row.formula]
+    assert len(operations) <= 22
+    assert {"a = conv(x, W1)", "pooled = max_pool(z2)"} <= {f"{r.name} = {r.formula.text}" for r in operations}
+    for name, gradient in jax.grad(cnn.loss)(params, x, y).items():
+        np.testing.assert_allclose(explanation.row(name).adjoint, gradient, rtol=1e-9, atol=1e-14)
+    assert not {row.check.kind for row in explanation.rows if row.check} & {"differs", "unsure"}
+
+
+def test_a_long_function_is_cut_in_the_middle():
+    def g(x):
+        for _ in range(50):
+            x = jnp.sin(x)
+        return x
+
+    explanation = explain(g, 1.0, limit=10, check=False)
+    assert (len(explanation.rows), explanation.hidden) == (20, 31)
+    assert explanation.rows[0].adjoint == pytest.approx(jax.grad(g)(1.0))
