@@ -93,4 +93,6 @@ def right(name: str) -> Problem | Rule:
 
 def cast(args, dtype):
     """Return the arguments with every floating array in `dtype`."""
-    return jax.tree.map(lambda a: np.asarray(a, dtype) if np.asarray(a).dtype.kind == "f" else a, args)
+    return jax.tree.map(
+        lambda a: np.asarray(a, dtype) if jnp.issubdtype(np.asarray(a).dtype, jnp.floating) else a, args
+    )

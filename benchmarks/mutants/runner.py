@@ -119,6 +119,7 @@ def mutant_row(mutant: Mutant, peers: Sequence[str], folder: Path) -> dict:
         "where": mutant.where,
         "killed_by": killed_by,
         **{name: getattr(found, name) for name in ("kind", "leaf", "line", "cause", "case", "message")},
+        "subgradient": mutant.subgradient,
         "line_ok": mutant.names_line(found.line),
         "cause_ok": mutant.explains(found.cause),
         "told_where": {"killed": kills(mutant, there), **there._asdict()} if mutant.where else None,

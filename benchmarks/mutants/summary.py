@@ -20,7 +20,8 @@ def table(rows: Rows, peers: Sequence[str]) -> Table:
         at_once = [row for row in killed if row["killed_by"][checker] == "std"]
         explained = ["", ""]
         if checker == "jaxnn":
-            explained = [share([row for row in killed if row[name]], killed) for name in ("line_ok", "cause_ok")]
+            wrong = [row for row in killed if not row["subgradient"]]  # the others have no wrong line
+            explained = [share([row for row in wrong if row[name]], wrong) for name in ("line_ok", "cause_ok")]
         alarms = [row for row in right if checker in row["alarms"]]
         shown.add_row(checker, share(at_once, mutants), share(killed, mutants), *explained, share(alarms, right))
     return shown
@@ -36,16 +37,14 @@ def remarks(rows: Rows) -> list[str]:
         group = [row for row in mutants if row["id"][0] in initials]
         if group:
             lines.append(f"{what}: {share([row for row in group if row['killed_by']['jaxnn']], group)} killed by jaxnn")
-    for row in mutants:
-        if not row["killed_by"]["jaxnn"]:
-            lines.append(f"missed: {row['id']} {row['what']}: {row['kind']} {first(row['message'])}")
-        elif not row["line_ok"]:
-            lines.append(f"line not named: {row['id']} {row['new']!r}: {row['line']!r}")
     lines += [
-        f"cause not right: {row['id']} {row['what']}: {row['cause']!r}"
+        f"missed: {row['id']} {row['what']}: {row['kind']} {first(row['message'])}"
         for row in mutants
-        if row["killed_by"]["jaxnn"] and not row["cause_ok"]
+        if not row["killed_by"]["jaxnn"]
     ]
+    wrong = [row for row in mutants if row["killed_by"]["jaxnn"] and not row["subgradient"]]
+    lines += [f"line: {row['id']} {row['new']!r}: {row['line']!r}" for row in wrong if not row["line_ok"]]
+    lines += [f"cause: {row['id']} {row['what']}: {row['cause']!r}" for row in wrong if not row["cause_ok"]]
     lines += [
         f"false alarm: {row['id']}: {row['kind']} {first(row['message'])}"
         for row in of(rows, "correct")
