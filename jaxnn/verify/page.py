@@ -19,7 +19,7 @@ WORDS: dict[Kind, str] = {
 }
 SAYS = {True: "agrees", False: "disagrees", None: "cannot tell"}
 LEFT, RIGHT = 133, 350  # where the picture's axis begins and ends
-MOST_TICKS = 5
+MOST_TICKS, MOST_DECADES = 5, 20
 
 
 def as_html(rows: Sequence[Row], environment: dict) -> str:
@@ -59,21 +59,24 @@ def shown(row: Row) -> dict:
 
 
 def picture(reports: Sequence[Report]) -> dict | None:
-    """Return where the picture has its ticks, dots and bars: differences and error bars on a logarithmic axis."""
+    """Return where the picture has its ticks, dots and bars: differences and error bars on a logarithmic axis.
+
+    What is too small for the axis lies at its left end.
+    """
     found = [v for report in reports for v in (report.difference, report.error) if v > 0 and math.isfinite(v)]
     if not found:
         return None
-    low = math.floor(math.log10(min(found)))
-    high = max(math.ceil(math.log10(max(found))), low + 1)
+    high = math.ceil(math.log10(max(found)))
+    low = max(min(math.floor(math.log10(min(found))), high - 1), high - MOST_DECADES)
 
     def x(value):
         share = 0.0 if value <= 0 else (math.log10(value) - low) / (high - low) if math.isfinite(value) else 1.0
-        return round(LEFT + (RIGHT - LEFT) * share, 1)
+        return round(LEFT + (RIGHT - LEFT) * max(share, 0.0), 1)
 
     step = -(-(high - low) // (MOST_TICKS - 1))
     return {
         "left": LEFT,
-        "ticks": [(x(10.0**power), f"1e{power}") for power in range(low, high + 1, step)],
+        "ticks": [(x(float(f"1e{power}")), f"1e{power}") for power in range(low, high + 1, step)],
         "bars": [(report, x(report.difference), x(report.error)) for report in reports],
         "range": f"1e{low} to 1e{high}",
     }

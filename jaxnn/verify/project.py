@@ -126,7 +126,7 @@ def networks() -> Iterator[Check]:
     for activation in mlp.ACTIVATIONS:
         yield network(mlp, (4, (3, 5), 3), 5, activation=activation)
     yield network(mlp, (5, (4, 6), 3), 7, in_float32)
-    yield network(mlp, (4, (9, 7), 3), 5, with_key, rate=0.5)
+    yield network(mlp, (4, (5, 6), 3), 5, with_key, rate=0.5)
     yield over_grid(mlp, (5, (4, 6), 3), 7)
     yield Check("mlp.backward", "5, (4, 6), 3; 7 examples", mlp_as_rule)
     yield network(cnn, ((6, 4, 1), (3, 2), 5, 3), 9)

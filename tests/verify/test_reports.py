@@ -131,7 +131,7 @@ def test_the_picture_has_a_logarithmic_axis():
     assert [(d, e) for _, d, e in drawn["bars"]] == [(left, right), (left, (left + right) / 2)]
 
 
-@pytest.mark.parametrize("values", [(0.0, 0.0), (float("nan"), float("inf")), (5e-324, 1.7e308)])
+@pytest.mark.parametrize("values", [(0.0, 0.0), (float("nan"), float("inf")), (5e-324, 1.7e308), (1e-300, 1.0)])
 def test_the_picture_takes_any_numbers(values):
     drawn = page.picture([Report("a", True, *values)])
     assert drawn is None or all(page.LEFT <= x <= page.RIGHT for _, *xs in drawn["bars"] for x in xs)
