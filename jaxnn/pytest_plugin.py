@@ -7,11 +7,13 @@ A wrong gradient fails the test with the verdict as its message. At a kink, or w
 seen, the test passes and the summary at the end says so.
 """
 
+import importlib
 import sys
 from collections import Counter
 
 import pytest
 
+CHECKER = ("jaxnn.verify.", "jaxnn.trace.", "jaxnn.errors")  # the modules of which no traceback shows a frame
 __tracebackhide__ = True  # by pytest: a traceback leads from the test straight to the functions under test
 
 
@@ -54,10 +56,9 @@ def summary(verdict) -> str:
 @pytest.fixture
 def gradcheck(request) -> GradCheck:
     """Check hand-written gradients: `gradcheck(loss, grad, *args)`, `.rule(f, f_fwd, f_bwd, *args)`, `.survey(...)`."""
-    import jaxnn.verify
-
+    importlib.import_module("jaxnn.verify")  # here and not above, so that pytest starts without it
     for name, module in list(sys.modules.items()):
-        if name == "jaxnn.errors" or name.startswith(f"{jaxnn.verify.__name__}."):
+        if name.startswith(CHECKER):
             vars(module)["__tracebackhide__"] = True
     return GradCheck(request.node.user_properties)  # which travel with the test's report, between processes too
 

@@ -1,4 +1,4 @@
-"""Tests for `jaxnn/verify/plugin.py`: one run of pytest on a file like a user's, with warnings as errors."""
+"""Tests for `jaxnn/pytest_plugin.py`: one run of pytest on a file like a user's, with warnings as errors."""
 
 import importlib
 import subprocess
@@ -70,7 +70,7 @@ def test_raises(gradcheck):
 def test_without():
     pass
 """
-PLUGIN = ("-p", "no:jaxnn", "-p", "jaxnn.verify.plugin")  # the same whether or not the entry point is installed
+PLUGIN = ("-p", "no:jaxnn", "-p", "jaxnn.pytest_plugin")  # the same whether or not the entry point is installed
 
 
 def run_pytest(folder, *options):
@@ -107,7 +107,7 @@ def test_a_failure_shows_the_users_line_and_the_verdict_and_no_more(run):
     shown = failure(run[0], "test_wrong")
     assert ">       gradcheck(loss, wrong, W)" in shown
     assert "FAIL: w[" in shown and "DISAGREES" in shown
-    assert "site-packages" not in shown and "verify/" not in shown
+    assert "site-packages" not in shown and "verify/" not in shown and "plugin.py" not in shown
     assert len(shown.splitlines()) < 40
 
 
@@ -142,6 +142,14 @@ def test_the_fixture_is_listed_with_what_it_does(tmp_path):
 
 
 def test_the_entry_point_is_this_module():
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
     (name,) = project["entry-points"]["pytest11"].values()
     assert importlib.import_module(name).gradcheck
+
+
+def test_pytest_starts_without_the_checker_or_a_backend():
+    code = (
+        "import sys, jaxnn.pytest_plugin; from jax._src import xla_bridge; "
+        "print('jaxnn.verify' in sys.modules, xla_bridge.backends_are_initialized())"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False False\n"
