@@ -1,0 +1,204 @@
+"""Tests for `jaxnn/verify/problem.py`: names of leaves, forms of a gradient's output, and every refusal at the door."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxnn.errors import InvalidArgument
+from jaxnn.verify import check
+from jaxnn.verify.problem import in_float64, pose, widen
+
+W = jnp.array([[1.0, 2.0], [3.0, 4.0]])
+B = jnp.array([0.5, -0.5])
+X = jnp.ones((3, 2))
+
+
+class Layer(NamedTuple):
+    w: jax.Array
+    b: jax.Array
+
+
+def half_square(tree, *_):
+    return sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(tree)) / 2
+
+
+def same(tree, *_):
+    return tree
+
+
+@pytest.mark.parametrize(
+    ("params", "names"),
+    [
+        ({"W1": W, "b1": B}, ("W1", "b1")),
+        ({"layers": [{"w": W}, {"w": B}]}, ("layers.0.w", "layers.1.w")),
+        ([W, (B, B)], ("0", "1.0", "1.1")),
+        (Layer(W, B), ("w", "b")),
+        ({"hidden": Layer(W, B)}, ("hidden.w", "hidden.b")),
+        (W, ("tree",)),
+    ],
+)
+def test_a_leaf_is_named_by_its_path_and_a_lone_one_by_its_argument(params, names):
+    assert pose(half_square, same, (params,)).names == names
+
+
+def test_among_several_arguments_the_argument_stands_in_front():
+    problem = pose(lambda w, layer, x: 0.0, lambda w, layer, x: (w, layer), (W, Layer(W, B), X), argnums=(0, 1))
+    assert problem.names == ("w", "layer.w", "layer.b")
+
+
+def test_arguments_without_a_name_are_numbered():
+    assert pose(lambda *args: 0.0, lambda *args: args[1], (X, W), argnums=1).names == ("argument 1",)
+    assert pose(jnp.sum, jnp.ones_like, (W,)).names == ("a",)  # the name in jnp.sum's signature
+
+
+def test_negative_argnums_count_from_the_end():
+    problem = pose(lambda x, w: jnp.sum(x @ w), lambda x, w: x.T @ jnp.ones((3, 2)), (X, W), argnums=-1)
+    assert problem.names == ("w",) and problem.argnums == (1,)
+
+
+def test_rebuilding_puts_other_leaves_in_and_leaves_the_rest_alone():
+    problem = pose(lambda p, x: 0.0, same, ({"w": W, "b": B}, X))
+    params, x = problem.rebuild([10 * B, 10 * W])
+    np.testing.assert_array_equal(params["b"], [5.0, -5.0])
+    np.testing.assert_array_equal(params["w"], [[10.0, 20.0], [30.0, 40.0]])
+    assert x is X
+
+
+@pytest.mark.parametrize(
+    ("output", "value", "named"),
+    [
+        (lambda g: g, None, []),
+        (lambda g: (3.0, g), 3.0, []),
+        (lambda g: (jnp.asarray(3.0), g), 3.0, []),
+        (lambda g: (g, {"dZ": B}), None, ["dZ"]),
+        (lambda g: (3.0, g, {"dZ": B}), 3.0, ["dZ"]),
+    ],
+)
+def test_the_forms_that_the_output_of_a_gradient_may_have(output, value, named):
+    problem = pose(half_square, lambda p: output({"w": 2 * W, "b": 2 * B}), ({"w": W, "b": B},))
+    got, gradient, intermediates = problem.outputs(problem.leaves)
+    assert got == value and list(intermediates) == named
+    np.testing.assert_array_equal(gradient[problem.names.index("w")], [[2.0, 4.0], [6.0, 8.0]])
+
+
+def test_a_dict_of_parameters_is_not_taken_for_intermediates():
+    params = ({"w": W}, {"w": B})
+    problem = pose(half_square, same, (params,))
+    _, gradient, named = problem.outputs(problem.leaves)
+    assert len(gradient) == 2 and not named
+
+
+def test_python_and_numpy_numbers_are_parameters():
+    for number in (2.0, np.float64(2.0), np.float32(2.0)):
+        problem = pose(lambda w: w**2, lambda w: 2 * w, (number,))
+        assert float(problem.grad(problem.leaves)[0]) == 4.0
+
+
+def test_in_float64_every_floating_array_is_float64_and_nothing_else_changes():
+    key, labels = jax.random.key(0), np.array([1, 2])
+    args = (W.astype(jnp.float32), X.astype(jnp.bfloat16), np.float32([1, 2]), labels, key, "mean", 3)
+    exact = in_float64(lambda *args: 0.0, lambda *args: args[0], args)
+    assert [arg.dtype for arg in exact.args[:3]] == ["float64"] * 3
+    assert isinstance(exact.args[2], np.ndarray)
+    assert all(a is b for a, b in zip(exact.args[3:], args[3:], strict=True))
+
+
+def test_widening_keeps_the_value():
+    assert float(widen(jnp.bfloat16(1.5))) == 1.5 and widen(np.float32(0.1)) == np.float64(np.float32(0.1))
+
+
+def refused(message, loss, grad, *args, **more):
+    with pytest.raises(InvalidArgument, match=message):
+        check(loss, grad, *args, **more)
+
+
+def test_functions_must_be_functions():
+    refused(r"loss: got 3, expected a function", 3, same, W)
+    refused(r"(?s)grad: got Array.*expected a function that returns the gradient", half_square, W, W)
+
+
+@pytest.mark.parametrize("argnums", [2, -3, (0, 2), "w"])
+def test_argnums_must_be_positions(argnums):
+    refused(r"argnums: got .*, expected positions among the 2 arguments", half_square, same, W, X, argnums=argnums)
+
+
+def test_there_must_be_a_parameter():
+    refused("args: got argument .* without any array", half_square, same, {})
+    refused("args: got argument .* without any array", half_square, same, W, argnums=())
+    refused("argnums: got 0, expected positions among the 0", half_square, same)
+
+
+@pytest.mark.parametrize(
+    ("leaf", "seen"),
+    [
+        (np.array([1, 2]), "dtype int64, which has no gradient, expected a floating-point dtype"),
+        (jnp.array([True, False]), "dtype bool"),
+        (jnp.array([1 + 2j]), "dtype complex128, expected real numbers"),
+        (np.array(["a"]), "dtype <U1"),
+        (jax.random.key(0), "dtype key<fry>"),
+        ("relu", "str 'relu', expected a floating-point array; leave what is no array out of argnums"),
+        (3, "int 3, expected a floating-point array"),
+        (1j, "complex 1j"),
+        (object(), "object <object"),
+    ],
+)
+def test_a_parameter_that_has_no_gradient_is_refused_by_path(leaf, seen):
+    refused(rf"layers\.0\.w: got {seen}", half_square, same, {"layers": [{"w": leaf, "b": B}]})
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_parameter_must_be_finite(bad):
+    refused("b: .*finite", half_square, same, {"w": W, "b": np.array([1.0, bad])})
+
+
+@pytest.mark.parametrize(
+    ("returned", "seen"),
+    [
+        (lambda w: w, r"shape \(2, 2\), expected a scalar: one number, shape \(\)"),
+        (lambda w: w[:1, 0], r"shape \(1,\)"),
+        (lambda w: (jnp.sum(w), {"aux": w}), r"a tuple, .*; if it returns \(loss, aux\), give lambda \*args: "),
+        (lambda w: None, "a NoneType"),
+        (lambda w: {"loss": jnp.sum(w)}, "a dict"),
+        (lambda w: "0.5", "a str"),
+        (lambda w: jnp.sum(w) * 1j, "dtype complex128, expected a real number"),
+    ],
+)
+def test_the_loss_must_be_a_scalar(returned, seen):
+    refused(f"loss: got {seen}", returned, same, W)
+
+
+PARAMS = {"W": W, "b": B}
+
+
+@pytest.mark.parametrize(
+    ("gradient", "message"),
+    [
+        ({"W": W}, r"grad: got the structure .* \(missing b\)"),
+        ({"W": W, "b": B, "c": B}, r"grad: got the structure .* \(unexpected \['c'\]\)"),
+        ({"W": W, "B": B}, r"\(missing b\) \(unexpected \['B'\]\)"),
+        ({"W": W, "b": None}, "grad: got None for b, expected an array; .* an array of zeros"),
+        ([W, B], "grad: got the structure .*, expected that of the parameters"),
+        (None, "grad: got the structure"),
+        (("nonsense", {"W": W}), "grad: got the structure"),
+        ({"W": W[:1], "b": B}, r"grad: W: got shape \(1, 2\), expected shape \(2, 2\), the parameter's"),
+        ({"W": W, "b": B[:, None]}, r"grad: b: got shape \(2, 1\), expected shape \(2,\)"),
+        ({"W": W, "b": jnp.sum(B)}, r"grad: b: got shape \(\), expected shape \(2,\)"),
+        ({"W": W, "b": B.astype(jnp.float32)}, "grad: b: got dtype float32, expected dtype float64, the parameter's"),
+        ({"W": W.astype(int), "b": B}, "grad: W: got dtype int64, expected dtype float64"),
+        ({"W": W.astype(complex), "b": B}, "grad: W: got dtype complex128, expected dtype float64"),
+    ],
+)
+def test_a_gradient_of_another_form_is_refused_by_path(gradient, message):
+    refused(message, half_square, lambda p: gradient, PARAMS)
+
+
+def test_several_argnums_want_a_tuple_of_gradients():
+    def loss(w, b):
+        return jnp.sum(w**2) + jnp.sum(b**2)
+
+    refused("grad: got the structure", loss, lambda w, b: [2 * w, 2 * b], W, B, argnums=(0, 1))
+    refused("grad: got the structure", loss, lambda w, b: 2 * w, W, B, argnums=(0,))
+    refused(r"grad: b: got shape \(\), expected shape \(2,\)", loss, lambda w, b: (2 * w, 0.0), W, B, argnums=(0, 1))
