@@ -74,11 +74,11 @@ def _jaxpr(closed, values):
 
 
 def _equation(eqn, values):
-    name, body = eqn.primitive.name, jaxprs.body_of(eqn)
-    if body is not None:
-        return _jaxpr(body, values)
+    name = eqn.primitive.name
     if name == "cond":
         return _jaxpr(eqn.params["branches"][int(values[0])], values[1:])
+    if (body := jaxprs.body_of(eqn)) is not None:
+        return _jaxpr(body, values)
     if name == "scan":
         return _scan(eqn, values)
     if name == "while":

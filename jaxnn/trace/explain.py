@@ -184,9 +184,9 @@ def _explained(f, tape, output, arguments, named, entry, fold, check, limit, ope
     if check:
         rows = dict(zip(rows, _checks(passes, output, rows), strict=True))
     bad_value, bad_adjoint = _first_bad(passes, slots)
-    return Explanation(
-        function, called[output], tuple(rows.values()), insides(passes, open), bad_value, bad_adjoint, hidden
-    )
+    missing = tuple(f"{tape.steps[n].title}: {why}" for n, why in found.failed.items())
+    inside = insides(passes, open)
+    return Explanation(function, called[output], tuple(rows.values()), inside, bad_value, bad_adjoint, missing, hidden)
 
 
 def _names(function, tape, output, arguments, named, shown):

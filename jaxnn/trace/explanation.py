@@ -77,7 +77,8 @@ class Explanation(NamedTuple):
     """The rows of a function in the order of its forward pass, the arguments first.
 
     `first_bad_value` and `first_bad_adjoint` name the first rows with a NaN or an infinity, in the order of the forward
-    and of the backward pass. `hidden` counts the rows left out in the middle.
+    and of the backward pass. `missing` says which operations have no reverse rule: adjoints lack what passes through
+    them. `hidden` counts the rows left out in the middle.
     """
 
     function: str
@@ -86,6 +87,7 @@ class Explanation(NamedTuple):
     insides: tuple[Inside, ...]
     first_bad_value: str
     first_bad_adjoint: str
+    missing: tuple[str, ...]
     hidden: int
 
     def row(self, name: str) -> Row:

@@ -48,6 +48,7 @@ def notes(e: Explanation) -> list[str]:
                 f"{row.name}: adjoint {c.adjoint:.7g}, by differences {c.difference:.7g} (error {c.error:.1g})"
                 + (": a kink, both slopes are valid" if c.kind == "kink" else f": {row.line}" if row.line else "")
             )
+    said += [f"No derivative passes through {why}" for why in e.missing]
     if e.hidden:
         said.append(f"{e.hidden} rows in the middle are left out")
     return said

@@ -106,7 +106,8 @@ def record(closed: Any, values: Sequence[Any], opened: Opened = lambda eqn, titl
         title = f"branch_{int(jaxprs.read(env, inputs[0]))}" if name == "cond" else title
         outputs = tuple(put(value) for value in apply(*(jaxprs.read(env, atom) for atom in inputs)))
         traceback = eqn.source_info.traceback
-        steps.append(Step(name, title, apply, inputs, outputs, eqn.params, calls, lines, traceback, eqn))
+        if outputs:  # a debug print is not repeated
+            steps.append(Step(name, title, apply, inputs, outputs, eqn.params, calls, lines, traceback, eqn))
         return outputs
 
     def scan(eqn, inputs, calls, title, lines):

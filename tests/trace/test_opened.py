@@ -116,3 +116,42 @@ def test_a_wrong_rule_differs_from_the_function():
     assert explanation.rows[0].check.adjoint == 8
     assert explanation.rows[0].check.difference == pytest.approx(12)
     assert "adjoint 8, by differences 12" in str(explanation)
+
+
+def test_an_operation_without_a_rule_is_named():
+    def called_back(x):
+        y = jax.pure_callback(np.sin, jax.ShapeDtypeStruct((), x.dtype), x)
+        return y * x
+
+    explanation = explain(called_back, 1.0)
+    assert [line.split(":")[0] for line in explanation.missing] == ["pure_callback"]
+    assert "No derivative passes through pure_callback" in str(explanation)
+    assert explanation.rows[0].check.kind == "differs"
+
+
+def test_a_print_is_made_once(capfd):
+    def printed(x):
+        jax.debug.print("x is {}", x)
+        return x * x
+
+    explain(printed, 3.0)
+    jax.effects_barrier()
+    assert capfd.readouterr().out.count("x is 3.0") == 1
+
+
+def test_platform_dependent_code_is_shown_in_its_default_form():
+    def f(x):
+        return jax.lax.platform_dependent(x, cpu=lambda x: x * x, default=lambda x: x**2) + 1.0
+
+    assert [row.formula.text for row in explain(f, 3.0).rows[1:]] == ["x^2", "a + 1"]
+    assert {row.check.kind for row in explain(jax.jit(f), 3.0).rows} == {"ok"}
+
+
+def test_a_decomposition_is_checked_in_double():
+    def f(x):
+        return jnp.log(jnp.diag(jnp.linalg.cholesky(x @ x.T + jnp.eye(3)))).sum()
+
+    x = np.random.default_rng(0).normal(size=(3, 3))
+    explanation = explain(f, x)
+    np.testing.assert_allclose(explanation.rows[0].adjoint, jax.grad(f)(x), rtol=1e-12)
+    assert {row.check.kind for row in explanation.rows if row.check} == {"ok"}
