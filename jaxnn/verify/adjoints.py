@@ -20,7 +20,8 @@ SPOKEN = {"logistic": "sigmoid", "max": "relu", "integer_pow": "power"}
 class Node(NamedTuple):
     """An intermediate of the loss: the variable's `name` in its source ("" inside an expression), value and adjoint.
 
-    `local` is the derivative of an elementwise operation, None for others; `operation` the primitive, with its operand.
+    `local` is the derivative of an elementwise operation, None for others; `operation` the primitive, with its operand;
+    `inner` whether it is inside of a function of JAX or of the user that is compiled or has its own derivative.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Node(NamedTuple):
     adjoint: np.ndarray
     local: np.ndarray | None
     operation: str
+    inner: bool
 
 
 def nodes(loss: Callable, leaves: Sequence[Any], names: Sequence[str]) -> list[Node]:
@@ -65,11 +67,13 @@ def nodes(loss: Callable, leaves: Sequence[Any], names: Sequence[str]) -> list[N
     found = jax.jit(everything, compiler_options=STRICT)(list(leaves))
     value, adjoint, local = ({k: np.asarray(v, np.float64) for k, v in part.items()} for part in found)
     constants = set(program.constants)
-    return [
-        Node(called.get(slot, ""), value[slot], adjoint[slot], local.get(slot), _spoken(equations.get(slot), called))
-        for slot in shaped
-        if slot not in constants
-    ]
+
+    def node(slot):
+        equation, name = equations.get(slot), called.get(slot, "")
+        inner = equation is not None and bool(equation.calls) and not name
+        return Node(name, value[slot], adjoint[slot], local.get(slot), _spoken(equation, called), inner)
+
+    return [node(slot) for slot in shaped if slot not in constants]
 
 
 def _named(program: jaxprs.Program) -> dict[int, str]:

@@ -1,5 +1,7 @@
 """Where and why a gradient is wrong: the first wrong line, and the cause in one sentence."""
 
+import itertools
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -59,21 +61,23 @@ def _located(trial: Trial, problem: Problem, verdict: Verdict, point: Point) -> 
         rows = zip(arrays, comparison.expected, bars, strict=True)
         return [a.shape == e.shape and bool(np.all(np.abs(a - e) <= t)) for a, e, t in rows]
 
-    sizes = _sizes(problem)
+    sizes = _sizes(problem, _constants(problem) if tape else ())
     constants = sorted(set(sizes.values()))
     culprit, steps = first_wrong(gradient, problem.whole_grad, problem.args, tape, right, true, constants)
     leaf = problem.names.index(verdict.leaf)
-    sentence = _why(problem, point, tape, sizes, culprit, leaf)
+    sentence = _why(problem, point, tape, steps, sizes, culprit, leaf)
     known = [*comparison.expected, *(node.adjoint for node in tape)]
     line = culprit.line if culprit else where_made(steps, comparison.actual[leaf], known)
     return replace(verdict, line=_spoken(line) if line else "", cause=sentence or verdict.cause)
 
 
-def _why(problem, point, tape, sizes, culprit: Culprit | None, leaf: int) -> str:
+def _why(problem, point, tape, steps, sizes, culprit: Culprit | None, leaf: int) -> str:
     """Return the cause: of the wrong line's own value if it fits one, else of the leaf."""
     comparison = point.comparison
     others = {n.name: n.value for n in tape if n.name} | {f"d{n.name}": n.adjoint for n in tape if n.name}
     others |= {n: v for n, v in _data(problem).items() if n not in others}
+    before = itertools.takewhile(lambda step: culprit is None or step.number != culprit.number, steps)
+    others |= {s.name: s.value for s in before if s.name.isidentifier() and s.name not in others and s.name != "return"}
     factors = {n.operation: n.local for n in tape if n.local is not None}
     common = {"sizes": sizes, "factors": factors, "others": others}
     sentences = []
@@ -86,8 +90,8 @@ def _why(problem, point, tape, sizes, culprit: Culprit | None, leaf: int) -> str
     return next((s for s in sentences if s), "")
 
 
-def _sizes(problem) -> dict[str, float]:
-    """Return the numbers that a gradient is likely to be wrong by: m, other sizes, scalars among the arguments."""
+def _sizes(problem, constants: Iterable[float]) -> dict[str, float]:
+    """Return the numbers that a gradient is likely to be wrong by: m, `constants` of the loss, scalars, other sizes."""
     found: dict[str, float] = {}
     try:
         split = batches.split(problem)
@@ -95,6 +99,7 @@ def _sizes(problem) -> dict[str, float]:
         split = None
     if split is not None:
         found["m"] = float(split.size)
+    found |= {f"the constant {c:g} of the loss": c for c in constants}
     titles = problem.titles
     for i, arg in enumerate(problem.args):
         if i not in problem.argnums and isinstance(arg, jax.Array | np.ndarray):
@@ -104,6 +109,16 @@ def _sizes(problem) -> dict[str, float]:
         if isinstance(arg, float) and np.isfinite(arg) and arg not in (0.0, 1.0):
             found[f"{titles[i]}"] = arg
     return found
+
+
+def _constants(problem) -> list[float]:
+    """Return the numbers that stand in the loss, but for the plainest."""
+    program, _ = jaxprs.program(problem.loss, problem.leaves)
+    atoms = (atom for equation in program.equations for atom in equation.inputs if not isinstance(atom, int))
+    numbers = (
+        float(atom.val) for atom in atoms if np.ndim(atom.val) == 0 and isinstance(atom.val, float | np.floating)
+    )
+    return [c for c in dict.fromkeys(numbers) if np.isfinite(c) and c not in (0.0, 1.0, -1.0, 2.0, -2.0, 0.5)]
 
 
 def _data(problem) -> dict[str, np.ndarray]:

@@ -5,6 +5,7 @@ of the loss, or its forward value). The line at which one replacement makes the 
 no right one under its own name, is the wrong line. Nothing is guessed from names alone.
 """
 
+import itertools
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -17,16 +18,40 @@ from jaxnn.verify.adjoints import Node
 from jaxnn.verify.steps import Step, record, rerun
 
 SECONDS = 20.0
-MOST = 16  # right values that are tried in one place
+MOST = 24  # right values that are tried in one place
+
+
+def _sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def _softmax(z, axis):
+    e = np.exp(z - np.max(z, axis, keepdims=True))
+    return e / np.sum(e, axis, keepdims=True)
+
+
+ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "the sigmoid": _sigmoid,
+    "the softmax over the last axis": lambda z: _softmax(z, -1) if z.ndim else z,
+    "the softmax over the first axis": lambda z: _softmax(z, 0) if z.ndim else z,
+    "tanh": np.tanh,
+    "relu": lambda z: np.maximum(z, 0),
+    "exp": np.exp,
+    "sigmoid'": lambda z: _sigmoid(z) * _sigmoid(-z),
+    "a (1 - a)": lambda a: a * (1 - a),
+    "1 - a^2": lambda a: 1 - a**2,
+    "relu'": lambda z: (z > 0).astype(float),
+}
 SHORT = re.compile(r"^(d_?l_?)?(d|grad|delta|g|bar)_?(?=\w)|_?(grad|bar|delta|adjoint|cotangent)$")
 
 
 class Culprit(NamedTuple):
-    """The wrong assignment: its `line`, variable `name`, the value it `actual`ly got and the one `expected` there.
+    """The wrong assignment: which `number` of the run it was, variable `name` and `line`.
 
-    `meaning` is what the expected value is, such as "the adjoint of Z1".
+    `actual` is the value it got, `expected` the one that puts the gradient right, `meaning` is what the expected value is, such as "the adjoint of Z1".
     """
 
+    number: int
     name: str
     line: Line
     actual: np.ndarray
@@ -62,17 +87,21 @@ def first_wrong(
     scales = _scales(steps, targets)
     constants = [-1.0, 2.0, 0.5, *sizes, *(1 / size for size in sizes if size)]
     claimed = {_stem(step.name) for step in steps if _is_adjoint(step.name)}
-    started, best, most = time.perf_counter(), None, 0
+    started, best, most, seen = time.perf_counter(), None, 0, {}
     for step in steps:
         if step.name.startswith("return") or time.perf_counter() - started > SECONDS:
             continue
         free = [
             t for t in targets if not t.adjoint or _stem(t.name) == _stem(step.name) or _stem(t.name) not in claimed
         ]
-        for meaning, value in _candidates(step, free, targets, scales, constants):
+        shape = step.value.shape
+        derived = seen.setdefault(shape, _derived([n for n in nodes if n.value.shape == shape]))
+        others = {_stem(s.name) for s in steps if s.number < step.number and _is_adjoint(s.name) and _same(s, step)}
+        known = [*targets, *derived]
+        for meaning, value in _candidates(step, free, known, derived, scales, constants, others - {_stem(step.name)}):
             repaired = _repaired(run, args, gradient, right, wrong_now, {step.number: value})
             if repaired > most:
-                best, most = Culprit(step.name, step.line, step.value, value, meaning), repaired
+                best, most = Culprit(step.number, step.name, step.line, step.value, value, meaning), repaired
             if most == sum(wrong_now):
                 return best, steps
     loops = _in_loops(steps, targets, run, args, gradient, right, wrong_now)
@@ -101,28 +130,59 @@ def _repaired(run, args, gradient, right, wrong_now, replaced):
 def _targets(nodes, leaves):
     """Return the right values: adjoints of named variables and of expressions, the gradient itself, forward values."""
     found = [Target(name, value, True) for name, value in leaves.items()]
-    found += [Target(n.name or f"an expression before {_next(nodes, k)}", n.adjoint, True) for k, n in enumerate(nodes)]
+    ordered = sorted(nodes, key=lambda node: (not node.name, node.inner))
+    found += [Target(n.name or f"an expression before {_next(nodes, n)}", n.adjoint, True) for n in ordered]
     found += [Target(n.name, n.value, False) for n in nodes if n.name]
     return [t for t in found if t.value.size and np.all(np.isfinite(t.value))]
 
 
-def _next(nodes, k):
-    return next((n.name for n in nodes[k:] if n.name), "the loss")
+def _next(nodes, node):
+    after = itertools.dropwhile(lambda other: other is not node, nodes)
+    return next((n.name for n in after if n.name), "the loss")
 
 
-def _candidates(step: Step, free: list[Target], targets: list[Target], scales: list[float], constants: list[float]):
-    """Yield the right values to try in the place of a step's, none if its value is right under its own name."""
+def _derived(nodes: list[Node]) -> list[Target]:
+    """Return what a backward pass computes from forward values by itself: activations and their derivatives."""
+    found = []
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        for node in nodes:
+            for what, f in ACTIVATIONS.items():
+                value = f(node.value)
+                if np.all(np.isfinite(value)):
+                    found.append(Target(f"{what} of {node.name or 'an expression'}", value, False))
+            if node.local is not None:
+                found.append(Target(node.operation, node.local, False))
+    return found
+
+
+def _candidates(
+    step: Step,
+    free: list[Target],
+    known: list[Target],
+    derived: list[Target],
+    scales: list[float],
+    constants: list[float],
+    claimed: set[str],
+):
+    """Yield the right values to try in the place of a step's, none if its value is right under its own name.
+
+    `known` are all right values, `free` those that no other step is named after, `derived` what follows from them;
+    a value that is right for a variable in `claimed`, which an earlier step has already, is not right here.
+    """
     stem, is_adjoint, shape = _stem(step.name), _is_adjoint(step.name), step.value.shape
     same_name = [t for t in free if t.value.shape == shape and _stem(t.name) == stem and t.adjoint >= is_adjoint]
-    is_right = [t for t in targets if t.value.shape == shape and _close(t.value, step.value)]
-    if is_right and (not same_name or any(t is other for t in same_name for other in is_right)):
+    is_right = [t for t in known if t.value.shape == shape and _close(t.value, step.value)]
+    other_than_named = same_name or any(t.adjoint and _stem(t.name) in claimed for t in is_right)
+    if is_right and (not other_than_named or any(t is other for t in same_name for other in is_right)):
         return
     fits = [t for t in free if t.value.shape == shape]
     turned = [t._replace(value=t.value.T) for t in free if t.value.ndim == 2 and t.value.T.shape == shape]
     order = same_name + [t for t in fits if t.adjoint] + [t for t in fits if not t.adjoint] + turned
+    if not is_adjoint:
+        order = same_name + derived + order
     tried: list[np.ndarray] = [step.value]
-    for target in order:
-        for scale in (1.0, *scales):
+    for scale in (1.0, *scales):
+        for target in order:
             value = scale * target.value
             if len(tried) <= MOST and not any(_close(value, other) for other in tried):
                 tried.append(value)
@@ -152,7 +212,7 @@ def _in_loops(steps, targets, run, args, gradient, right, wrong_now):
                 k = next(k for k, s in enumerate(rounds) if not _close(s.value, values[s.number]))
                 step = rounds[k]
                 meaning = f"the adjoint of {order[k].name}, in round {k + 1} of {len(rounds)}"
-                return Culprit(step.name, step.line, step.value, values[step.number], meaning)
+                return Culprit(step.number, step.name, step.line, step.value, values[step.number], meaning)
     return None
 
 
@@ -168,6 +228,10 @@ def _scales(steps, targets):
                 if not known and _close(scale * target.value, step.value):
                     found.append(scale)
     return found[:3]
+
+
+def _same(step, other):
+    return step.value.shape == other.value.shape and _close(step.value, other.value)
 
 
 def _close(a, b):
