@@ -184,6 +184,19 @@ def user_lines(eqn: Any) -> tuple[Line, ...]:
     return tuple(found)
 
 
+def own_lines(eqn: Any, jaxpr: Any) -> tuple[Line, ...]:
+    """Return those of an equation's lines that stand inside the function whose jaxpr it is in.
+
+    JAX keeps what it has traced: the lines further out are those of the first call, wherever that was.
+    """
+    name, _, place = (jaxpr.debug_info.func_src_info or "").partition(" at ")
+    lines = user_lines(eqn)
+    for i, line in enumerate(lines):
+        if line.function.split(".")[-1] == name.split(".")[-1] and place.startswith(line.file + ":"):
+            return lines[: i + 1]
+    return ()
+
+
 def source_line(file: str, number: int, function: str) -> Line:
     """Return the statement of a source file that the line `number` belongs to, and the names it assigns to."""
     first, text, names = _statements(file).get(number, (number, linecache.getline(file, number).strip(), ()))

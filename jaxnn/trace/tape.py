@@ -40,6 +40,18 @@ class Step(NamedTuple):
         return self.eqn and id(self.eqn) or (self.name, tuple(a for a in self.inputs if self.name == "item"))
 
 
+class Place(NamedTuple):
+    """Where a step stands: the calls it was reached through, the lines of the source, and where it was traced."""
+
+    calls: tuple[str, ...] = ()
+    lines: tuple[jaxprs.Line, ...] = ()
+    traceback: tuple[Any, ...] = ()
+
+    def inside(self, call: str) -> "Place":
+        """Return the place inside a call made here."""
+        return self._replace(calls=(*self.calls, call))
+
+
 class Tape(NamedTuple):
     """The steps of a function, the slots of its inputs and outputs, and the value in every slot."""
 
@@ -63,12 +75,12 @@ class Tape(NamedTuple):
 Opened = Callable[[Any, str, int], bool]
 
 
-def plain_step(name, apply, inputs, values, calls=(), lines=(), params=None) -> tuple[Step, dict[int, Any]]:
+def plain_step(name, apply, inputs, values, place=Place(), params=None) -> tuple[Step, dict[int, Any]]:  # noqa: B008
     """Return a step that no equation stands for, and the values with its results."""
     results = apply(*(jaxprs.read(values, atom) for atom in inputs))
     outputs = tuple(range(len(values), len(values) + len(results)))
     values = values | dict(zip(outputs, results, strict=True))
-    return Step(name, name, apply, tuple(inputs), outputs, params or {}, calls, lines, None, None), values
+    return Step(name, name, apply, tuple(inputs), outputs, params or {}, *place, None), values
 
 
 def record(closed: Any, values: Sequence[Any], opened: Opened = lambda eqn, title, depth: False) -> Tape:
@@ -80,67 +92,67 @@ def record(closed: Any, values: Sequence[Any], opened: Opened = lambda eqn, titl
         env[len(env)] = value
         return len(env) - 1
 
-    def visit(closed, atoms, calls, called_from):
+    def visit(closed, atoms, place):
         jaxpr = getattr(closed, "jaxpr", closed)
         slots = {var: put(value) for var, value in zip(jaxpr.constvars, getattr(closed, "consts", []), strict=True)}
         slots |= zip(jaxpr.invars, atoms, strict=True)
         for eqn in jaxpr.eqns:
-            lines = tuple(dict.fromkeys([*jaxprs.user_lines(eqn), *called_from]))
+            lines = jaxprs.own_lines(eqn, jaxpr) if place.traceback else jaxprs.user_lines(eqn)
+            here = Place(place.calls, (*lines, *place.lines), (eqn.source_info.traceback, *place.traceback))
             inputs = tuple(v if isinstance(v, core.Literal) else slots[v] for v in eqn.invars)
-            slots |= zip(eqn.outvars, take(eqn, inputs, calls, lines), strict=True)
+            slots |= zip(eqn.outvars, take(eqn, inputs, here), strict=True)
         return [v if isinstance(v, core.Literal) else slots[v] for v in jaxpr.outvars]
 
-    def take(eqn, inputs, calls, lines):
+    def take(eqn, inputs, place):
         name, title = eqn.primitive.name, title_of(eqn)
         if name == "platform_index":
             return [put(jnp.int32(_default(eqn.params["platforms"])))]
-        if name == "cond" and (eqn.params.get("branches_platforms") or opened(eqn, title, len(calls))):
+        if name == "cond" and (eqn.params.get("branches_platforms") or opened(eqn, title, len(place.calls))):
             branch = eqn.params["branches"][int(jaxprs.read(env, inputs[0]))]
-            return visit(branch, inputs[1:], (*calls, title), lines)
-        if name in LOOPS and opened(eqn, title, len(calls)):
-            return (scan if name == "scan" else while_loop)(eqn, inputs, calls, title, lines)
+            return visit(branch, inputs[1:], place.inside(title))
+        if name in LOOPS and opened(eqn, title, len(place.calls)):
+            return (scan if name == "scan" else while_loop)(eqn, inputs, title, place)
         body = jaxprs.body_of(eqn)
-        if body is not None and not name.startswith("custom_") and opened(eqn, title, len(calls)):
-            return visit(body, inputs, (*calls, title), lines)
+        if body is not None and not name.startswith("custom_") and opened(eqn, title, len(place.calls)):
+            return visit(body, inputs, place.inside(title))
         apply = application(eqn)
         title = f"branch_{int(jaxprs.read(env, inputs[0]))}" if name == "cond" else title
         outputs = tuple(put(value) for value in apply(*(jaxprs.read(env, atom) for atom in inputs)))
-        traceback = eqn.source_info.traceback
         if outputs:  # a debug print is not repeated
-            steps.append(Step(name, title, apply, inputs, outputs, eqn.params, calls, lines, traceback, eqn))
+            steps.append(Step(name, title, apply, inputs, outputs, eqn.params, *place, eqn))
         return outputs
 
-    def scan(eqn, inputs, calls, title, lines):
+    def scan(eqn, inputs, title, place):
         (n_consts, n_carry), body = jaxprs.scan_sizes(eqn), eqn.params["jaxpr"]
         consts, carry, xs = inputs[:n_consts], inputs[n_consts : n_consts + n_carry], inputs[n_consts + n_carry :]
         rounds = range(eqn.params["length"])
         ys = []
         for i in reversed(rounds) if eqn.params["reverse"] else rounds:
-            inside = (*calls, f"{title}[{i}]")
-            row = [add("item", lambda x, i=i: [x[i]], [x], inside, lines, {"index": (i,)}) for x in xs]
-            out = visit(body, [*consts, *carry, *row], inside, lines)
+            inside = place.inside(f"{title}[{i}]")
+            row = [add("item", lambda x, i=i: [x[i]], [x], inside, {"index": (i,)}) for x in xs]
+            out = visit(body, [*consts, *carry, *row], inside)
             carry = out[:n_carry]
             ys.append(out[n_carry:])
         ys = ys[::-1] if eqn.params["reverse"] else ys
-        return [*carry, *(add("stack", lambda *y: [jnp.stack(y)], y, calls, lines) for y in zip(*ys, strict=True))]
+        return [*carry, *(add("stack", lambda *y: [jnp.stack(y)], y, place) for y in zip(*ys, strict=True))]
 
-    def add(name, apply, inputs, calls, lines, params=None):
-        step, values = plain_step(name, apply, inputs, env, calls, lines, params)
+    def add(name, apply, inputs, place, params=None):
+        step, values = plain_step(name, apply, inputs, env, place, params)
         env.update(values)
         steps.append(step)
         return step.outputs[0]
 
-    def while_loop(eqn, inputs, calls, title, lines):
+    def while_loop(eqn, inputs, title, place):
         n_cond, n_body = eqn.params["cond_nconsts"], eqn.params["body_nconsts"]
         cond, body = core.jaxpr_as_fun(eqn.params["cond_jaxpr"]), eqn.params["body_jaxpr"]
         consts, carry, i = inputs[n_cond : n_cond + n_body], inputs[n_cond + n_body :], 0
         while cond(*(jaxprs.read(env, a) for a in (*inputs[:n_cond], *carry)))[0]:
-            carry = visit(body, [*consts, *carry], (*calls, f"{title}[{i}]"), lines)
+            carry = visit(body, [*consts, *carry], place.inside(f"{title}[{i}]"))
             i += 1
         return carry
 
     inputs = [put(value) for value in values]
-    outputs = visit(closed, inputs, (), ())
+    outputs = visit(closed, inputs, Place())
     return Tape(tuple(inputs), tuple(steps), tuple(outputs), env)
 
 
