@@ -147,6 +147,11 @@ def users(asked: argparse.Namespace) -> tuple[list[reports.Row], dict]:
     for name, function in zip(asked.functions, functions, strict=True):
         require(callable(function), name, f"a {type(function).__name__}", "a function")
     cases, argnums = as_cases(asked.args, load(asked.args)), as_argnums(asked.argnums)
+    for name, function in zip(asked.functions[:2], functions, strict=False):
+        for case in [cases] if isinstance(cases, tuple) else cases.values():
+            check_takes(name, function, case, f"the arguments of {asked.args}, {len(case)} of them")
+    if asked.rule:
+        check_takes(asked.functions[2], functions[2], (None, None), "the residuals and the cotangent")
     try:
         row = timed(asked.functions[-1], "", partial(judged, asked.rule, functions, cases, argnums))
     except Exception as error:
@@ -174,6 +179,7 @@ def judged(rule: bool, functions: Sequence[Callable], cases: Any, argnums: int |
 def as_cases(name: str, given: Any) -> tuple | dict[str, tuple]:
     """Return one tuple of arguments, or several by name."""
     if callable(given):
+        check_takes(name, given, (), "no arguments")
         try:
             given = given()
         except Exception as error:
@@ -190,6 +196,18 @@ def as_cases(name: str, given: Any) -> tuple | dict[str, tuple]:
     for key, case in cases.items():
         require(isinstance(case, tuple), f"{name}[{key!r}]", f"a {type(case).__name__}", "a tuple of arguments")
     return {str(key): case for key, case in cases.items()}
+
+
+def check_takes(name: str, function: Callable, args: tuple, words: str) -> None:
+    """Raise `InvalidArgument` for a function that cannot be called with so many arguments, where it says so."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(*args)
+    except TypeError as error:
+        raise InvalidArgument(f"{name}{signature}: cannot be called with {words} ({error})") from error
 
 
 def as_argnums(text: str | None) -> int | tuple[int, ...]:

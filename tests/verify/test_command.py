@@ -37,6 +37,7 @@ def raises_in_jit(w, x):
 calls_raises = functools.partial(raises)
 one = np.arange(3.0), np.ones(3)
 several = [one, (np.zeros(2), np.ones(2))]
+single = (one[0],)
 named = {"ordinary": one, "zero": several[1]}
 number = 3
 lists = [[1.0], [2.0]]
@@ -160,6 +161,15 @@ BAD = {
     ),
     "a case is a list": ([*MINE, "mine_to_verify:lists"], r"mine_to_verify:lists['case 0']: got a list"),
     "no cases": ([*MINE, "mine_to_verify:__doc__"], "expected a tuple of arguments"),
+    "the cases take arguments": ([*MINE, "mine_to_verify:loss"], "cannot be called with no arguments"),
+    "too few arguments": (
+        [*MINE, "mine_to_verify:single"],
+        "loss(w, x): cannot be called with the arguments of mine_to_verify:single, 1 of them",
+    ),
+    "a backward of one argument": (
+        ["--rule", *["mine_to_verify:loss"] * 2, "mine_to_verify:made", "--args", "mine_to_verify:one"],
+        "made(): cannot be called with the residuals and the cotangent",
+    ),
     "the cases raise": ([*MINE, "mine_to_verify:broken"], "in broken: return number.nothing"),
     "no such gradient": (["--only", "conv2,mlp"], "did you mean conv2d?"),
     "--only nothing": (["--only", ","], "--only: got nothing, expected any of"),
