@@ -101,7 +101,7 @@ def _called(steps: Sequence[Step], level: int) -> list[tuple[Step, ...]]:
     run: list[Step] = []
     for step in steps:
         inside = len(step.lines) > level
-        if run and (not inside or _place(step, level) != _place(run[0], level) or step.traceback == run[0].traceback):
+        if run and (not inside or _place(step, level) != _place(run[0], level) or step.again(run[0])):
             found.append(tuple(run))
             run = []
         if inside:

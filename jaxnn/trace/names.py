@@ -78,7 +78,7 @@ def _runs(steps: Sequence[Step], level: int) -> Iterator[list[Step]]:
     run: list[Step] = []
     for step in steps:
         inside = len(step.lines) >= level
-        if run and (not inside or step.lines[-level:] != run[0].lines[-level:] or step.traceback == run[0].traceback):
+        if run and (not inside or step.lines[-level:] != run[0].lines[-level:] or step.again(run[0])):
             yield run
             run = []
         if inside:

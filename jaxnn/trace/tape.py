@@ -34,6 +34,10 @@ class Step(NamedTuple):
     eqn: Any
     members: tuple["Step", ...] = ()
 
+    def again(self, first: "Step") -> bool:
+        """Whether this step is made by the same operation of the source as an earlier one, executed again."""
+        return (self.name, self.traceback) == (first.name, first.traceback)
+
     @property
     def key(self) -> Any:
         """What tells an operation from another one, the same in every round of a loop."""
