@@ -44,7 +44,7 @@ def check(problem: Problem | Rule, args: tuple, argnums: Any = 0, source: str = 
 def survey(problem: Problem | Rule, args: tuple, dims: Any = None, source: str = "") -> Found:
     """Return what the checker says over the points that `grid` makes of one."""
     try:
-        cases = verify.grid(args, dims=dims)
+        cases = verify.grid(args, dims=dims, argnums=() if isinstance(problem, Rule) else 0)  # a rule has no parameters
         if isinstance(problem, Rule):
             verdicts = (verify.check_rule(*problem, *case) for case in cases)
             return first_objection([told(verdict) for verdict in verdicts])
