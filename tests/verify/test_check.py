@@ -1,0 +1,409 @@
+"""Tests for `jaxnn/verify/check.py`: the verdict, kind by kind, on gradients that are right or wrong on purpose.
+
+Expected values are the derivatives on paper.
+"""
+
+import warnings
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxnn.verify import check
+
+RNG = np.random.default_rng(9)
+M = 4
+X, Y = RNG.normal(size=(M, 2)), RNG.normal(size=(M, 1))
+W = np.array([[0.5], [-0.3]])
+
+
+def squares(w, x, y):
+    return jnp.sum((x @ w - y) ** 2) / len(x)
+
+
+def squares_grad(w, x, y):
+    residual = x @ w - y
+    return 2 * x.T @ residual / len(x)
+
+
+def missing_mean(w, x, y):
+    dy = 2 * (x @ w - y)
+    dw = x.T @ dy
+    return dw
+
+
+def witness(verdict, name):
+    return next(report for report in verdict.witnesses if report.witness == name)
+
+
+@pytest.fixture(scope="module")
+def right():
+    return check(squares, squares_grad, W, X, Y)
+
+
+@pytest.fixture(scope="module")
+def wrong():
+    return check(squares, missing_mean, W, X, Y)
+
+
+def test_a_right_gradient_passes_and_says_how_small_an_error_would_have_been_seen(right):
+    assert right and right.kind == "PASS" and 0 < right.resolution < 1e-10
+    assert right.cause == right.line == right.leaf == ""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "autodiff, reverse", "autodiff, forward", "JVP against VJP", "central differences", "complex step",
+        "batch split", "jit against eager", "vmap against a loop", "run twice", "at a second point",
+    ],
+)  # fmt: skip
+def test_every_witness_is_heard_and_reported(right, name):
+    report = witness(right, name)
+    assert report.agrees is True and report.difference <= report.error or not report.error
+
+
+def test_a_wrong_gradient_fails_with_leaf_index_values_line_and_cause(wrong):
+    true = 2 * X.T @ (X @ W - Y) / M
+    assert wrong.kind == "FAIL" and not wrong
+    assert wrong.leaf == "w" and len(wrong.index) == 2
+    assert wrong.expected == pytest.approx(true[wrong.index], rel=1e-12)
+    assert wrong.actual == pytest.approx(M * true[wrong.index], rel=1e-12)
+    assert "missing 1/m" in wrong.cause and "4" in wrong.cause
+    assert "test_check.py" in wrong.line and "in missing_mean" in wrong.line
+    assert witness(wrong, "autodiff, reverse").agrees is False
+
+
+def test_the_message_can_be_acted_on(wrong):
+    assert str(wrong).startswith(f"FAIL: w[{wrong.index[0]}, {wrong.index[1]}]")
+    assert wrong.cause in str(wrong) and wrong.line in str(wrong)
+
+
+# Kinks
+
+
+def relu_sum(z):
+    return jnp.sum(jax.nn.relu(z))
+
+
+AT_0 = np.array([0.0, 1.0, -1.0])
+
+
+@pytest.mark.parametrize(
+    ("slope", "kind"), [(0.0, "PASS"), (0.5, "KINK"), (1.0, "KINK"), (2.0, "FAIL"), (-0.1, "FAIL")]
+)
+def test_relu_at_0_may_have_any_slope_from_0_to_1(slope, kind):
+    verdict = check(relu_sum, lambda z: jnp.where(z > 0, 1.0, jnp.where(z == 0, slope, 0.0)), AT_0)
+    assert verdict.kind == kind or (slope == 0 and verdict.kind == "KINK")
+    if kind != "PASS":
+        assert (verdict.leaf, verdict.index, verdict.actual) == ("z", (0,), slope)
+    if kind == "KINK":
+        assert "subgradient" in verdict.note
+
+
+@pytest.mark.parametrize(("slope", "kind"), [(-1.0, "KINK"), (0.0, "KINK"), (1.5, "FAIL")])
+def test_an_absolute_value_at_0_may_have_any_slope_from_minus_1_to_1(slope, kind):
+    found = check(lambda z: jnp.sum(jnp.abs(z)), lambda z: jnp.where(z == 0, slope, jnp.sign(z)), AT_0)
+    assert found.kind == kind
+
+
+def test_an_error_beside_a_kink_is_an_error():
+    found = check(relu_sum, lambda z: jnp.where(z == 0, 0.5, jnp.where(z > 0, 1.01, 0.0)), AT_0)
+    assert found.kind == "FAIL" and found.index == (1,) and found.actual == 1.01
+
+
+def pooled(image):
+    return jnp.sum(jnp.max(image.reshape(2, 4), axis=1) * jnp.array([1.0, 3.0]))
+
+
+@pytest.mark.parametrize(
+    ("share", "kinds"),
+    [
+        ([0.25, 0.25, 0.25, 0.25], ("PASS", "KINK")),
+        ([1.0, 0, 0, 0], ("KINK",)),
+        ([0.5, 0.5, 0, 0], ("KINK",)),
+        ([2.0, 0, 0, 0], ("FAIL",)),
+    ],
+)
+def test_a_tie_of_max_pooling_may_be_shared_out_in_any_way(share, kinds):
+    def by_hand(image):
+        windows = image.reshape(2, 4)
+        largest = windows == jnp.max(windows, axis=1, keepdims=True)
+        shares = jnp.where(jnp.sum(largest, axis=1, keepdims=True) == 4, jnp.array([share]), largest * 1.0)
+        return (shares * jnp.array([[1.0], [3.0]])).reshape(-1)
+
+    assert check(pooled, by_hand, np.array([1.0, 1, 1, 1, 0, 5, 2, 3])).kind in kinds
+
+
+# What cannot be resolved
+
+
+def test_where_autodiff_is_wrong_differences_decide_or_say_that_they_cannot():
+    """JAX gives sigmoid' = 0 at 37.43 in float64, where it is 5.6e-17; the value alone is 1 to the last digit."""
+    slope = float(np.exp(-37.43) / (1 + np.exp(-37.43)) ** 2)
+    verdict = check(jax.nn.sigmoid, lambda z: slope, 37.43)
+    assert verdict.kind in ("NOISE", "PASS") and verdict
+
+
+def test_what_rounding_drowns_is_noise_and_says_at_which_leaf():
+    def f(p):
+        return jnp.sum((p["u"] + 1e16) - 1e16) + jnp.sum(p["v"] ** 3)
+
+    verdict = check(
+        f, lambda p: {"u": (p["u"] * 0 + 1e15 + 1) - 1e15, "v": 3 * p["v"] ** 2}, {"u": np.ones(2), "v": np.ones(2)}
+    )
+    assert verdict.kind in ("NOISE", "PASS")
+    if verdict.kind == "NOISE":
+        assert verdict.leaf == "u" and verdict.error > 1e-3 and verdict.resolution > 0.01
+
+
+# Random
+
+
+def test_a_random_gradient_is_called_random():
+    rng = np.random.default_rng(0)
+    verdict = check(squares, lambda w, x, y: squares_grad(w, x, y) + 1e-7 * rng.normal(size=w.shape), W, X, Y)
+    assert verdict.kind == "RANDOM" and not verdict and verdict.leaf == "w"
+    assert "random" in verdict.cause and "key" in verdict.cause
+
+
+def test_a_random_loss_is_called_random():
+    rng = np.random.default_rng(0)
+    verdict = check(lambda w: jnp.sum(w**2) + rng.random(), lambda w: 2 * w, W)
+    assert (verdict.kind, verdict.leaf) == ("RANDOM", "loss") and verdict.expected != verdict.actual
+
+
+def test_numbers_drawn_while_tracing_are_random_too():
+    rng = np.random.default_rng(0)
+    frozen = jax.jit(lambda w: 2 * w * (1 + 1e-3 * rng.normal(size=w.shape)))  # eager runs repeat what was traced
+    verdict = check(lambda w: jnp.sum(w**2), frozen, W)
+    assert verdict.kind in ("RANDOM", "FAIL") and not verdict
+
+
+def test_a_key_among_the_arguments_is_not_random():
+    def mask(w, key):
+        return jax.random.bernoulli(key, 0.8, w.shape) / 0.8
+
+    verdict = check(
+        lambda w, key: jnp.sum((w * mask(w, key)) ** 2), lambda w, key: 2 * w * mask(w, key) ** 2, W, jax.random.key(1)
+    )
+    assert verdict.kind == "PASS"
+
+
+# NaN and infinity
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_a_loss_that_is_not_finite_has_no_gradient(value):
+    verdict = check(lambda w: jnp.sum(w) * 0 + value, lambda w: w, W)
+    assert (verdict.kind, verdict.leaf) == ("NONFINITE", "loss") and not verdict and "no gradient" in verdict.cause
+
+
+def overflowing_softmax(z, y):
+    e = jnp.exp(z)
+    p = e / jnp.sum(e)
+    return p - y
+
+
+def test_the_first_nan_of_a_gradient_is_named_with_its_line():
+    z, y = np.array([1000.0, 0.0, 1.0]), np.array([1.0, 0, 0])
+    verdict = check(lambda z, y: -jnp.sum(y * jax.nn.log_softmax(z)), overflowing_softmax, z, y)
+    assert verdict.kind == "NONFINITE" and not verdict
+    assert (verdict.leaf, verdict.index) == ("z", (0,)) and np.isnan(verdict.actual)
+    assert verdict.line.startswith("e = jnp.exp(z)") and "infinity first appears here" in verdict.cause
+
+
+# Large parameters, precisions
+
+
+def test_a_single_wrong_entry_among_400000_is_found():
+    w, x = RNG.normal(size=(784, 512)) / 28, RNG.normal(size=(1, 784))
+
+    def f(w, x):
+        return jnp.sum(jnp.sin(x @ w))
+
+    def by_hand(w, x):
+        dw = x.T @ jnp.cos(x @ w)
+        return dw.at[391, 77].multiply(1 + 1e-6)
+
+    verdict = check(f, by_hand, w, x)
+    assert verdict.kind == "FAIL" and (verdict.leaf, verdict.index) == ("w", (391, 77))
+    assert verdict.actual / verdict.expected == pytest.approx(1 + 1e-6, abs=1e-9)
+
+
+def a_little_off(w, x, y):
+    return squares_grad(w, x, y) * (1 + 1e-5)  # far below the resolution of bfloat16
+
+
+@pytest.mark.parametrize(
+    ("dtype", "gradient", "kind"),
+    [("float32", squares_grad, "PASS"), ("bfloat16", squares_grad, "PASS"), ("bfloat16", a_little_off, "FAIL")],
+)
+def test_low_precision_is_judged_by_a_float64_reference(dtype, gradient, kind):
+    assert check(squares, gradient, *(jnp.asarray(v, dtype) for v in (W, X, Y))).kind == kind
+
+
+def test_a_cast_in_the_middle_is_seen():
+    verdict = check(
+        squares, lambda w, x, y: squares_grad(w, x, y.astype(np.float32)).astype(jnp.float32).astype(float), W, X, Y
+    )
+    assert verdict.kind == "FAIL" and 0 < abs(verdict.actual / verdict.expected - 1) < 1e-5
+
+
+@pytest.mark.parametrize(("gradient", "kind"), [(squares_grad, "PASS"), (missing_mean, "FAIL")])
+def test_with_x64_off_the_reference_is_float64_all_the_same(gradient, kind):
+    with jax.enable_x64(False):
+        arrays = [jnp.asarray(v) for v in (W, X, Y)]
+        assert arrays[0].dtype == "float32"
+        verdict = check(squares, gradient, *arrays)
+        assert jnp.ones(1).dtype == "float32"  # as before
+    assert verdict.kind == kind
+    if kind == "PASS":
+        assert verdict.resolution < 1e-10
+
+
+def test_no_warning_escapes():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check(squares, missing_mean, jnp.asarray(W, jnp.float32), X.astype(np.float32), Y.astype(np.float32))
+
+
+# Forms of functions and arguments
+
+
+class Layer(NamedTuple):
+    w: jax.Array
+    b: jax.Array
+
+
+def layers_loss(layers, x):
+    for layer in layers:
+        x = x @ layer.w + layer.b[None]
+    return jnp.sum(x**2) / 2
+
+
+def layers_grad(layers, x, factor=1.0):
+    first, second = layers
+    h = x @ first.w + first.b[None]
+    out = h @ second.w + second.b[None]
+    dh = out @ second.w.T
+    return [Layer(x.T @ dh, dh.sum(0)), Layer(h.T @ out, factor * out.sum(0))]
+
+
+LAYERS = [Layer(RNG.normal(size=(2, 2)), RNG.normal(size=2)), Layer(RNG.normal(size=(2, 1)), RNG.normal(size=1))]
+
+
+def test_lists_of_named_tuples_and_their_paths():
+    assert check(layers_loss, layers_grad, LAYERS, X).kind == "PASS"
+    verdict = check(layers_loss, lambda layers, x: layers_grad(layers, x, 2.0), LAYERS, X)
+    assert verdict.kind == "FAIL" and verdict.leaf == "1.b" and "exactly 2" in verdict.cause
+
+
+def test_several_argnums():
+    def f(x, w, y):
+        return squares(w, x, y)
+
+    def by_hand(x, w, y, sign=1):
+        residual = 2 * (x @ w - y) / len(x)
+        return sign * residual @ w.T, x.T @ residual
+
+    assert check(f, by_hand, X, W, Y, argnums=(0, 1)).kind == "PASS"
+    verdict = check(f, lambda x, w, y: by_hand(x, w, y, -1), X, W, Y, argnums=(0, 1))
+    assert verdict.kind == "FAIL" and verdict.leaf == "x" and "sign" in verdict.cause
+
+
+def test_numpy_gradients_jitted_functions_and_closures():
+    def numpy_grad(w, x, y):
+        return 2 * np.asarray(x).T @ (np.asarray(x) @ np.asarray(w) - np.asarray(y)) / len(x)
+
+    assert check(squares, numpy_grad, W, X, Y).kind == "PASS"
+    assert check(jax.jit(squares), jax.jit(squares_grad), jnp.asarray(W), X, Y).kind == "PASS"
+    assert check(lambda w: squares(w, X, Y), lambda w: squares_grad(w, X, Y), W).kind == "PASS"
+    verdict = check(squares, lambda w, x, y: -numpy_grad(w, x, y), W, X, Y)
+    assert verdict.kind == "FAIL" and "sign" in verdict.cause
+
+
+def numpy_loss(w):
+    return float(np.sum(np.tanh(np.asarray(w)) ** 2))
+
+
+def test_a_loss_that_jax_cannot_trace_is_judged_by_differences():
+    def numpy_grad(w):
+        return 2 * np.tanh(w) * (1 - np.tanh(w) ** 2)
+
+    assert check(numpy_loss, numpy_grad, W).kind == "PASS"
+    verdict = check(numpy_loss, lambda w: numpy_grad(w) * (1 + 1e-4), W)
+    assert verdict.kind == "FAIL" and verdict.witness == "central differences"
+
+
+def test_the_value_beside_the_gradient_is_compared_too():
+    def both(w, x, y, factor=1.0):
+        return factor * squares(w, x, y), squares_grad(w, x, y)
+
+    assert witness(check(squares, both, W, X, Y), "value beside the gradient").agrees
+    verdict = check(squares, lambda w, x, y: both(w, x, y, 0.5), W, X, Y)
+    assert (verdict.kind, verdict.leaf) == ("FAIL", "loss") and "not the loss" in verdict.cause
+    assert verdict.actual == pytest.approx(verdict.expected / 2)
+
+
+def test_named_intermediates_may_come_along():
+    def with_names(w, x, y):
+        dy = 2 * (x @ w - y) / len(x)
+        return x.T @ dy, {"dy": dy}
+
+    assert check(squares, with_names, W, X, Y).kind == "PASS"
+
+
+# What one ordinary look does not see
+
+
+def test_writing_into_an_argument_is_an_error():
+    def impatient(w, x, y):
+        x -= x.mean(0)
+        return 2 * x.T @ (x @ w - y) / len(x)
+
+    x = X.copy()
+    verdict = check(squares, impatient, W, x, Y)
+    assert verdict.kind == "FAIL" and verdict.leaf == "argument 1" and "write into" in verdict.cause
+    np.testing.assert_array_equal(x, X)
+
+
+def test_a_stop_gradient_copied_by_hand_is_seen_by_differences():
+    def detached(w, x):
+        h = x @ w
+        scale = jax.lax.stop_gradient(jnp.sum(h**2))
+        return jnp.sum(h) * scale
+
+    verdict = check(detached, lambda w, x: x.sum(0)[:, None] * jnp.sum((x @ w) ** 2), W, X)
+    assert verdict.kind == "FAIL" and verdict.witness == "central differences"
+    assert "stop_gradient" in verdict.cause and "test_check.py" in verdict.cause
+
+
+def test_captured_parameters_are_stale_at_a_second_point():
+    verdict = check(lambda w: jnp.sum(w**3), lambda w: 3 * w * W, W)
+    assert verdict.kind == "FAIL" and "second point" in verdict.note
+
+
+def test_a_mistake_at_one_example_alone_is_found_by_splitting_the_batch():
+    def squeezed(w, x, y):
+        return squares_grad(w, x, y) if len(x) > 1 else 0 * w
+
+    verdict = check(squares, squeezed, W, X, Y)
+    assert verdict.kind == "FAIL" and verdict.witness == "batch split"
+    assert "the first example alone" in verdict.note and witness(verdict, "batch split").agrees is False
+
+
+def test_a_mistake_under_tracing_alone_is_found():
+    def traced_otherwise(w, x, y):
+        return squares_grad(w, x, y) * (2 if isinstance(w, jax.core.Tracer) else 1)
+
+    assert check(squares, traced_otherwise, W, X, Y).kind == "FAIL"
+
+
+def test_the_error_of_a_function_is_its_own():
+    with pytest.raises(ZeroDivisionError):
+        check(squares, lambda w, x, y: 1 / 0, W, X, Y)
+    with pytest.raises(NameError, match="no_such_name"):
+        check(lambda w: no_such_name * w, jnp.ones_like, W)  # noqa: F821

@@ -1,0 +1,215 @@
+"""Tests for `jaxnn/verify/rules.py`: right rules pass, and each way of wiring a `jax.custom_vjp` wrongly is named."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxnn import ops
+from jaxnn.errors import InvalidArgument
+from jaxnn.verify import check_rule
+
+RNG = np.random.default_rng(4)
+X, W, B = RNG.normal(size=(3, 2)), RNG.normal(size=(2, 2)), RNG.normal(size=2)
+V = RNG.normal(size=3)
+
+
+def affine(x, w, b):
+    return jnp.tanh(x @ w + b[None])
+
+
+def affine_fwd(x, w, b):
+    y = affine(x, w, b)
+    return y, (x, w, y)
+
+
+def affine_bwd(residuals, g):
+    x, w, y = residuals
+    dz = g * (1 - y**2)
+    return dz @ w.T, x.T @ dz, dz.sum(0)
+
+
+def bwd_at(change):
+    """Return a backward that is given another cotangent, and so a wrong rule."""
+    return lambda residuals, g: affine_bwd(residuals, change(g))
+
+
+def sine_fwd(x):
+    return jnp.sin(x), x
+
+
+def sine_bwd(x, g):
+    return (g * jnp.cos(x),)
+
+
+@pytest.fixture(scope="module")
+def right():
+    return check_rule(affine, affine_fwd, affine_bwd, X, W, B)
+
+
+def test_a_right_rule_passes(right):
+    assert right.kind == "PASS" and right.witnesses
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        (jnp.ones_like, "g is ignored"),  # w01
+        (lambda g: g * g, "g is squared"),  # w02
+        (lambda g: jnp.clip(g, -1, 1), "g is clipped, normalised or thresholded"),  # w03
+        (jnp.abs, "the sign of g is lost"),  # w04
+        (lambda g: g + 1, "0 at the cotangent 0"),
+        (lambda g: g / (1e-9 + jnp.linalg.norm(g)), "g is clipped, normalised or thresholded"),
+        (lambda g: g[::-1] * jnp.sign(g) * jnp.sign(g[::-1]), ""),
+    ],
+)
+def test_a_backward_that_is_not_linear_in_the_cotangent_fails(change, cause):
+    verdict = check_rule(affine, affine_fwd, bwd_at(change), X, W, B)
+    assert verdict.kind == "FAIL" and cause in verdict.cause
+
+
+def test_a_forward_with_another_value_fails():  # w05
+    verdict = check_rule(jnp.sin, lambda x: (jnp.sin(x) * 1.001, x), sine_bwd, V)
+    assert verdict.kind == "FAIL" and verdict.leaf.startswith("f_fwd") and "another value than f" in verdict.cause
+    assert verdict.actual == pytest.approx(1.001 * verdict.expected)
+
+
+def test_parameters_captured_at_the_first_point_fail():  # w06
+    stale = np.cos(V)
+    verdict = check_rule(jnp.sin, sine_fwd, lambda x, g: (g * stale,), V)
+    assert verdict.kind == "FAIL" and "second point" in verdict.note
+
+
+def test_two_leaves_of_the_same_shape_swapped_fail():  # w07
+    verdict = check_rule(
+        jnp.multiply, lambda a, b: (a * b, (a, b)), lambda ab, g: (g * ab[0], g * ab[1]), V, V[::-1] + 2
+    )
+    assert verdict.kind == "FAIL" and verdict.index
+
+
+def test_none_for_an_argument_fails():  # w08
+    verdict = check_rule(affine, affine_fwd, lambda r, g: (*affine_bwd(r, g)[:2], None), X, W, B)
+    assert verdict.kind == "FAIL" and verdict.leaf == "argument 2" and "None" in verdict.cause
+
+
+def test_a_gradient_that_is_right_but_cannot_be_differentiated_again_rightly_fails():  # w09
+    verdict = check_rule(jnp.sin, sine_fwd, lambda x, g: (g * jnp.cos(jax.lax.stop_gradient(x)),), V)
+    assert verdict.kind == "FAIL" and verdict.cause.startswith("order 2")
+    assert (verdict.witness, verdict.actual) == ("order 2", 0.0) and verdict.expected != 0
+
+
+def test_a_cast_inside_of_the_backward_fails():  # w10
+    verdict = check_rule(jnp.sin, sine_fwd, lambda x, g: ((g * jnp.cos(x)).astype("float32").astype("float64"),), V)
+    assert verdict.kind == "FAIL" and 0 < abs(verdict.actual / verdict.expected - 1) < 1e-6
+
+
+def test_a_backward_that_is_wrong_when_traced_fails():  # w11
+    def traced_otherwise(x, g):
+        return (g * jnp.cos(x) * (2 if isinstance(g, jax.core.Tracer) or isinstance(x, jax.core.Tracer) else 1),)
+
+    assert check_rule(jnp.sin, sine_fwd, traced_otherwise, V).kind == "FAIL"
+
+
+def test_a_stop_gradient_in_the_function_copied_by_hand_fails():  # w12
+    def f(x):
+        return x * jax.lax.stop_gradient(jnp.sum(x**2))
+
+    def f_bwd(x, g):
+        return (g * jnp.sum(x**2),)
+
+    verdict = check_rule(f, lambda x: (f(x), x), f_bwd, V)
+    assert verdict.kind == "FAIL" and verdict.witness == "central differences" and "stop_gradient" in verdict.cause
+
+
+def test_with_x64_off_the_reference_is_float64_all_the_same():  # w13
+    with jax.enable_x64(False):
+        x = jnp.asarray(V, "float32")
+        assert check_rule(jnp.sin, sine_fwd, sine_bwd, x).kind == "PASS"
+        verdict = check_rule(jnp.sin, sine_fwd, lambda x, g: (g * jnp.cos(x) * (1 + 1e-9),), x)
+    assert verdict.kind == "FAIL"
+
+
+def test_a_factor_in_the_cotangents_fails_with_its_line():
+    def doubled(x, g):
+        dx = 2 * g * jnp.cos(x)
+        return (dx,)
+
+    verdict = check_rule(jnp.sin, sine_fwd, doubled, V)
+    assert verdict.kind == "FAIL" and "exactly 2" in verdict.cause and "dx = 2 * g * jnp.cos(x)" in verdict.line
+
+
+@pytest.mark.parametrize(
+    ("fwd", "bwd", "words"),
+    [
+        (jnp.sin, sine_bwd, "not the pair"),
+        (lambda x: ((jnp.sin(x),), x), sine_bwd, "another structure"),
+        (lambda x: (jnp.sin(x)[:2], x), sine_bwd, r"float64[2], that of f float64[3]"),
+        (lambda x: (jnp.sin(x).astype("float32"), x), sine_bwd, r"float32[3], that of f float64[3]"),
+        (sine_fwd, lambda x, g: g * jnp.cos(x), "a tuple, one for each"),
+        (sine_fwd, lambda x, g: (g * jnp.cos(x), g), "2 cotangents for 1 arguments"),
+        (sine_fwd, lambda x, g: (g[:2],), "the cotangent has the shape (2,), the argument (3,)"),
+        (sine_fwd, lambda x, g: ({"x": g},), "not the argument's"),
+        (
+            sine_fwd,
+            lambda x, g: ((g * jnp.cos(x)).astype("float32"),),
+            "the cotangent is float32, the argument float64",
+        ),
+    ],
+)
+def test_the_form_of_what_comes_back_is_checked(fwd, bwd, words):
+    verdict = check_rule(jnp.sin, fwd, bwd, V)
+    assert verdict.kind == "FAIL" and words in verdict.cause
+
+
+def test_arguments_that_are_no_numbers_to_differentiate_by_need_no_cotangent():
+    labels = np.array([0, 1, 1])
+
+    def picked(x, labels, scale):
+        return scale * jnp.sum(x[jnp.arange(3), labels] ** 2)
+
+    def bwd(residuals, g):
+        x, labels = residuals
+        return jnp.zeros_like(x).at[jnp.arange(3), labels].set(2 * 3.0 * g * x[jnp.arange(3), labels]), None, None
+
+    verdict = check_rule(
+        lambda x, i: picked(x, i, 3.0), lambda x, i: (picked(x, i, 3.0), (x, i)), lambda r, g: bwd(r, g)[:2], X, labels
+    )
+    assert verdict.kind == "PASS"
+
+
+def test_pytrees_in_and_out():
+    def f(p, x):
+        return {"sum": p["w"] + x, "product": p["w"] * x}
+
+    def bwd(residuals, g):
+        w, x = residuals
+        return {"w": g["sum"] + g["product"] * x}, g["sum"] + g["product"] * w
+
+    def fwd(p, x):
+        return f(p, x), (p["w"], x)
+
+    assert check_rule(f, fwd, bwd, {"w": V}, V[::-1] + 1).kind == "PASS"
+
+
+def test_rules_of_the_library_pass():
+    assert check_rule(ops.dense, ops.dense_fwd, ops.dense_bwd, X, W, B).kind == "PASS"
+    kink = check_rule(ops.relu, ops.relu_fwd, ops.relu_bwd, np.array([0.0, 1.0, -2.0]))
+    assert kink.kind in ("PASS", "KINK")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: check_rule(3, sine_fwd, sine_bwd, V), "f: got 3, expected a function"),
+        (lambda: check_rule(jnp.sin, sine_fwd, None, V), "f_bwd: got None, expected a function"),
+        (lambda: check_rule(jnp.sin, sine_fwd, sine_bwd, np.array([1, 2])), "args: got no argument of floating-point"),
+        (lambda: check_rule(jnp.sin, sine_fwd, sine_bwd), "args: got no argument"),
+        (
+            lambda: check_rule(jnp.argmax, sine_fwd, sine_bwd, V),
+            "f: got a result of .*, expected floating-point arrays",
+        ),
+    ],
+)
+def test_bad_input_is_refused(call, message):
+    with pytest.raises(InvalidArgument, match=message):
+        call()
