@@ -10,7 +10,7 @@ OPERANDS = "xyzwuvstrqponmlk"
 TIES = "'1 where {{{}}} is the {}, 1/2 in a tie, else 0'"
 LARGEST = "'1 at the {} (shared in a tie), else 0'"
 
-# primitive: the result, then its derivative with respect to each operand
+# primitive, or function of JAX: the result, then its derivative with respect to each operand
 RULES = {
     "add": ("x + y", "1", "1"),
     "add_any": ("x + y", "1", "1"),
@@ -98,6 +98,10 @@ RULES = {
     "pad": ("pad(x)", "1", "'1 in the padding'"),
     "sort": ("sort(x)", "'1 where it came from, else 0'"),
     "stack": ("stack(x)", "1"),
+    "jax.relu": ("relu(x)", "'1 where {x} > 0, else 0'"),
+    "jax.relu6": ("relu6(x)", "'1 where 0 < {x} < 6, else 0'"),
+    "jax.logaddexp": ("logaddexp(x, y)", "exp(x - out)", "exp(y - out)"),
+    "jax.silu": ("silu(x)", "sigmoid(x) * (1 + x * (1 - sigmoid(x)))"),
     "real": ("real(x)", "1"),
 }
 COMPARED = {"gt": ">", "lt": "<", "ge": ">=", "le": "<=", "eq": "==", "ne": "!="}

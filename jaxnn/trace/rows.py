@@ -11,7 +11,7 @@ from jaxnn.trace.expressions import Formula, derivative, formula, words
 from jaxnn.trace.folding import is_folded
 from jaxnn.trace.formulas import OPERANDS, rule
 from jaxnn.trace.jaxprs import Line
-from jaxnn.trace.tape import Step, Tape
+from jaxnn.trace.tape import Step, Tape, rule_name
 
 LONGEST = 24  # of an operand that is written out in a formula
 
@@ -47,7 +47,7 @@ def _formulas(passes, slot, step, number) -> tuple[Formula, tuple[Slope, ...]]:
     texts = [written(passes, atom) for atom in step.inputs]
     operands = dict(zip(OPERANDS, texts, strict=False))
     operands |= {"out": passes.names[slot], "call": step.title}
-    result, derivatives = rule(step.name, step.params, len(texts))
+    result, derivatives = rule(rule_name(step), step.params, len(texts))
     slopes = []
     for at in differentiable(step, tape):
         if (number, slot, at) not in passes.slopes or step.inputs[at] not in passes.backward.adjoints:
@@ -108,7 +108,7 @@ def written(passes: Passes, atom: Any, depth: int = 2) -> str | Formula:
     maker = next((s for s in passes.tape.steps if atom in s.outputs), None) if isinstance(atom, int) else None
     if maker and depth:
         inner = [written(passes, a, depth - 1) for a in maker.inputs]
-        result, _ = rule(maker.name, maker.params, len(inner))
+        result, _ = rule(rule_name(maker), maker.params, len(inner))
         made = formula(result, dict(zip(OPERANDS, inner, strict=False)) | {"call": maker.title})
         if len(made.text) <= LONGEST:
             return made

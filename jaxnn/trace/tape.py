@@ -84,7 +84,9 @@ def plain_step(name, apply, inputs, values, place=Place(), params=None) -> tuple
     results = apply(*(jaxprs.read(values, atom) for atom in inputs))
     outputs = tuple(range(len(values), len(values) + len(results)))
     values = values | dict(zip(outputs, results, strict=True))
-    return Step(name, name, apply, tuple(inputs), outputs, params or {}, *place, None), values
+    return Step(
+        name, name, apply, tuple(inputs), outputs, params or {}, place.calls, place.lines, place.traceback, None
+    ), values
 
 
 def record(closed: Any, values: Sequence[Any], opened: Opened = lambda eqn, title, depth: False) -> Tape:
@@ -98,7 +100,7 @@ def record(closed: Any, values: Sequence[Any], opened: Opened = lambda eqn, titl
 
     def visit(closed, atoms, place):
         jaxpr = getattr(closed, "jaxpr", closed)
-        slots = {var: put(value) for var, value in zip(jaxpr.constvars, getattr(closed, "consts", []), strict=True)}
+        slots: dict[Any, Any] = dict(zip(jaxpr.constvars, map(put, getattr(closed, "consts", [])), strict=True))
         slots |= zip(jaxpr.invars, atoms, strict=True)
         for eqn in jaxpr.eqns:
             lines = jaxprs.own_lines(eqn, jaxpr) if place.traceback else jaxprs.user_lines(eqn)
@@ -123,7 +125,9 @@ def record(closed: Any, values: Sequence[Any], opened: Opened = lambda eqn, titl
         title = f"branch_{int(jaxprs.read(env, inputs[0]))}" if name == "cond" else title
         outputs = tuple(put(value) for value in apply(*(jaxprs.read(env, atom) for atom in inputs)))
         if outputs:  # a debug print is not repeated
-            steps.append(Step(name, title, apply, inputs, outputs, eqn.params, *place, eqn))
+            steps.append(
+                Step(name, title, apply, inputs, outputs, eqn.params, place.calls, place.lines, place.traceback, eqn)
+            )
         return outputs
 
     def scan(eqn, inputs, title, place):
@@ -169,6 +173,13 @@ def title_of(eqn: Any) -> str:
         if found and "<" not in found:
             return found.lstrip("_")
     return eqn.primitive.name
+
+
+def rule_name(step: Step) -> str:
+    """Return the name that a step's formulas have: of a function that is JAX's own, "jax.relu"."""
+    body = step.eqn and jaxprs.body_of(step.eqn)
+    source = getattr(body, "jaxpr", body).debug_info.func_src_info if body else ""
+    return f"jax.{step.title}" if str(jaxprs.PACKAGES / "jax/") in (source or "") else step.name
 
 
 def application(eqn: Any) -> Callable[..., list[Any]]:

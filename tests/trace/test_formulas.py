@@ -87,3 +87,25 @@ def test_formulas_of_functions(f, text):
     explanation = explain(lambda x: jnp.sum(f(x)), x)
     texts = [row.formula.text for row in explanation.rows if row.formula]
     assert text in texts or f"slice({text[0]})" in texts
+
+
+@pytest.mark.parametrize("f", [jax.nn.relu, jax.nn.relu6, jax.nn.silu])
+@pytest.mark.parametrize("x", [-1.3, 0.7, 6.5])
+def test_functions_of_jax_have_formulas_too(f, x):
+    row = explain(lambda x: f(x) * 1.0, x).rows[1]
+    assert row.formula.text == f"{f.__name__}(x)"
+    (slope,) = RULES[f"jax.{f.__name__}"][1:]
+    assert row.slopes[0].formula
+    if "where" not in slope:
+        assert float(evaluated(slope, (x,), row.value)) == pytest.approx(float(jax.grad(f)(x)), rel=1e-9)
+
+
+def test_a_function_of_the_users_by_the_same_name_has_none():
+    @jax.custom_jvp
+    def relu(x):
+        return jnp.maximum(x, 0.0) ** 2
+
+    relu.defjvp(lambda x, t: (relu(*x), 2 * x[0] * t[0]))
+    (slope,) = explain(lambda x: relu(x) * 1.0, 3.0).rows[1].slopes
+    assert slope.formula is None
+    assert slope.value == 6
