@@ -120,15 +120,26 @@ def test_functions_must_be_functions():
     refused(r"(?s)grad: got Array.*expected a function that returns the gradient", half_square, W, W)
 
 
-@pytest.mark.parametrize("argnums", [2, -3, (0, 2), "w"])
+@pytest.mark.parametrize("argnums", [2, -3, (0, 2), "w", 1.5, None])
 def test_argnums_must_be_positions(argnums):
-    refused(r"argnums: got .*, expected positions among the 2 arguments", half_square, same, W, X, argnums=argnums)
+    refused(r"argnums: got .*, expected .*positions among the 2 arguments", half_square, same, W, X, argnums=argnums)
+
+
+def test_an_argument_cannot_be_named_twice():
+    with pytest.raises(InvalidArgument, match="argnums"):
+        check(lambda w, x: jnp.sum(w * x), lambda w, x: (x, w, x), W, W, argnums=(0, 1, 0))
+
+
+def test_argnums_may_be_numbers_of_numpy():
+    problem = pose(lambda x, w: jnp.sum(x @ w), lambda x, w: x.T @ jnp.ones((3, 2)), (X, W), argnums=np.int64(1))
+    assert problem.names == ("w",) and jax.tree.structure(problem.grad(problem.leaves)) == jax.tree.structure([0])
 
 
 def test_there_must_be_a_parameter():
-    refused("args: got argument .* without any array", half_square, same, {})
-    refused("args: got argument .* without any array", half_square, same, W, argnums=())
-    refused("argnums: got 0, expected positions among the 0", half_square, same)
+    refused("args: got argument .* without any ", half_square, same, {})
+    refused("args: got argument .* without any ", half_square, same, jnp.zeros((0, 3)))
+    refused("arg.*: got ", half_square, same, W, argnums=())
+    refused("argnums: got 0, expected .*positions among the 0", half_square, same)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +174,9 @@ def test_a_parameter_must_be_finite(bad):
         (lambda w: None, "a NoneType"),
         (lambda w: {"loss": jnp.sum(w)}, "a dict"),
         (lambda w: "0.5", "a str"),
-        (lambda w: jnp.sum(w) * 1j, "dtype complex128, expected a real number"),
+        (lambda w: jnp.sum(w > 0), "dtype int64, expected a .*floating-point number"),
+        (lambda w: jnp.all(w > 0), "dtype bool"),
+        (lambda w: jnp.sum(w) * 1j, "dtype complex128, expected a real"),
     ],
 )
 def test_the_loss_must_be_a_scalar(returned, seen):

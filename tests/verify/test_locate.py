@@ -1,0 +1,120 @@
+"""Tests for `jaxnn/verify/locate.py`: one line of a backward pass is wrong, and is named, however written."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxnn.verify import check
+
+RNG = np.random.default_rng(13)
+X, Y = RNG.normal(size=(5, 2)), RNG.random(size=(5, 2))
+PARAMS = {"W1": RNG.normal(size=(2, 3)), "W2": RNG.normal(size=(3, 2))}
+
+
+def loss(p, x, y):
+    Z1 = x @ p["W1"]
+    A1 = jnp.tanh(Z1)
+    Z2 = A1 @ p["W2"]
+    return jnp.sum((Z2 - y) ** 2) / len(x)
+
+
+def missing_tanh(p, x, y):
+    A1 = jnp.tanh(x @ p["W1"])
+    dZ2 = 2 * (A1 @ p["W2"] - y) / len(x)
+    dA1 = dZ2 @ p["W2"].T
+    dZ1 = dA1
+    return {"W1": x.T @ dZ1, "W2": A1.T @ dZ2}
+
+
+def wrong_in_numpy(p, x, y):
+    p, x, y = jax.tree.map(np.array, (p, x, y))
+    A1 = np.tanh(x @ p["W1"])
+    dZ2 = 2 * (A1 @ p["W2"] - y) / len(x)
+    dA1 = -dZ2 @ p["W2"].T
+    dZ1 = dA1 * (1 - A1**2)
+    return {"W1": x.T @ dZ1, "W2": A1.T @ dZ2}
+
+
+def layer_backward(dA, A, W_in):
+    dZ = dA * (1 - A)
+    return W_in.T @ dZ
+
+
+def wrong_in_a_helper(p, x, y):
+    A1 = jnp.tanh(x @ p["W1"])
+    dZ2 = 2 * (A1 @ p["W2"] - y) / len(x)
+    dW1 = layer_backward(dZ2 @ p["W2"].T, A1, x)
+    dW2 = A1.T @ dZ2
+    return {"W1": dW1, "W2": dW2}
+
+
+def wrong_forward(p, x, y):
+    Z1 = x @ p["W1"]
+    A1 = jax.nn.sigmoid(Z1)
+    dZ2 = 2 * (A1 @ p["W2"] - y) / len(x)
+    dZ1 = dZ2 @ p["W2"].T * (1 - A1**2)
+    return {"W1": x.T @ dZ1, "W2": A1.T @ dZ2}
+
+
+@jax.jit
+def wrong_under_jit(p, x, y):
+    h = jnp.tanh(x @ p["W1"])
+    error = 2 * (h @ p["W2"] - y) / len(x)
+    back = (
+        error
+        @ p["W2"].T
+        * (1 - h)
+    )  # fmt: skip
+    return {"W1": x.T @ back, "W2": h.T @ error}
+
+
+def wrong_leaf(p, x, y):
+    A1 = jnp.tanh(x @ p["W1"])
+    dZ2 = 2 * (A1 @ p["W2"] - y) / len(x)
+    dZ1 = dZ2 @ p["W2"].T * (1 - A1**2)
+    dW1 = x.T @ dZ1
+    dW2 = 3 * A1.T @ dZ2
+    return {"W1": dW1, "W2": dW2}
+
+
+class Backward:
+    def __call__(self, p, x, y):
+        grads = {}
+        hidden = jnp.tanh(x @ p["W1"])
+        d_out = 2 * (hidden @ p["W2"] - y) / len(x)
+        grads["W2"] = hidden.T @ d_out
+        d_hidden = d_out @ p["W2"].T
+        d_pre = d_hidden * hidden * (1 - hidden)
+        grads["W1"] = x.T @ d_pre
+        return grads
+
+
+CASES = [
+    (missing_tanh, "dZ1 = dA1", "missing_tanh"),
+    (wrong_in_numpy, 'dA1 = -dZ2 @ p["W2"].T', "wrong_in_numpy"),
+    (wrong_in_a_helper, "dZ = dA * (1 - A)", "layer_backward"),
+    (wrong_forward, "A1 = jax.nn.sigmoid(Z1)", "wrong_forward"),
+    (wrong_under_jit, 'back = ( error @ p["W2"].T * (1 - h) )', "wrong_under_jit"),
+    (wrong_leaf, "dW2 = 3 * A1.T @ dZ2", "wrong_leaf"),
+    (Backward(), "d_pre = d_hidden * hidden * (1 - hidden)", "__call__"),
+]
+
+
+@pytest.mark.parametrize(("grad", "text", "function"), CASES, ids=[case[2] for case in CASES])
+def test_the_wrong_line_is_named(grad, text, function):
+    verdict = check(loss, grad, PARAMS, X, Y)
+    assert verdict.kind == "FAIL"
+    assert verdict.line.startswith(text + "  ")
+    assert "(test_locate.py:" in verdict.line and verdict.line.endswith(f"in {function})")
+
+
+def test_without_the_names_of_the_textbook_the_line_is_named_too():
+    def unlike(p, x, y):
+        q = jnp.tanh(x @ p["W1"])
+        r = 2 * (q @ p["W2"] - y) / len(x)
+        s = r @ p["W2"].T
+        t = s * (1 + q**2)
+        return {"W1": x.T @ t, "W2": q.T @ r}
+
+    assert check(loss, unlike, PARAMS, X, Y).line.startswith("t = s * (1 + q**2)")
