@@ -77,7 +77,10 @@ def nodes(loss: Callable, leaves: Sequence[Any], names: Sequence[str]) -> list[N
 
 
 def _named(program: jaxprs.Program) -> dict[int, str]:
-    """Return the variable that each slot became: the last of a line of the source that assigns to one name."""
+    """Return the variable that each slot became: the last equation of a line of the source that assigns to one name.
+
+    A loop whose body is a single line gets the name in its last round only.
+    """
     found: dict[int, str] = {}
     for equation, following in zip(program.equations, [*program.equations[1:], None], strict=True):
         lines, after = equation.lines, following.lines if following else ()
@@ -85,7 +88,7 @@ def _named(program: jaxprs.Program) -> dict[int, str]:
             continue
         for depth in range(len(lines)):
             ended = not after or lines[depth:] != after[max(len(after) - len(lines) + depth, 0) :]
-            if len(lines[depth].names) >= 1 and ended:
+            if lines[depth].names and ended:
                 found[equation.outputs[0]] = lines[depth].names[0]
                 break
     return found

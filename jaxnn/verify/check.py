@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxnn.verify import witnesses
 from jaxnn.verify.compare import compare, resolution
-from jaxnn.verify.diagnose import explained
+from jaxnn.verify.diagnose import explained, first_random
 from jaxnn.verify.evaluation import Programs, can_trace, evaluator, programs, split
 from jaxnn.verify.numeric import by_differences
 from jaxnn.verify.problem import Problem, in_float64, pose
@@ -58,6 +58,7 @@ def run(
             if unsteady is not None:
                 return unsteady
         given = runs[0]
+    own_x64 = bool(jax.config.jax_enable_x64)
     with float64():
         exact = in_float64(loss, grad, args, argnums)
         evaluate = evaluator(exact, witnesses.lines(exact.leaves), ready)
@@ -70,7 +71,7 @@ def run(
         comparison = compare(here, epsilon) if here.reference else by_differences(evaluate, exact.leaves, here)
         point = Point(exact.leaves, here, comparison, tuple(exact.args))
         moved = second_point(exact, evaluate, epsilon)
-        trial = Trial(argnums, own, exact, given, own_epsilon, epsilon, evaluate, ready, point, moved)
+        trial = Trial(argnums, own, exact, given, own_x64, own_epsilon, epsilon, evaluate, ready, point, moved)
         return _heard(trial, witnesses.QUICK if quick else witnesses.WITNESSES)
 
 
@@ -157,7 +158,8 @@ def _unsteady(own: Problem, runs: Sequence[Given]) -> Verdict | None:
         if np.any(gap > order * np.abs(a)):
             index = np.unravel_index(int(np.argmax(gap)), gap.shape)
             cause = f"{name}: the gradient is random, two runs at the same arguments differ; {ADVICE}"
-            return at_entry("RANDOM", name, index, a[index], b[index], witness="run twice", cause=cause)
+            line = first_random(own.whole_grad, own.args)
+            return at_entry("RANDOM", name, index, a[index], b[index], witness="run twice", cause=cause, line=line)
     return None
 
 

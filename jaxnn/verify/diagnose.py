@@ -1,7 +1,7 @@
 """Where and why a gradient is wrong: the first wrong line, and the cause in one sentence."""
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from jaxnn.trace.jaxprs import Line
 from jaxnn.verify import batches
 from jaxnn.verify.adjoints import nodes
 from jaxnn.verify.causes import cause
-from jaxnn.verify.locate import Culprit, first_wrong, where_made
+from jaxnn.verify.locate import Culprit, close, first_wrong, where_made
 from jaxnn.verify.problem import Problem, in_float64, split_output
 from jaxnn.verify.steps import record
 from jaxnn.verify.trial import Point, Trial
@@ -37,11 +37,14 @@ def _explained(trial: Trial, verdict: Verdict, point: Point) -> Verdict:
         return _first_nonfinite(problem, verdict)
     if _draws_anew(trial):
         why = f"{verdict.leaf}: the gradient is random, it is another one each time that JAX traces it"
-        return replace(verdict, kind="RANDOM", cause=why)
+        return replace(verdict, kind="RANDOM", cause=why, line=first_random(problem.whole_grad, problem.args))
     if verdict.witness == "central differences" and not any(wrong.any() for wrong in trial.here.comparison.wrong):
         hidden = _hidden_from_autodiff(trial)
         if hidden:
-            return replace(verdict, cause=hidden)
+            leaf = trial.here.comparison.actual[problem.names.index(verdict.leaf)]
+            steps = record(problem.whole_grad, *problem.args)
+            line = where_made(steps, leaf, [])
+            return replace(verdict, cause=hidden, line=spoken(line) if line else "")
     return _located(trial, problem, verdict, point)
 
 
@@ -68,7 +71,7 @@ def _located(trial: Trial, problem: Problem, verdict: Verdict, point: Point) -> 
     sentence = _why(problem, point, tape, steps, sizes, culprit, leaf)
     known = [*comparison.expected, *(node.adjoint for node in tape)]
     line = culprit.line if culprit else where_made(steps, comparison.actual[leaf], known)
-    return replace(verdict, line=_spoken(line) if line else "", cause=sentence or verdict.cause)
+    return replace(verdict, line=spoken(line) if line else "", cause=sentence or verdict.cause)
 
 
 def _why(problem, point, tape, steps, sizes, culprit: Culprit | None, leaf: int) -> str:
@@ -77,7 +80,10 @@ def _why(problem, point, tape, steps, sizes, culprit: Culprit | None, leaf: int)
     others = {n.name: n.value for n in tape if n.name} | {f"d{n.name}": n.adjoint for n in tape if n.name}
     others |= {n: v for n, v in _data(problem).items() if n not in others}
     before = itertools.takewhile(lambda step: culprit is None or step.number != culprit.number, steps)
-    others |= {s.name: s.value for s in before if s.name.isidentifier() and s.name not in others and s.name != "return"}
+    for step in before:
+        itself = culprit is not None and step.value.shape == culprit.actual.shape and close(step.value, culprit.actual)
+        if step.name.isidentifier() and step.name not in {*others, "return"} and not itself:
+            others[step.name] = step.value
     factors = {n.operation: n.local for n in tape if n.local is not None}
     common = {"sizes": sizes, "factors": factors, "others": others}
     sentences = []
@@ -132,8 +138,30 @@ def _data(problem) -> dict[str, np.ndarray]:
     return found
 
 
-def _spoken(line: Line) -> str:
+def spoken(line: Line) -> str:
+    """Return a line of the source as a verdict says it."""
     return f"{line.text}  ({line.file.rsplit('/', 1)[-1]}:{line.number}, in {line.function})"
+
+
+def returned(f: Callable, args: Sequence[Any], value: Any = None) -> str:
+    """Return the line of `f(*args)` where a value that it returns first appears; without one, that of its return."""
+    try:
+        steps = record(f, *args)
+    except Exception:  # what cannot be watched has no line
+        return ""
+    line = where_made(steps, np.asarray(value, np.float64), []) if value is not None else None
+    ends = [step.line for step in steps if step.name.startswith("return")]
+    line = line or (ends[-1] if ends else None)
+    return spoken(line) if line else ""
+
+
+def first_random(f: Callable, args: Sequence[Any]) -> str:
+    """Return the first line of `f(*args)` whose value is another one when it runs again."""
+    try:
+        pairs = zip(record(f, *args), record(f, *args), strict=False)
+    except Exception:
+        return ""
+    return next((spoken(a.line) for a, b in pairs if not np.array_equal(a.value, b.value, equal_nan=True)), "")
 
 
 def _first_nonfinite(problem: Problem, verdict: Verdict) -> Verdict:
@@ -144,7 +172,7 @@ def _first_nonfinite(problem: Problem, verdict: Verdict) -> Verdict:
             index = [int(k) for k in np.argwhere(bad)[0]]
             what = "NaN" if np.isnan(step.value[bad]).any() else "infinity"
             why = f"{step.name}: {what} first appears here, at {index}: an overflow, a division by 0 or a log of 0"
-            return replace(verdict, line=_spoken(step.line), cause=why)
+            return replace(verdict, line=spoken(step.line), cause=why)
     return verdict
 
 
@@ -167,6 +195,6 @@ def _hidden_from_autodiff(trial: Trial) -> str:
     for equation in jaxprs.flatten(closed, opened=lambda eqn: not eqn.primitive.name.startswith("custom_")).equations:
         if equation.name in CUSTOM and equation.lines:
             what = equation.name.removesuffix("_call")
-            where = _spoken(equation.lines[0])
+            where = spoken(equation.lines[0])
             return f"the loss holds a {what}, {where}: autodiff follows it, the values of the loss do not"
     return ""

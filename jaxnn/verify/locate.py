@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from jaxnn.trace.jaxprs import Line
 from jaxnn.verify.adjoints import Node
-from jaxnn.verify.steps import Step, record, rerun
+from jaxnn.verify.steps import Step, as_array, record, rerun
 
 SECONDS = 20.0
 MOST = 24  # right values that are tried in one place
@@ -48,7 +49,8 @@ SHORT = re.compile(r"^(d_?l_?)?(d|grad|delta|g|bar)_?(?=\w)|_?(grad|bar|delta|ad
 class Culprit(NamedTuple):
     """The wrong assignment: which `number` of the run it was, variable `name` and `line`.
 
-    `actual` is the value it got, `expected` the one that puts the gradient right, `meaning` is what the expected value is, such as "the adjoint of Z1".
+    `actual` is the value it got, `expected` the one that puts the gradient right, `meaning` what that is, such as "the
+    adjoint of Z1".
     """
 
     number: int
@@ -87,33 +89,78 @@ def first_wrong(
     scales = _scales(steps, targets)
     constants = [-1.0, 2.0, 0.5, *sizes, *(1 / size for size in sizes if size)]
     claimed = {_stem(step.name) for step in steps if _is_adjoint(step.name)}
-    started, best, most, seen = time.perf_counter(), None, 0, {}
-    for step in steps:
-        if step.name.startswith("return") or time.perf_counter() - started > SECONDS:
-            continue
-        free = [
-            t for t in targets if not t.adjoint or _stem(t.name) == _stem(step.name) or _stem(t.name) not in claimed
-        ]
-        shape = step.value.shape
-        derived = seen.setdefault(shape, _derived([n for n in nodes if n.value.shape == shape]))
-        others = {_stem(s.name) for s in steps if s.number < step.number and _is_adjoint(s.name) and _same(s, step)}
-        known = [*targets, *derived]
-        for meaning, value in _candidates(step, free, known, derived, scales, constants, others - {_stem(step.name)}):
-            repaired = _repaired(run, args, gradient, right, wrong_now, {step.number: value})
-            if repaired > most:
-                best, most = Culprit(step.number, step.name, step.line, step.value, value, meaning), repaired
-            if most == sum(wrong_now):
-                return best, steps
+    started, best, most = time.perf_counter(), None, 0
+    values = _Known(nodes, targets, args)
+    for other_name in (False, True):  # first what is right for nothing, then what is right under another name
+        for step in steps:
+            if not step.name.isidentifier() or step.name == "return" or time.perf_counter() - started > SECONDS:
+                continue
+            known, derived = values.of(step.value.shape)
+            is_right = [t for t in known if close(t.value, step.value)]
+            if bool(is_right and not _taken(step, steps)) != other_name:
+                continue
+            stem = _stem(step.name)
+            free = [t for t in targets if not t.adjoint or _stem(t.name) in {stem, *({_stem(t.name)} - claimed)}]
+            for meaning, value in _candidates(step, free, is_right, derived, scales, constants):
+                repaired = _repaired(run, args, gradient, right, wrong_now, {step.number: value})
+                if repaired > most:
+                    best, most = Culprit(step.number, step.name, step.line, step.value, value, meaning), repaired
+                if most == sum(wrong_now):
+                    return _at_its_source(best, steps, values), steps
     loops = _in_loops(steps, targets, run, args, gradient, right, wrong_now)
     return (loops if loops is not None else best), steps
 
 
+class _Known:
+    """The right values by shape: targets, forward values, arguments, and what is derived from forward values."""
+
+    def __init__(self, nodes, targets, args):
+        self.nodes, self.targets, self.seen = nodes, targets, {}
+        self.data = [a for a in map(as_array, jax.tree.leaves(args)) if a is not None]
+
+    def of(self, shape):
+        if shape not in self.seen:
+            fits = [node for node in self.nodes if node.value.shape == shape]
+            derived = _derived(fits)
+            plain = [Target(node.name, node.value, False) for node in fits]
+            plain += [Target("an argument", value, False) for value in self.data if value.shape == shape]
+            known = [t for t in self.targets if t.value.shape == shape] + derived + plain
+            self.seen[shape] = known, derived
+        return self.seen[shape]
+
+    def holds(self, value):
+        return any(close(target.value, value) for target in self.of(value.shape)[0])
+
+
+def _taken(step, steps):
+    """Return whether an earlier adjoint of another variable has the same value."""
+    earlier = itertools.takewhile(lambda other: other.number < step.number, steps)
+    return any(_is_adjoint(s.name) and _stem(s.name) != _stem(step.name) and _same(s, step) for s in earlier)
+
+
+def _at_its_source(culprit, steps, values):
+    """Return the culprit with the line where its wrong value first appears: what a function returned, or was passed.
+
+    A function that was passed something wrong is not to blame for what it returned.
+    """
+    if values.holds(culprit.actual):
+        return culprit
+    same = [s for s in steps if s.value.shape == culprit.actual.shape and close(s.value, culprit.actual)]
+    first = same[0]
+    if first.name.startswith("return"):
+        inside = [s for s in steps if s.number < first.number and s.line == culprit.line and s.number != culprit.number]
+        passed = [s for s in inside if not s.name.startswith("return")]
+        if any(not values.holds(s.value) for s in passed if s.value.size):
+            return culprit
+    return culprit._replace(line=first.line)
+
+
 def where_made(steps: Sequence[Step], value: np.ndarray, true: Sequence[np.ndarray]) -> Line | None:
     """Return the line where a wrong array first appears, or the one where it ends up if it is right for another."""
-    same = [step for step in steps if step.value.shape == value.shape and _close(step.value, value)]
+    same = [step for step in steps if step.value.shape == value.shape and close(step.value, value)]
     if not same:
         return None
-    swapped = any(other.shape == value.shape and _close(other, value) for other in true)
+    swapped = any(other.shape == value.shape and close(other, value) for other in true)
     return same[-1 if swapped else 0].line
 
 
@@ -158,38 +205,48 @@ def _derived(nodes: list[Node]) -> list[Target]:
 def _candidates(
     step: Step,
     free: list[Target],
-    known: list[Target],
+    is_right: list[Target],
     derived: list[Target],
     scales: list[float],
     constants: list[float],
-    claimed: set[str],
 ):
     """Yield the right values to try in the place of a step's, none if its value is right under its own name.
 
-    `known` are all right values, `free` those that no other step is named after, `derived` what follows from them;
-    a value that is right for a variable in `claimed`, which an earlier step has already, is not right here.
+    `is_right` are the right values that it equals, `free` those that no other step is named after, `derived` what
+    follows from them.
     """
     stem, is_adjoint, shape = _stem(step.name), _is_adjoint(step.name), step.value.shape
     same_name = [t for t in free if t.value.shape == shape and _stem(t.name) == stem and t.adjoint >= is_adjoint]
-    is_right = [t for t in known if t.value.shape == shape and _close(t.value, step.value)]
-    other_than_named = same_name or any(t.adjoint and _stem(t.name) in claimed for t in is_right)
-    if is_right and (not other_than_named or any(t is other for t in same_name for other in is_right)):
+    if any(t is other for t in same_name for other in is_right):
         return
     fits = [t for t in free if t.value.shape == shape]
     turned = [t._replace(value=t.value.T) for t in free if t.value.ndim == 2 and t.value.T.shape == shape]
     order = same_name + [t for t in fits if t.adjoint] + [t for t in fits if not t.adjoint] + turned
     if not is_adjoint:
         order = same_name + derived + order
+    order += _rearranged(step.value, fits)
     tried: list[np.ndarray] = [step.value]
     for scale in (1.0, *scales):
         for target in order:
             value = scale * target.value
-            if len(tried) <= MOST and not any(_close(value, other) for other in tried):
+            if len(tried) <= MOST and not any(close(value, other) for other in tried):
                 tried.append(value)
                 yield f"{'the adjoint of ' if target.adjoint else ''}{target.name}", value
     if not is_right:
         for constant in constants:
             yield f"{constant:g} times as much", constant * step.value
+
+
+def _rearranged(value, fits):
+    """Return forward values that hold the same numbers in another order, flipped along axes or with two exchanged."""
+    found = []
+    for target in fits:
+        if not target.adjoint and value.ndim > 1 and close(np.sort(value, axis=None), np.sort(target.value, axis=None)):
+            last = [target.value, target.value.swapaxes(-1, -2)]
+            for count in range(value.ndim + 1):
+                for axes in itertools.combinations(range(value.ndim), count):
+                    found += [target._replace(value=np.flip(v, axes)) for v in last if v.shape == value.shape]
+    return found
 
 
 def _in_loops(steps, targets, run, args, gradient, right, wrong_now):
@@ -206,10 +263,10 @@ def _in_loops(steps, targets, run, args, gradient, right, wrong_now):
             continue
         for order in (meant[-len(rounds) :][::-1], meant[: len(rounds)][::-1], meant[: len(rounds)]):
             values = {step.number: target.value for step, target in zip(rounds, order, strict=True)}
-            if all(_close(step.value, values[step.number]) for step in rounds):
+            if all(close(step.value, values[step.number]) for step in rounds):
                 break
             if _repaired(run, args, gradient, right, wrong_now, values) == sum(wrong_now):
-                k = next(k for k, s in enumerate(rounds) if not _close(s.value, values[s.number]))
+                k = next(k for k, s in enumerate(rounds) if not close(s.value, values[s.number]))
                 step = rounds[k]
                 meaning = f"the adjoint of {order[k].name}, in round {k + 1} of {len(rounds)}"
                 return Culprit(step.number, step.name, step.line, step.value, values[step.number], meaning)
@@ -225,16 +282,17 @@ def _scales(steps, targets):
                 square = float(np.vdot(target.value, target.value))
                 scale = float(np.vdot(target.value, step.value)) / (square or np.inf)
                 known = any(np.isclose(scale, s, rtol=1e-9) for s in [1.0, 0.0, *found])
-                if not known and _close(scale * target.value, step.value):
+                if not known and close(scale * target.value, step.value):
                     found.append(scale)
     return found[:3]
 
 
 def _same(step, other):
-    return step.value.shape == other.value.shape and _close(step.value, other.value)
+    return step.value.shape == other.value.shape and close(step.value, other.value)
 
 
-def _close(a, b):
+def close(a: np.ndarray, b: np.ndarray) -> bool:
+    """Return whether two arrays are the same but for rounding, beside their largest entry."""
     size = max(np.max(np.abs(a), initial=0.0), np.max(np.abs(b), initial=0.0))
     return bool(np.all(np.abs(a - b) <= 1e-9 * size))
 

@@ -45,18 +45,19 @@ def pose(
     """
     require(callable(loss), "loss", repr(loss), "a function that returns a scalar")
     require(callable(grad), "grad", repr(grad), "a function that returns the gradient of loss")
-    single = isinstance(argnums, int)
-    places = [argnums] if isinstance(argnums, int) else list(argnums)
-    for place in places:
-        ok = isinstance(place, int | np.integer) and -len(args) <= place < len(args)
-        require(ok, "argnums", repr(argnums), f"positions among the {len(args)} arguments")
-    places = [place % len(args) for place in places]
+    single = isinstance(argnums, int | np.integer)
+    places = [argnums] if single else list(argnums) if isinstance(argnums, tuple | list) else [None]
+    ok = bool(places) and all(isinstance(k, int | np.integer) and -len(args) <= k < len(args) for k in places)
+    require(ok, "argnums", repr(argnums), f"one or several positions among the {len(args)} arguments")
+    places = [int(place) % len(args) for place in places]
+    require(len(set(places)) == len(places), "argnums", repr(argnums), "each position once")
     chosen = [args[place] for place in places]
     paths, structure = jax.tree.flatten_with_path(chosen)
     titles = _titles(loss, len(args))
     names = tuple(leaf_name(path, places, titles, single) for path, _ in paths)
     leaves = [_differentiable(name, leaf) for name, (_, leaf) in zip(names, paths, strict=True)]
-    require(bool(leaves), "args", f"argument {places} without any array", "parameters: arrays, or dicts, lists of them")
+    some = any(np.size(leaf) for leaf in leaves)
+    require(some, "args", f"argument {places} without any number", "parameters: arrays, or dicts, lists of them")
 
     def rebuild(leaves):
         given = list(args)
@@ -127,13 +128,13 @@ def _differentiable(name, leaf):
 
 def _scalar(value):
     shape = getattr(value, "shape", None)
-    number = shape == () or isinstance(value, int | float)
+    number = shape == () or isinstance(value, float)
     if not number:
         seen = f"shape {shape}" if shape is not None else f"a {type(value).__name__}"
         hint = "; if it returns (loss, aux), give lambda *args: loss(*args)[0]" if isinstance(value, tuple) else ""
         require(False, "loss", seen, "a scalar: one number, shape ()" + hint)
     dtype = getattr(value, "dtype", np.dtype(float))
-    require(not jnp.issubdtype(dtype, jnp.complexfloating), "loss", f"dtype {dtype}", "a real number")
+    require(jnp.issubdtype(dtype, jnp.floating), "loss", f"dtype {dtype}", "a real floating-point number")
     return value
 
 

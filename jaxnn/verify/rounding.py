@@ -54,14 +54,17 @@ def spread(f: Callable, leaves: Sequence[Any], signs: Array) -> list[Array]:
 
     exact = outputs(jnp.zeros_like(signs[0]))
     shaken = jax.vmap(outputs)(signs)
-    distances = [jnp.max(jnp.abs(s - e), axis=0) for s, e in zip(shaken, exact, strict=True)]
+    distances = [jnp.max(jnp.abs(s - e[None]), axis=0) for s, e in zip(shaken, exact, strict=True)]
     return [jnp.nan_to_num(d, nan=jnp.inf) / SHAKE for d in distances]
 
 
 def shaken_signs(leaves: Sequence[Any]) -> np.ndarray:
-    """Return random signs, a row for each run, enough to shake arrays of the leaves' sizes."""
-    longest = max(1021, *(np.size(leaf) for leaf in leaves))
-    return np.random.default_rng(0).integers(0, 2, (RUNS, longest)) * 2.0 - 1
+    """Return random shakes, a row for each run, enough for arrays of the leaves' sizes.
+
+    Their sizes differ too: two of the same size would cancel where two rounded numbers are subtracted.
+    """
+    rng, shape = np.random.default_rng(0), (RUNS, max(1021, *(np.size(leaf) for leaf in leaves)))
+    return rng.choice([-1.0, 1.0], shape) * rng.uniform(0.25, 1, shape)
 
 
 def tolerance(errors: Sequence[np.ndarray], values: np.ndarray, epsilon: float = EPSILON) -> np.ndarray:

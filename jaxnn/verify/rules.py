@@ -8,9 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnn.errors import require
+from jaxnn.trace import jaxprs
 from jaxnn.verify.check import check
+from jaxnn.verify.diagnose import returned, spoken
+from jaxnn.verify.locate import close
 from jaxnn.verify.problem import widen
 from jaxnn.verify.rounding import SAFETY
+from jaxnn.verify.steps import record
 from jaxnn.verify.trial import at_entry, float64
 from jaxnn.verify.verdict import Verdict
 
@@ -33,7 +37,7 @@ def check_rule(f: Callable, f_fwd: Callable, f_bwd: Callable, *args: Any) -> Ver
     require(bool(places), "args", "no argument of floating-point numbers", "one at least, to differentiate by")
     out, wiring = f(*args), None
     require(_floats(out), "f", f"a result of {type(out).__name__}", "floating-point arrays, which have cotangents")
-    wiring = _wiring(out, f_fwd(*args), f_bwd, args, places)
+    wiring = _wiring(out, f_fwd, f_bwd, args, places)
     if wiring is not None:
         return wiring
     cotangent = _cotangent(out)
@@ -59,8 +63,9 @@ def check_rule(f: Callable, f_fwd: Callable, f_bwd: Callable, *args: Any) -> Ver
     return verdict if second is None else second
 
 
-def _wiring(out: Any, forward: Any, f_bwd: Callable, args: Sequence[Any], places: Sequence[int]) -> Verdict | None:
+def _wiring(out: Any, f_fwd: Callable, f_bwd: Callable, args: Sequence[Any], places: Sequence[int]) -> Verdict | None:
     """Return what is wrong with the form of what comes back: value, structure, shapes, dtypes."""
+    forward = f_fwd(*args)
     if not (isinstance(forward, tuple) and len(forward) == 2):
         return _fail("f_fwd", f"f_fwd returns {type(forward).__name__}, not the pair (f(*args), residuals)")
     value, residuals = forward
@@ -77,7 +82,8 @@ def _wiring(out: Any, forward: Any, f_bwd: Callable, args: Sequence[Any], places
         if np.any(gap > SAFETY * epsilon * np.max(np.abs(np.nan_to_num(true)), initial=0.0)):
             index = np.unravel_index(int(np.argmax(gap)), gap.shape)
             cause = "f_fwd returns another value than f: under custom_vjp the function changes when differentiated"
-            return at_entry("FAIL", name, index, true[index], got[index], witness="f itself", cause=cause)
+            line = returned(f_fwd, args, got)
+            return at_entry("FAIL", name, index, true[index], got[index], witness="f itself", cause=cause, line=line)
     given = f_bwd(residuals, _cotangent(out))
     if not isinstance(given, tuple | list) or len(given) != len(args):
         count = len(given) if isinstance(given, tuple | list) else type(given).__name__
@@ -87,7 +93,7 @@ def _wiring(out: Any, forward: Any, f_bwd: Callable, args: Sequence[Any], places
         if given[i] is None:
             zero = f_bwd(residuals, jax.tree.map(jnp.zeros_like, out)) is None
             cause = "f_bwd returns None for this argument, which custom_vjp takes as a gradient of zero, silently"
-            return None if zero else _fail(name, cause)
+            return None if zero else _fail(name, cause, returned(f_bwd, (residuals, _cotangent(out))))
         if jax.tree.structure(given[i]) != jax.tree.structure(args[i]):
             return _fail(name, f"the cotangent has the structure {jax.tree.structure(given[i])}, not the argument's")
         for (path, got), arg in zip(jax.tree.leaves_with_path(given[i]), jax.tree.leaves(args[i]), strict=True):
@@ -124,8 +130,21 @@ def _linear(f, f_fwd, f_bwd, args, places):
             if np.any(gap > 1e-3 * size * max(1.0, abs(factor or 1.0))):  # finer ones are `check`'s, which knows causes
                 index = np.unravel_index(int(np.argmax(gap)), gap.shape)
                 cause = _why_not_linear(factor, got[index], true[index], one[index])
-                return at_entry("FAIL", name, index, true[index], got[index], witness="linear in g", cause=cause)
+                line = _first_not_linear(f_bwd, residuals, base)
+                where = {"witness": "linear in g", "cause": cause, "line": line}
+                return at_entry("FAIL", name, index, true[index], got[index], **where)
     return None
+
+
+def _first_not_linear(f_bwd, residuals, g):
+    """Return the first line of `f_bwd` whose value is neither the same nor -2.5 times as much for -2.5 times as much g."""
+    once, again = record(f_bwd, residuals, g), record(f_bwd, residuals, _scaled(g, -2.5))
+    for one, other in zip(once, again, strict=False):
+        if not close(other.value, one.value) and not close(other.value, -2.5 * one.value):
+            return spoken(one.line)
+    given = [np.asarray(v, float) for v in jax.tree.leaves((residuals, g)) if _is_number(v) and _floats(v)]
+    new = (s for s in once if not any(v.shape == s.value.shape and close(v, s.value) for v in given))
+    return next((spoken(step.line) for step in new), "")
 
 
 def _why_not_linear(factor, got, true, one):
@@ -181,7 +200,9 @@ def _second_order(f, f_fwd, f_bwd, args, places):
                 "order 2: the gradient is right, its own derivative is not; a stop_gradient, or a residual that was "
                 "differentiated away, stands in f_bwd"
             )
-            return at_entry("FAIL", name, index, expected[index], got[index], witness="order 2", cause=cause)
+            line = _stopped(f_bwd, f_fwd(*args)[1], cotangent) or returned(f_bwd, (f_fwd(*args)[1], cotangent))
+            where = {"witness": "order 2", "cause": cause, "line": line}
+            return at_entry("FAIL", name, index, expected[index], got[index], **where)
     return None
 
 
@@ -221,5 +242,19 @@ def _filled(given, arg):
     return jax.tree.map(jnp.zeros_like, arg) if given is None else given
 
 
-def _fail(name, cause):
-    return Verdict("FAIL", name, witness="the form of the rule", cause=cause)
+def _fail(name, cause, line=""):
+    return Verdict("FAIL", name, witness="the form of the rule", cause=cause, line=line)
+
+
+def _stopped(f_bwd, residuals, cotangent):
+    """Return the line of a stop_gradient in `f_bwd`, if there is one."""
+    moving = [i for i, leaf in enumerate(jax.tree.leaves(residuals)) if _is_number(leaf)]
+    leaves, structure = jax.tree.flatten(residuals)
+
+    def f(arrays, g):
+        filled = dict(zip(moving, arrays, strict=True))
+        return f_bwd(jax.tree.unflatten(structure, [filled.get(i, leaf) for i, leaf in enumerate(leaves)]), g)
+
+    program, _ = jaxprs.program(f, [leaves[i] for i in moving], cotangent)
+    stops = (equation.lines[0] for equation in program.equations if equation.name == "stop_gradient" and equation.lines)
+    return next((spoken(line) for line in stops), "")

@@ -22,24 +22,24 @@ from jaxnn.trace.jaxprs import NOT_THE_USERS, TRACERS, Line, source_line
 class Step(NamedTuple):
     """One assignment: the `name`, the array it got, the `line`, and `number`, which assignment of the run it was.
 
-    What a function returns is a step named "return" or "return[W1]".
+    What a function returns is a step named "return" or "return['W1']", what is passed to a function one of the line
+    that calls it, named like the parameter.
     """
 
     number: int
     name: str
     value: np.ndarray
     line: Line
-    depth: int
 
 
 def record(f: Callable, *args: Any) -> list[Step]:
     """Return the steps of `f(*args)` in the order in which they were taken."""
     steps: list[Step] = []
 
-    def see(number, name, value, line, depth):
+    def see(number, name, value, line):
         array = as_array(value)
         if array is not None:
-            steps.append(Step(number, name, array, line, depth))
+            steps.append(Step(number, name, array, line))
         return None
 
     with _watched(see), jax.disable_jit():
@@ -50,10 +50,12 @@ def record(f: Callable, *args: Any) -> list[Step]:
 def rerun(f: Callable, args: Any, replaced: Mapping[int, Any]) -> Any:
     """Return `f(*args)` with the assignments of these numbers replaced by other arrays."""
 
-    def swap(number, name, value, line, depth):
-        if number not in replaced or name.startswith("return"):
+    def swap(number, name, value, line):
+        if number not in replaced:
             return None
         new = np.asarray(replaced[number])
+        if isinstance(value, float):
+            return float(new)
         return jax.numpy.asarray(new, value.dtype) if isinstance(value, jax.Array) else new.astype(value.dtype)
 
     with _watched(swap), jax.disable_jit():
@@ -61,49 +63,52 @@ def rerun(f: Callable, args: Any, replaced: Mapping[int, Any]) -> Any:
 
 
 def as_array(value: Any) -> np.ndarray | None:
-    """Return a concrete floating-point array as float64, None for anything else."""
+    """Return a concrete array of floating-point numbers or truth values, or a float, as float64; None for the rest."""
+    if isinstance(value, float):
+        return np.array(value)
     if isinstance(value, jax.core.Tracer) or not isinstance(value, jax.Array | np.ndarray | np.floating):
         return None
-    if not jax.numpy.issubdtype(value.dtype, jax.numpy.floating):
+    if not jax.numpy.issubdtype(value.dtype, jax.numpy.floating) and value.dtype != bool:
         return None
     return np.array(value, np.float64)
 
 
 @contextmanager
 def _watched(seen: Callable):
-    """A context in which `seen(number, name, value, line, depth)` hears of every assignment and may return another."""
+    """A context in which `seen(number, name, value, line)` hears of every assignment and may return another array."""
     count = iter(range(2**62))
     former = sys.gettrace()
 
     def on_call(frame, event, arg):
-        file = frame.f_code.co_filename
-        if file.startswith((*NOT_THE_USERS, *TRACERS)) or not _has_source(file):
+        if not _is_users(frame):
             return None
+        if frame.f_back is not None and _is_users(frame.f_back):
+            for name, value in dict(frame.f_locals).items():
+                offer(frame, name, value, _line(frame.f_back, frame.f_back.f_lineno))
         before = dict(frame.f_locals)
         last = frame.f_lineno
-        depth = _depth(frame)
 
         def on_line(frame, event, arg):
             nonlocal before, last
-            written = _line(frame, last).names  # an array may have been written into
+            line = _line(frame, last)
             for name, value in dict(frame.f_locals).items():
-                if before.get(name) is not value or (name in written and isinstance(value, np.ndarray)):
-                    _offer(frame, name, value, last, depth)
+                # An array may have been written into.
+                if before.get(name) is not value or (name in line.names and isinstance(value, np.ndarray)):
+                    offer(frame, name, value, line)
             before, last = dict(frame.f_locals), frame.f_lineno
             if event == "return":
                 for name, value in _parts(arg):
-                    seen(next(count), name, value, _line(frame, frame.f_lineno), depth)
+                    seen(next(count), name, value, _line(frame, frame.f_lineno))
             return on_line
 
         return on_line
 
-    def _offer(frame, name, value, lineno, depth):
-        line = _line(frame, lineno)
+    def offer(frame, name, value, line):
         if isinstance(value, tuple | list | dict):
             for path, leaf in jax.tree.leaves_with_path(value):
-                seen(next(count), name + jax.tree_util.keystr(path), leaf, line, depth)
+                seen(next(count), name + jax.tree_util.keystr(path), leaf, line)
             return
-        new = seen(next(count), name, value, line, depth)
+        new = seen(next(count), name, value, line)
         if new is not None:
             _assign(frame, name, new)
 
@@ -112,6 +117,11 @@ def _watched(seen: Callable):
         yield
     finally:
         sys.settrace(former)
+
+
+def _is_users(frame):
+    file = frame.f_code.co_filename
+    return not file.startswith((*NOT_THE_USERS, *TRACERS)) and (not file.startswith("<") or file in linecache.cache)
 
 
 def _parts(value):
@@ -131,14 +141,3 @@ def _assign(frame: FrameType, name: str, value: Any) -> None:
 
 def _line(frame, lineno):
     return source_line(frame.f_code.co_filename, lineno, frame.f_code.co_name)
-
-
-def _has_source(file):
-    return not file.startswith("<") or file in linecache.cache
-
-
-def _depth(frame):
-    depth = 0
-    while frame is not None:
-        depth, frame = depth + 1, frame.f_back
-    return depth

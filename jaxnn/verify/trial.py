@@ -40,14 +40,16 @@ class Given(NamedTuple):
 class Trial(NamedTuple):
     """A problem on trial, in its `own` precision and the `exact` one, float64.
 
-    `given` is what the functions return in the precision `own_epsilon`; `epsilon` is the one they work in when asked
-    for float64. `here` is the point asked about, `moved` a second one (None where the loss has no value near by).
+    `given` is what the functions return in the precision `own_epsilon`, with x64 as the caller has it (`own_x64`);
+    `epsilon` is the precision they work in when asked for float64. `here` is the point asked about, `moved` a second
+    one (None where the loss has no value near by).
     """
 
     argnums: int | Sequence[int]
     own: Problem
     exact: Problem
     given: Given
+    own_x64: bool
     own_epsilon: float
     epsilon: float
     evaluator: Evaluator

@@ -205,7 +205,8 @@ def compiled(trial: Trial) -> Finding:
     name = "jit against eager"
     if not trial.evaluator.grad_traceable:
         return Finding([Report(name, None, note="JAX cannot trace the gradient: NumPy code, or a branch on a value")])
-    inside = [np.asarray(v, np.float64) for v in jax.jit(trial.own.grad)(trial.own.leaves)]
+    with jax.enable_x64(trial.own_x64):
+        inside = [np.asarray(v, np.float64) for v in jax.jit(trial.own.grad)(trial.own.leaves)]
     return _same(trial, name, inside, trial.given.gradient, trial.own_epsilon)
 
 
