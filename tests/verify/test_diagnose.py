@@ -1,0 +1,55 @@
+"""Tests for `jaxnn/verify/diagnose.py`: where and why; and where that cannot be found the verdict stands without."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnn.verify import check
+
+W = np.array([0.4, -1.1, 2.0])
+
+
+def test_without_source_the_verdict_and_the_cause_stand_alone():
+    names = {}
+    exec("def grad(w):\n    return -np.cos(np.asarray(w))", {"np": np}, names)
+    found = check(lambda w: jnp.sum(jnp.sin(w)), names["grad"], W)
+    assert found.kind == "FAIL" and "sign" in found.cause
+
+
+def test_a_function_that_cannot_be_watched_still_gets_its_verdict():
+    calls = []
+
+    def moody(w):
+        calls.append(1)
+        if len(calls) > 6:  # when it is run again to find the line
+            raise RuntimeError("enough")
+        return -jnp.cos(w)
+
+    found = check(lambda w: jnp.sum(jnp.sin(w)), moody, W)
+    assert found.kind == "FAIL" and found.expected == -found.actual
+
+
+def test_a_rule_of_its_own_in_the_loss_is_named_where_differences_contradict_autodiff():
+    @jax.custom_jvp
+    def step(w):
+        return jnp.sin(w)
+
+    step.defjvp(lambda primals, tangents: (step(*primals), 3 * tangents[0]))
+
+    def loss(w):
+        return jnp.sum(step(w))
+
+    found = check(loss, lambda w: 3 * jnp.ones_like(w), W)
+    assert found.kind == "FAIL" and found.witness == "central differences"
+    assert "custom_jvp" in found.cause and "test_diagnose.py" in found.cause
+
+
+def test_the_first_infinity_is_named_even_where_the_end_is_nan():
+    def shifted(z):
+        big = jnp.exp(800 + z)
+        small = big / (1 + big)
+        return small
+
+    found = check(lambda z: jnp.sum(jax.nn.softplus(800 + z)), shifted, W)
+    assert found.kind == "NONFINITE" and found.line.startswith("big = jnp.exp(800 + z)")
+    assert "infinity" in found.cause and found.index == (0,)
