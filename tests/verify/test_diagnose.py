@@ -29,6 +29,18 @@ def test_a_function_that_cannot_be_watched_still_gets_its_verdict():
     assert found.kind == "FAIL" and found.expected == -found.actual
 
 
+def test_numbers_drawn_while_tracing_make_a_gradient_random():
+    rng = np.random.default_rng(0)
+
+    def noisy(w):
+        if isinstance(w, jax.core.Tracer):
+            return jnp.cos(w) + 1e-3 * rng.normal(size=w.shape)
+        return jnp.cos(w)
+
+    found = check(lambda w: jnp.sum(jnp.sin(w)), noisy, W)
+    assert found.kind == "RANDOM" and found.leaf == "w"
+
+
 def test_a_rule_of_its_own_in_the_loss_is_named_where_differences_contradict_autodiff():
     @jax.custom_jvp
     def step(w):

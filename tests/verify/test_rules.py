@@ -177,6 +177,25 @@ def test_arguments_that_are_no_numbers_to_differentiate_by_need_no_cotangent():
     assert verdict.kind == "PASS"
 
 
+def test_a_decorated_function_is_its_own_f():
+    sine = jax.custom_vjp(jnp.sin)
+    sine.defvjp(sine_fwd, sine_bwd)
+    assert check_rule(sine, sine_fwd, sine_bwd, V).kind == "PASS"
+
+
+def test_none_is_right_where_the_gradient_is_zero():
+    def f(x, y):
+        return jnp.sin(x) + 0 * y
+
+    found = check_rule(f, lambda x, y: (f(x, y), x), lambda x, g: (g * jnp.cos(x), None), V, V)
+    assert found.kind == "PASS"
+
+
+def test_nan_in_a_cotangent_is_not_finite():
+    found = check_rule(jnp.sin, sine_fwd, lambda x, g: (g * jnp.cos(x) * jnp.where(x == V[1], jnp.nan, 1),), V)
+    assert found.kind == "NONFINITE" and found.index == (1,)
+
+
 def test_pytrees_in_and_out():
     def f(p, x):
         return {"sum": p["w"] + x, "product": p["w"] * x}

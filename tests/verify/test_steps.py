@@ -100,20 +100,20 @@ def test_the_leaves_of_what_is_returned_are_named_by_path():
 @pytest.mark.parametrize(("name", "expected"), [("y", [101 * 100.0, 101 * 100.0]), ("z", [200.0, 400.0])])
 def test_an_assignment_can_be_replaced(x, name, expected):
     (step,) = [step for step in record(chain, x) if step.name == name]
-    found = rerun(chain, (x,), {step.number: np.array([100.0, 100.0])})
+    found = rerun(chain, (x,), {step.key: np.array([100.0, 100.0])})
     np.testing.assert_array_equal(found, expected)
     assert type(found) is type(chain(x))
 
 
 def test_one_round_of_a_loop_can_be_replaced():
     first = [step for step in record(loops, X) if step.name == "x"][-2]
-    np.testing.assert_array_equal(rerun(loops, (X,), {first.number: np.array([1.0, 1.0])}), [3.0, 3.0])
+    np.testing.assert_array_equal(rerun(loops, (X,), {first.key: np.array([1.0, 1.0])}), [3.0, 3.0])
 
 
 def test_an_assignment_in_a_helper_can_be_replaced_and_keeps_its_dtype():
     x = jnp.asarray(X, jnp.float32)
     (step,) = [step for step in record(calls_a_helper, x) if step.name == "inner"]
-    found = rerun(calls_a_helper, (x,), {step.number: np.array([7.0, 7.0])})
+    found = rerun(calls_a_helper, (x,), {step.key: np.array([7.0, 7.0])})
     assert found.dtype == "float32" and found.tolist() == [8.0, 8.0]
 
 

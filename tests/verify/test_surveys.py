@@ -131,3 +131,9 @@ def test_a_kink_somewhere_is_said():
 def test_bad_cases_are_refused(cases, message):
     with pytest.raises(InvalidArgument, match=message):
         survey(squares, squares_grad, cases)
+
+
+@pytest.mark.parametrize(("w", "message"), [(np.array([1, 2]), "dtype int64, which has no gradient"), ("w", "str 'w'")])
+def test_a_parameter_that_has_no_gradient_is_the_callers_mistake(w, message):
+    with pytest.raises(InvalidArgument, match=message):
+        survey(lambda w: jnp.sum(jnp.abs(w)), lambda w: w, [(w,)])

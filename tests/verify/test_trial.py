@@ -41,3 +41,11 @@ def test_a_second_point_is_looked_for_closer_by_where_the_loss_is_not_finite():
         lambda w: jnp.sum(jnp.sqrt(1e-4 - (w - 1) ** 2)), lambda w: (1 - w) / jnp.sqrt(1e-4 - (w - 1) ** 2), w
     )
     assert found and second(found).agrees is True
+
+
+def test_a_loss_that_is_finite_at_one_point_alone_has_no_second():
+    def loss(w):
+        return jnp.sum(w**2) + jnp.where(jnp.all(w == 1.0), 0.0, jnp.inf)
+
+    found = check(loss, lambda w: 2 * w, np.array([1.0]))
+    assert second(found).agrees is None and "no point near" in second(found).note
