@@ -14,6 +14,7 @@ from jaxnn.verify.diagnose import explained, first_random
 from jaxnn.verify.evaluation import Programs, can_trace, evaluator, programs, split
 from jaxnn.verify.numeric import by_differences
 from jaxnn.verify.problem import Problem, in_float64, pose
+from jaxnn.verify.rounding import EPSILON, lowest_epsilon
 from jaxnn.verify.trial import Finding, Given, Point, Trial, at_entry, float64, second_point, working_epsilon
 from jaxnn.verify.verdict import Report, Verdict
 
@@ -49,6 +50,11 @@ def run(
 
     A `quick` one hears only the witnesses that look at every entry, and runs what JAX can trace under `jit` alone.
     """
+    with np.errstate(all="ignore"):  # what is NaN or infinite is told in the verdict
+        return _run(loss, grad, args, argnums, ready, quick)
+
+
+def _run(loss, grad, args, argnums, ready, quick):
     args, untouched = (jax.tree.map(_copied, tuple(args)) for _ in range(2))
     own = pose(loss, grad, args, argnums)
     given = _quickly(own, ready) if quick else None
@@ -59,11 +65,13 @@ def run(
                 return unsteady
         given = runs[0]
     own_x64 = bool(jax.config.jax_enable_x64)
+    own_dtypes = [jax.dtypes.canonicalize_dtype(jnp.result_type(leaf)) for leaf in own.leaves]
+    own_epsilon = max(float(jnp.finfo(dtype).eps) for dtype in own_dtypes)
     with float64():
         exact = in_float64(loss, grad, args, argnums)
         evaluate = evaluator(exact, witnesses.lines(exact.leaves), ready)
-        own_epsilon = max(float(jnp.finfo(jnp.result_type(leaf)).eps) for leaf in own.leaves)
         epsilon = working_epsilon(exact, evaluate, own_epsilon)
+        loss_epsilon = lowest_epsilon(exact.loss, exact.leaves) if evaluate.loss_traceable else EPSILON
         here = evaluate.at(exact.leaves)
         if not np.isfinite(here.value):
             cause = f"the loss is {here.value} at these arguments, so there is no gradient to compare with"
@@ -71,7 +79,9 @@ def run(
         comparison = compare(here, epsilon) if here.reference else by_differences(evaluate, exact.leaves, here)
         point = Point(exact.leaves, here, comparison, tuple(exact.args))
         moved = second_point(exact, evaluate, epsilon)
-        trial = Trial(argnums, own, exact, given, own_x64, own_epsilon, epsilon, evaluate, ready, point, moved)
+        trial = Trial(
+            argnums, own, exact, given, own_x64, own_epsilon, epsilon, loss_epsilon, evaluate, ready, point, moved
+        )
         return _heard(trial, witnesses.QUICK if quick else witnesses.WITNESSES)
 
 
@@ -137,7 +147,9 @@ def _copied(leaf: Any) -> Any:
 
 
 def _changed(args: Sequence[Any], untouched: Sequence[Any]) -> Verdict | None:
-    """Return FAIL if a function wrote into an array that it was given."""
+    """Return FAIL if a function wrote into an array, or changed a list or dict, that it was given."""
+    if jax.tree.structure(untouched) != jax.tree.structure(args):
+        return Verdict("FAIL", witness="run twice", cause="the functions change the lists or dicts they were given")
     for (path, was), now in zip(jax.tree.leaves_with_path(untouched), jax.tree.leaves(args), strict=True):
         if isinstance(was, np.ndarray) and not np.array_equal(was, now, equal_nan=True):
             name = jax.tree_util.keystr(path[1:], simple=True, separator=".") or f"argument {path[0].idx}"

@@ -40,8 +40,11 @@ class Entry(NamedTuple):
 def compare(evaluation: Evaluation, epsilon: float = EPSILON) -> Comparison:
     """Return the hand-written gradient beside autodiff's, with what rounding allows at a machine epsilon."""
     assert evaluation.reference is not None
-    noise = zip(evaluation.hand_noise, evaluation.reference_noise, evaluation.reference, strict=True)
-    allowed = [tolerance([h, r], v, epsilon) for h, r, v in noise]
+    sides = zip(evaluation.hand, evaluation.hand_noise, evaluation.reference, evaluation.reference_noise, strict=True)
+    allowed = [
+        np.where(np.isfinite(value), tolerance([hand_noise, noise], value, epsilon), tolerance([], hand, epsilon))
+        for hand, hand_noise, value, noise in sides
+    ]
     return Comparison(evaluation.reference, evaluation.hand, allowed)
 
 

@@ -180,13 +180,14 @@ def _draws_anew(trial: Trial) -> bool:
     """Return whether two traces of the gradient hold different constants: numbers drawn while tracing."""
     if not trial.evaluator.grad_traceable:
         return False
-    one, two = (jaxprs.program(trial.exact.grad, trial.exact.leaves)[0] for _ in range(2))
+    # A new function each time: JAX remembers what it has traced.
+    one, two = (jaxprs.program(lambda leaves: trial.exact.grad(leaves), trial.exact.leaves)[0] for _ in range(2))
     pairs = zip(one.constants.values(), two.constants.values(), strict=False)
     return any(np.shape(a) == np.shape(b) and not np.array_equal(a, b) for a, b in pairs if _comparable(a, b))
 
 
 def _comparable(a, b):
-    return isinstance(a, jax.Array | np.ndarray) and not jax.numpy.issubdtype(a.dtype, jax.dtypes.prng_key)
+    return hasattr(a, "dtype") and not jax.numpy.issubdtype(a.dtype, jax.dtypes.prng_key)
 
 
 def _hidden_from_autodiff(trial: Trial) -> str:

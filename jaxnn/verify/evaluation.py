@@ -130,7 +130,7 @@ def programs(loss: Callable, grad: Callable, argnums: int | Sequence[int]) -> Pr
 def evaluator(problem: Problem, directions: list[Leaves], programs: Programs) -> Evaluator:
     """Return how to evaluate a problem in float64."""
     data_too = all(can_trace(f, problem, data_too=True) for f in (problem.whole_loss, problem.whole_grad))
-    loss_too = data_too or can_trace(problem.whole_loss, problem, data_too=False)
+    loss_too = (data_too or can_trace(problem.whole_loss, problem, data_too=False)) and _can_differentiate(problem)
     grad_too = data_too or can_trace(problem.whole_grad, problem, data_too=False)
     like = [np.asarray(leaf).dtype for leaf in problem.leaves]
     signs = shaken_signs(problem.leaves)
@@ -166,6 +166,15 @@ def evaluator(problem: Problem, directions: list[Leaves], programs: Programs) ->
 
     autodiff = (reference, forward) if loss_too else (None, None)
     return Evaluator(at, loss, *autodiff, directions, loss_too, grad_too)
+
+
+def _can_differentiate(problem: Problem) -> bool:
+    """Return whether JAX has reverse-mode rules for all of the loss: a while loop and a callback have none."""
+    try:
+        jax.eval_shape(jax.grad(problem.loss), [jnp.asarray(leaf) for leaf in problem.leaves])
+    except (TypeError, ValueError, NotImplementedError, jax.errors.JAXTypeError):
+        return False
+    return True
 
 
 def split(problem: Problem, leaves: Leaves, data_too: bool) -> tuple[list[Any], Frame]:

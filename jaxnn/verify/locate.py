@@ -102,7 +102,7 @@ def first_wrong(
             stem = _stem(step.name)
             free = [t for t in targets if not t.adjoint or _stem(t.name) in {stem, *({_stem(t.name)} - claimed)}]
             for meaning, value in _candidates(step, free, is_right, derived, scales, constants):
-                repaired = _repaired(run, args, gradient, right, wrong_now, {step.number: value})
+                repaired = _repaired(run, args, gradient, right, wrong_now, {step.key: value})
                 if repaired > most:
                     best, most = Culprit(step.number, step.name, step.line, step.value, value, meaning), repaired
                 if most == sum(wrong_now):
@@ -122,7 +122,8 @@ class _Known:
         if shape not in self.seen:
             fits = [node for node in self.nodes if node.value.shape == shape]
             derived = _derived(fits)
-            plain = [Target(node.name, node.value, False) for node in fits]
+            plain = [Target(node.name or "an expression of the loss", node.value, False) for node in fits]
+            derived += plain
             plain += [Target("an argument", value, False) for value in self.data if value.shape == shape]
             known = [t for t in self.targets if t.value.shape == shape] + derived + plain
             self.seen[shape] = known, derived
@@ -133,9 +134,13 @@ class _Known:
 
 
 def _taken(step, steps):
-    """Return whether an earlier adjoint of another variable has the same value."""
+    """Return whether an earlier adjoint of another variable, in the same function, has the same value."""
+    if not _is_adjoint(step.name):
+        return False
+    here = (step.line.file, step.line.function)
     earlier = itertools.takewhile(lambda other: other.number < step.number, steps)
-    return any(_is_adjoint(s.name) and _stem(s.name) != _stem(step.name) and _same(s, step) for s in earlier)
+    others = (s for s in earlier if (s.line.file, s.line.function) == here and _is_adjoint(s.name))
+    return any(_stem(s.name) != _stem(step.name) and _same(s, step) for s in others)
 
 
 def _at_its_source(culprit, steps, values):
@@ -224,7 +229,7 @@ def _candidates(
     order = same_name + [t for t in fits if t.adjoint] + [t for t in fits if not t.adjoint] + turned
     if not is_adjoint:
         order = same_name + derived + order
-    order += _rearranged(step.value, fits)
+    order += _rearranged(step.value, free)
     tried: list[np.ndarray] = [step.value]
     for scale in (1.0, *scales):
         for target in order:
@@ -237,11 +242,13 @@ def _candidates(
             yield f"{constant:g} times as much", constant * step.value
 
 
-def _rearranged(value, fits):
+def _rearranged(value, targets):
     """Return forward values that hold the same numbers in another order, flipped along axes or with two exchanged."""
-    found = []
-    for target in fits:
-        if not target.adjoint and value.ndim > 1 and close(np.sort(value, axis=None), np.sort(target.value, axis=None)):
+    found, numbers = [], np.sort(value, axis=None)
+    for target in targets:
+        if target.adjoint or target.value.ndim != value.ndim or value.ndim < 2 or target.value.size != value.size:
+            continue
+        if close(numbers, np.sort(target.value, axis=None)):
             last = [target.value, target.value.swapaxes(-1, -2)]
             for count in range(value.ndim + 1):
                 for axes in itertools.combinations(range(value.ndim), count):
@@ -262,14 +269,14 @@ def _in_loops(steps, targets, run, args, gradient, right, wrong_now):
         if len(meant) < len(rounds):
             continue
         for order in (meant[-len(rounds) :][::-1], meant[: len(rounds)][::-1], meant[: len(rounds)]):
-            values = {step.number: target.value for step, target in zip(rounds, order, strict=True)}
-            if all(close(step.value, values[step.number]) for step in rounds):
+            values = {step.key: target.value for step, target in zip(rounds, order, strict=True)}
+            if all(close(step.value, values[step.key]) for step in rounds):
                 break
             if _repaired(run, args, gradient, right, wrong_now, values) == sum(wrong_now):
-                k = next(k for k, s in enumerate(rounds) if not close(s.value, values[s.number]))
+                k = next(k for k, s in enumerate(rounds) if not close(s.value, values[s.key]))
                 step = rounds[k]
                 meaning = f"the adjoint of {order[k].name}, in round {k + 1} of {len(rounds)}"
-                return Culprit(step.number, step.name, step.line, step.value, values[step.number], meaning)
+                return Culprit(step.number, step.name, step.line, step.value, values[step.key], meaning)
     return None
 
 

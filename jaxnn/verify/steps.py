@@ -8,6 +8,7 @@ which is switched off meanwhile. JAX's own frames are passed over.
 import ctypes
 import linecache
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from types import FrameType
@@ -20,7 +21,9 @@ from jaxnn.trace.jaxprs import NOT_THE_USERS, TRACERS, Line, source_line
 
 
 class Step(NamedTuple):
-    """One assignment: the `name`, the array it got, the `line`, and `number`, which assignment of the run it was.
+    """One assignment: the `name`, the array it got and the `line`; `number` is its place in the run.
+
+    `key` tells it apart in every run: the line, the name, and how many times that line had assigned to it before.
 
     What a function returns is a step named "return" or "return['W1']", what is passed to a function one of the line
     that calls it, named like the parameter.
@@ -30,16 +33,18 @@ class Step(NamedTuple):
     name: str
     value: np.ndarray
     line: Line
+    key: tuple[Line, str, int]
 
 
 def record(f: Callable, *args: Any) -> list[Step]:
     """Return the steps of `f(*args)` in the order in which they were taken."""
     steps: list[Step] = []
 
-    def see(number, name, value, line):
+    def see(key, value):
         array = as_array(value)
         if array is not None:
-            steps.append(Step(number, name, array, line))
+            line, name, _ = key
+            steps.append(Step(len(steps), name, array, line, key))
         return None
 
     with _watched(see), jax.disable_jit():
@@ -47,13 +52,13 @@ def record(f: Callable, *args: Any) -> list[Step]:
     return steps
 
 
-def rerun(f: Callable, args: Any, replaced: Mapping[int, Any]) -> Any:
-    """Return `f(*args)` with the assignments of these numbers replaced by other arrays."""
+def rerun(f: Callable, args: Any, replaced: Mapping[tuple[Line, str, int], Any]) -> Any:
+    """Return `f(*args)` with the assignments of these keys replaced by other arrays."""
 
-    def swap(number, name, value, line):
-        if number not in replaced:
+    def swap(key, value):
+        if key not in replaced:
             return None
-        new = np.asarray(replaced[number])
+        new = np.asarray(replaced[key])
         if isinstance(value, float):
             return float(new)
         return jax.numpy.asarray(new, value.dtype) if isinstance(value, jax.Array) else new.astype(value.dtype)
@@ -75,8 +80,8 @@ def as_array(value: Any) -> np.ndarray | None:
 
 @contextmanager
 def _watched(seen: Callable):
-    """A context in which `seen(number, name, value, line)` hears of every assignment and may return another array."""
-    count = iter(range(2**62))
+    """A context in which `seen(key, value)` hears of every assignment and may return another array."""
+    times: Counter[tuple[Line, str]] = Counter()
     former = sys.gettrace()
 
     def on_call(frame, event, arg):
@@ -98,7 +103,7 @@ def _watched(seen: Callable):
             before, last = dict(frame.f_locals), frame.f_lineno
             if event == "return":
                 for name, value in _parts(arg):
-                    seen(next(count), name, value, _line(frame, frame.f_lineno))
+                    tell(name, value, _line(frame, frame.f_lineno))
             return on_line
 
         return on_line
@@ -106,11 +111,15 @@ def _watched(seen: Callable):
     def offer(frame, name, value, line):
         if isinstance(value, tuple | list | dict):
             for path, leaf in jax.tree.leaves_with_path(value):
-                seen(next(count), name + jax.tree_util.keystr(path), leaf, line)
+                tell(name + jax.tree_util.keystr(path), leaf, line)
             return
-        new = seen(next(count), name, value, line)
+        new = tell(name, value, line)
         if new is not None:
             _assign(frame, name, new)
+
+    def tell(name, value, line):
+        times[line, name] += 1
+        return seen((line, name, times[line, name]), value)
 
     sys.settrace(on_call)
     try:

@@ -9,6 +9,7 @@ from typing import Any
 from jaxnn.errors import InvalidArgument, require
 from jaxnn.verify.check import run
 from jaxnn.verify.evaluation import programs
+from jaxnn.verify.problem import pose
 from jaxnn.verify.verdict import Verdict
 
 
@@ -30,6 +31,9 @@ def survey(
     """
     named = list(cases.items()) if isinstance(cases, Mapping) else [(_name(k, c), c) for k, c in enumerate(cases)]
     require(bool(named), "cases", "none", "argument tuples; grid(example_args) makes some")
+    for name, args in named[:1]:
+        require(isinstance(args, tuple | list), f"cases: {name}", type(args).__name__, "a tuple of arguments")
+        pose(loss, grad, args, argnums)  # what cannot be differentiated by is refused here
     ready = programs(loss, grad, argnums)
     verdicts, left_out = [], []
     for name, args in named:

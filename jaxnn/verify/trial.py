@@ -41,8 +41,8 @@ class Trial(NamedTuple):
     """A problem on trial, in its `own` precision and the `exact` one, float64.
 
     `given` is what the functions return in the precision `own_epsilon`, with x64 as the caller has it (`own_x64`);
-    `epsilon` is the precision they work in when asked for float64. `here` is the point asked about, `moved` a second
-    one (None where the loss has no value near by).
+    `epsilon` is the precision they work in when asked for float64, `loss_epsilon` the lowest in the loss. `here` is the
+    point asked about, `moved` a second one (None where the loss has no value near by).
     """
 
     argnums: int | Sequence[int]
@@ -52,6 +52,7 @@ class Trial(NamedTuple):
     own_x64: bool
     own_epsilon: float
     epsilon: float
+    loss_epsilon: float
     evaluator: Evaluator
     programs: Programs
     here: Point

@@ -35,14 +35,14 @@ def every_entry(trial: Trial, point: Point | None = None, name: str = "autodiff,
     """Reverse-mode autodiff in float64, every entry; where it differs from the hand, differences decide."""
     point = point or trial.here
     if point.evaluation.reference is None:
-        return Finding([Report(name, None, note="JAX cannot trace the loss")])
+        return Finding([Report(name, None, note="JAX cannot differentiate the loss")])
     comparison = point.comparison
     worst = worst_entry(comparison)
     if worst is None:
         return Finding([_summary(name, comparison)])
     gap = abs(comparison.actual[worst.leaf][worst.index] - comparison.expected[worst.leaf][worst.index])
     bar = float(comparison.allowed[worst.leaf][worst.index])
-    noise = 4 * EPSILON * max(point.evaluation.value_noise, abs(point.evaluation.value))
+    noise = 4 * trial.loss_epsilon * max(point.evaluation.value_noise, abs(point.evaluation.value))
     ruling = rule(trial.evaluator, point.leaves, comparison, noise)
     true = comparison._replace(expected=ruling.corrected)
     guilty = worst_entry(true, ruling.guilty)
@@ -102,7 +102,7 @@ def nonfinite(trial: Trial, gradient: Leaves, point: Point) -> Verdict | None:
 def central(trial: Trial) -> Finding:
     """Central differences with Richardson extrapolation: the opinion that needs no autodiff."""
     here, evaluate, name = trial.here, trial.evaluator, "central differences"
-    noise = 4 * EPSILON * max(here.evaluation.value_noise, abs(here.evaluation.value))
+    noise = 4 * trial.loss_epsilon * max(here.evaluation.value_noise, abs(here.evaluation.value))
     claims, error = products(here.comparison.actual, evaluate.directions), bars(here.comparison, evaluate.directions)
     known = products(here.comparison.expected, evaluate.directions)
     started, seen, bent = time.perf_counter(), [], False
@@ -137,9 +137,14 @@ def forward(trial: Trial) -> Finding:
     """Forward-mode autodiff against the gradient by hand, and against autodiff's own reverse mode."""
     here, directions = trial.here, trial.evaluator.directions
     if trial.evaluator.forward is None:
-        return Finding([Report("autodiff, forward", None, note="JAX cannot trace the loss")])
-    tangents = trial.evaluator.forward(here.leaves)
-    error = bars(here.comparison, directions) + SAFETY * EPSILON * np.abs(tangents)
+        return Finding([Report("autodiff, forward", None, note="JAX cannot differentiate the loss")])
+    try:
+        tangents = trial.evaluator.forward(here.leaves)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        return Finding(
+            [Report("autodiff, forward", None, note=f"the loss has no forward rule ({type(error).__name__})")]
+        )
+    error = bars(here.comparison, directions) + SAFETY * trial.loss_epsilon * np.abs(tangents)
     sides = judged(here.comparison), here.comparison.expected
     hand, reverse = (np.abs(products(gradient, directions) - tangents) for gradient in sides)
     return Finding([furthest("autodiff, forward", hand, error), furthest("JVP against VJP", reverse, error)])
@@ -155,7 +160,7 @@ def complex_step(trial: Trial) -> Finding:
         return jnp.imag(trial.exact.whole_loss(*trial.exact.rebuild(moved))) / tiny
 
     if not trial.evaluator.loss_traceable:
-        return Finding([Report(name, None, note="JAX cannot trace the loss")])
+        return Finding([Report(name, None, note="JAX cannot differentiate the loss")])
     try:
         program, _ = jaxprs.program(imaginary, directions[0])
     except Exception as error:  # whatever a function makes of complex numbers: this witness then has nothing to say
@@ -176,7 +181,13 @@ def batch_split(trial: Trial) -> Finding:
     found = batches.split(trial.exact)
     if found is None:
         return Finding([Report(name, None, note="the loss is no sum or mean over examples")])
-    parts = list(batches.examples(found, trial.exact, trial.argnums))
+    try:
+        parts = list(batches.examples(found, trial.exact, trial.argnums))
+    except Exception as error:
+        cause = (
+            f"the loss can be computed for a part of the batch, the gradient cannot: {type(error).__name__}: {error}"
+        )
+        return Finding([Report(name, False)], Verdict("FAIL", witness=name, cause=cause))
     gap, bar = batches.disagreement(
         [(weight, gradient) for _, weight, gradient in parts],
         trial.here.comparison.actual,
@@ -248,16 +259,18 @@ WITNESSES: tuple[Callable[[Trial], Finding], ...] = (
 
 
 def lines(leaves: Leaves) -> list[list[np.ndarray]]:
-    """Return the directions: every entry of a small problem, else two of random signs for each leaf and for all."""
+    """Return the directions: every entry of a small problem and all at once, else random signs by leaf and for all."""
     shapes = [np.shape(leaf) for leaf in leaves]
     sizes = [int(np.prod(shape)) for shape in shapes]
     scales = [step_scale(np.asarray(leaf)) for leaf in leaves]
     zeros = [np.zeros(shape) for shape in shapes]
+    rng = np.random.default_rng(2)
     if sum(sizes) <= SMALL:
         places = [(i, k) for i, size in enumerate(sizes) for k in range(size)]
         units = [(i, np.eye(1, sizes[i], k).reshape(shapes[i]) * scales[i]) for i, k in places]
-        return [[*zeros[:i], unit, *zeros[i + 1 :]] for i, unit in units]
-    rng = np.random.default_rng(2)
+        whole = [[s * np.ones(shape) for s, shape in zip(scales, shapes, strict=True)]]
+        whole += [[s * rng.choice([-1.0, 1.0], shape) for s, shape in zip(scales, shapes, strict=True)]]
+        return [[*zeros[:i], unit, *zeros[i + 1 :]] for i, unit in units] + whole
     found = []
     for _ in range(2):
         signs = [s * rng.choice([-1.0, 1.0], shape) for s, shape in zip(scales, shapes, strict=True)]

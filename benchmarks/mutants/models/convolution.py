@@ -27,7 +27,7 @@ def grad(params, X, Y):
     P2 = pool(S2)
     F = P2.reshape(N, -1)
     Q = jax.nn.softmax(F @ V + c[None, :])
-    dZ = (Q - Y) / N
+    dZ = (Q * Y.sum(axis=1, keepdims=True) - Y) / N
     dV = F.T @ dZ
     dc = jnp.sum(dZ, axis=0)
     dP2 = (dZ @ V.T).reshape(P2.shape)
