@@ -1,0 +1,182 @@
+"""Tests for `jaxnn/verify/check.py`: kinks, what rounding drowns, random functions, NaN; expected values on paper."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxnn.verify import check
+
+RNG = np.random.default_rng(9)
+X, Y, W = RNG.normal(size=(4, 2)), RNG.normal(size=(4, 1)), np.array([[0.5], [-0.3]])
+
+
+def squares(w, x, y):
+    return jnp.sum((x @ w - y) ** 2) / len(x)
+
+
+def squares_grad(w, x, y):
+    return 2 * x.T @ (x @ w - y) / len(x)
+
+
+# Kinks
+
+
+def relu_sum(z):
+    return jnp.sum(jax.nn.relu(z))
+
+
+AT_0 = np.array([0.0, 1.0, -1.0])
+
+
+@pytest.mark.parametrize(
+    ("slope", "kind"), [(0.0, "PASS"), (0.5, "KINK"), (1.0, "KINK"), (2.0, "FAIL"), (-0.1, "FAIL")]
+)
+def test_relu_at_0_may_have_any_slope_from_0_to_1(slope, kind):
+    verdict = check(relu_sum, lambda z: jnp.where(z > 0, 1.0, jnp.where(z == 0, slope, 0.0)), AT_0)
+    assert verdict.kind == kind or (slope == 0 and verdict.kind == "KINK")
+    if kind != "PASS":
+        assert (verdict.leaf, verdict.index, verdict.actual) == ("z", (0,), slope)
+    if kind == "KINK":
+        assert "subgradient" in verdict.note
+
+
+@pytest.mark.parametrize(("slope", "kind"), [(-1.0, "KINK"), (0.0, "KINK"), (1.5, "FAIL")])
+def test_an_absolute_value_at_0_may_have_any_slope_from_minus_1_to_1(slope, kind):
+    found = check(lambda z: jnp.sum(jnp.abs(z)), lambda z: jnp.where(z == 0, slope, jnp.sign(z)), AT_0)
+    assert found.kind == kind
+
+
+def test_an_error_beside_a_kink_is_an_error():
+    found = check(relu_sum, lambda z: jnp.where(z == 0, 0.5, jnp.where(z > 0, 1.01, 0.0)), AT_0)
+    assert found.kind == "FAIL" and found.index == (1,) and found.actual == 1.01
+
+
+def pooled(image):
+    return jnp.sum(jnp.max(image.reshape(2, 4), axis=1) * jnp.array([1.0, 3.0]))
+
+
+@pytest.mark.parametrize(
+    ("share", "kinds"),
+    [
+        ([0.25, 0.25, 0.25, 0.25], ("PASS", "KINK")),
+        ([1.0, 0, 0, 0], ("KINK",)),
+        ([0.5, 0.5, 0, 0], ("KINK",)),
+        ([2.0, 0, 0, 0], ("FAIL",)),
+    ],
+)
+def test_a_tie_of_max_pooling_may_be_shared_out_in_any_way(share, kinds):
+    def by_hand(image):
+        windows = image.reshape(2, 4)
+        largest = windows == jnp.max(windows, axis=1, keepdims=True)
+        shares = jnp.where(jnp.sum(largest, axis=1, keepdims=True) == 4, jnp.array([share]), largest * 1.0)
+        return (shares * jnp.array([[1.0], [3.0]])).reshape(-1)
+
+    assert check(pooled, by_hand, np.array([1.0, 1, 1, 1, 0, 5, 2, 3])).kind in kinds
+
+
+def test_a_tie_of_which_each_gets_all_is_an_error():
+    """Entry by entry the values lie between the one-sided slopes; together they are no subgradient."""
+
+    def all_to_each(image):
+        windows = image.reshape(2, 4)
+        return ((windows == windows.max(1, keepdims=True)) * jnp.array([[1.0], [3.0]])).reshape(-1)
+
+    assert check(pooled, all_to_each, np.array([1.0, 1, 1, 1, 0, 5, 2, 3])).kind == "FAIL"
+
+
+# What cannot be resolved
+
+
+def test_where_autodiff_is_wrong_differences_decide_or_say_that_they_cannot():
+    """JAX gives sigmoid' = 0 at 37.43 in float64, where it is 5.6e-17; the value alone is 1 to the last digit."""
+    slope = float(np.exp(-37.43) / (1 + np.exp(-37.43)) ** 2)
+    verdict = check(jax.nn.sigmoid, lambda z: slope, 37.43)
+    assert verdict.kind in ("NOISE", "PASS") and verdict
+
+
+def test_what_rounding_drowns_is_noise_and_says_at_which_leaf():
+    def f(p):
+        return jnp.sum((p["u"] + 1e16) - 1e16) + jnp.sum(p["v"] ** 3)
+
+    verdict = check(
+        f, lambda p: {"u": (p["u"] * 0 + 1e15 + 1) - 1e15, "v": 3 * p["v"] ** 2}, {"u": np.ones(2), "v": np.ones(2)}
+    )
+    assert verdict.kind in ("NOISE", "PASS")
+    if verdict.kind == "NOISE":
+        assert verdict.leaf == "u" and verdict.error > 1e-3 and verdict.resolution > 0.01
+
+
+@pytest.mark.parametrize(("at_minus_1", "right"), [(0.0, True), (7.0, False)])
+def test_where_autodiff_is_nan_differences_decide(at_minus_1, right):
+    """The branch that is not taken has an infinite slope: autodiff multiplies it by 0."""
+
+    def loss(w):
+        return jnp.sum(jnp.where(w > 0, jnp.sqrt(w), 0.0))
+
+    def by_hand(w):
+        return jnp.where(w > 0, 0.5 / jnp.sqrt(jnp.abs(w)), at_minus_1)
+
+    assert np.isnan(jax.grad(loss)(-1.0))
+    assert bool(check(loss, by_hand, np.array([-1.0, 1.0]))) is right
+
+
+# Random
+
+
+def test_a_random_gradient_is_called_random():
+    rng = np.random.default_rng(0)
+    verdict = check(squares, lambda w, x, y: squares_grad(w, x, y) + 1e-7 * rng.normal(size=w.shape), W, X, Y)
+    assert verdict.kind == "RANDOM" and not verdict and verdict.leaf == "w"
+    assert "random" in verdict.cause and "key" in verdict.cause
+
+
+def test_a_random_loss_is_called_random():
+    rng = np.random.default_rng(0)
+    verdict = check(lambda w: jnp.sum(w**2) + rng.random(), lambda w: 2 * w, W)
+    assert (verdict.kind, verdict.leaf) == ("RANDOM", "loss") and verdict.expected != verdict.actual
+
+
+def test_numbers_drawn_while_tracing_are_random_too():
+    rng = np.random.default_rng(0)
+    frozen = jax.jit(lambda w: 2 * w * (1 + 1e-3 * rng.normal(size=w.shape)))  # eager runs repeat what was traced
+    verdict = check(lambda w: jnp.sum(w**2), frozen, W)
+    assert verdict.kind in ("RANDOM", "FAIL") and not verdict
+
+
+def test_a_key_among_the_arguments_is_not_random():
+    def mask(w, key):
+        return jax.random.bernoulli(key, 0.8, w.shape) / 0.8
+
+    verdict = check(
+        lambda w, key: jnp.sum((w * mask(w, key)) ** 2), lambda w, key: 2 * w * mask(w, key) ** 2, W, jax.random.key(1)
+    )
+    assert verdict.kind == "PASS"
+
+
+# NaN and infinity
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_a_loss_that_is_not_finite_has_no_gradient(value):
+    verdict = check(lambda w: jnp.sum(w) * 0 + value, lambda w: w, W)
+    assert (verdict.kind, verdict.leaf) == ("NONFINITE", "loss") and not verdict and "no gradient" in verdict.cause
+
+
+def overflowing_softmax(z, y):
+    e = jnp.exp(z)
+    p = e / jnp.sum(e)
+    return p - y
+
+
+def test_the_first_nan_of_a_gradient_is_named_with_its_line():
+    z, y = np.array([1000.0, 0.0, 1.0]), np.array([1.0, 0, 0])
+    verdict = check(lambda z, y: -jnp.sum(y * jax.nn.log_softmax(z)), overflowing_softmax, z, y)
+    assert verdict.kind == "NONFINITE" and not verdict
+    assert (verdict.leaf, verdict.index) == ("z", (0,)) and np.isnan(verdict.actual)
+    assert verdict.line.startswith("e = jnp.exp(z)") and "infinity first appears here" in verdict.cause
+
+
+def test_an_infinite_gradient_is_not_finite_and_no_warning_escapes():
+    found = check(lambda w: jnp.sum(jnp.sqrt(w)), lambda w: 0.5 / jnp.sqrt(w), np.array([1.0, 0.0]))
+    assert (found.kind, found.leaf, found.index) == ("NONFINITE", "w", (1,))
