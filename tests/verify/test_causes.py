@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from jaxnn.verify.causes import cause
-from jaxnn.verify.relations import relation
+from jaxnn.verify.causes.relations import relation
 
 TOLERANCE = 1e-13
 RNG = np.random.default_rng(7)

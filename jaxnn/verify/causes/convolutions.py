@@ -8,9 +8,9 @@ from itertools import product
 
 import numpy as np
 
-from jaxnn.verify.gap import EPS, Gap, close
-from jaxnn.verify.patterns import axes
-from jaxnn.verify.relations import Pool
+from jaxnn.verify.causes.gap import EPS, Gap, close
+from jaxnn.verify.causes.patterns import axes
+from jaxnn.verify.causes.relations import Pool
 
 LARGEST = 10**8  # multiplications per array that is tried
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxnn.verify.gap import SLACK, Gap, close
-from jaxnn.verify.patterns import layouts
+from jaxnn.verify.causes.gap import SLACK, Gap, close
+from jaxnn.verify.causes.patterns import layouts
 
 
 class Factor(NamedTuple):

@@ -5,10 +5,10 @@ from itertools import combinations
 
 import numpy as np
 
-from jaxnn.verify.constants import named, text
-from jaxnn.verify.factors import aligned
-from jaxnn.verify.gap import EPS, SLACK, Gap, close
-from jaxnn.verify.patterns import axes, layouts
+from jaxnn.verify.causes.constants import named, text
+from jaxnn.verify.causes.factors import aligned
+from jaxnn.verify.causes.gap import EPS, SLACK, Gap, close
+from jaxnn.verify.causes.patterns import axes, layouts
 
 Pool = Mapping[str, np.ndarray]
 FUNCTIONS: tuple[tuple[str, Callable[[np.ndarray], np.ndarray]], ...] = (

@@ -5,7 +5,7 @@ from itertools import combinations, permutations
 
 import numpy as np
 
-from jaxnn.verify.gap import SLACK, Gap
+from jaxnn.verify.causes.gap import SLACK, Gap
 
 PRECISIONS = (("float32", 24), ("float16", 11), ("bfloat16", 8))
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from jaxnn.verify.gap import EPS, SLACK, Gap, close, sample
-from jaxnn.verify.patterns import to_bits
-from jaxnn.verify.relations import Pool, proportion
+from jaxnn.verify.causes.gap import EPS, SLACK, Gap, close, sample
+from jaxnn.verify.causes.patterns import to_bits
+from jaxnn.verify.causes.relations import Pool, proportion
 
 Operand = tuple[str, np.ndarray]
 

@@ -5,10 +5,10 @@ from itertools import combinations
 
 import numpy as np
 
-from jaxnn.verify.constants import factor_sentence
-from jaxnn.verify.factors import aligned, chance
-from jaxnn.verify.gap import SLACK, Gap
-from jaxnn.verify.patterns import axes, line_word, offset
+from jaxnn.verify.causes.constants import factor_sentence
+from jaxnn.verify.causes.factors import aligned, chance
+from jaxnn.verify.causes.gap import SLACK, Gap
+from jaxnn.verify.causes.patterns import axes, line_word, offset
 
 WORDS = {"m": "sample", "batch": "sample", "n_y": "class", "classes": "class", "n_h": "unit", "channels": "channel"}
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxnn.verify.gap import EPS, SLACK, Gap
+from jaxnn.verify.causes.gap import EPS, SLACK, Gap
 
 
 class Constant(NamedTuple):

@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from jaxnn.verify.constants import factor_sentence, nearly, unnamed_factor
-from jaxnn.verify.convolutions import convolution
-from jaxnn.verify.factors import local_factor
-from jaxnn.verify.gap import Gap, close, measure
-from jaxnn.verify.patterns import computed_in, layout, mapped, of_one_sign
-from jaxnn.verify.places import anywhere, one_of, place, where, windows
-from jaxnn.verify.products import product
-from jaxnn.verify.relations import difference, is_another, reduced
+from jaxnn.verify.causes.constants import factor_sentence, nearly, unnamed_factor
+from jaxnn.verify.causes.convolutions import convolution
+from jaxnn.verify.causes.factors import local_factor
+from jaxnn.verify.causes.gap import Gap, close, measure
+from jaxnn.verify.causes.patterns import computed_in, layout, mapped, of_one_sign
+from jaxnn.verify.causes.places import anywhere, one_of, place, where, windows
+from jaxnn.verify.causes.products import product
+from jaxnn.verify.causes.relations import difference, is_another, reduced
 
 NONE: Mapping = {}
 
