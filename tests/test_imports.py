@@ -24,7 +24,8 @@ BELOW = {
     "models": {"errors", "ops", "losses"},
     "data": {"errors", "ops", "losses"},
     "optimizers": {"errors", "ops", "losses"},
-    "trace": {"errors", "ops", "losses"},
+    "references": {"errors"},
+    "trace": {"errors", "ops", "losses", "references"},
     "environment": set(),
 }
 # The heavy packages, and the only parts of the library that may import them.

@@ -1,8 +1,6 @@
 """`jaxnn explain`: the tables of a function named on the command line."""
 
 import argparse
-import importlib
-import importlib.util
 import json
 import re
 import sys
@@ -13,6 +11,7 @@ import jax
 import numpy as np
 
 from jaxnn.errors import InvalidArgument, require
+from jaxnn.references import load
 from jaxnn.trace.explain import explain
 from jaxnn.trace.explanation import Explanation
 
@@ -53,6 +52,7 @@ def run(asked: argparse.Namespace) -> int:
 def _explanation(asked) -> Explanation:
     with jax.enable_x64(not asked.float32):
         f = load(asked.function)
+        require(callable(f), "function", f"{asked.function}, which is of type {type(f).__name__}", "a function")
         args = [argument(text, np.float32 if asked.float32 else np.float64) for text in asked.at]
         entries = dict(entry(text) for text in asked.entry)
         output = tuple(whole_numbers("--output", asked.output))
@@ -75,46 +75,6 @@ def _give(explanation, asked):
         print(f"{asked.out}: {len(explanation.rows)} rows")
     else:
         print(text)
-
-
-def load(name: str) -> Any:
-    """Return the function that "module:function" or "file.py:function" names."""
-    path, colon, attribute = name.rpartition(":")
-    require(bool(colon and path and attribute), "function", repr(name), "module:function or path/to/file.py:function")
-    module: Any = _from_file(Path(path)) if path.endswith(".py") else _module(path)
-    for part in attribute.split("."):
-        if not hasattr(module, part):
-            known = ", ".join(n for n in vars(module) if not n.startswith("_") and callable(getattr(module, n)))
-            raise InvalidArgument(f"function: {path} has no {part!r}; it has {known}"[:400])
-        module = getattr(module, part)
-    require(callable(module), "function", f"{name}, which is of type {type(module).__name__}", "a function")
-    return module
-
-
-def _module(path):
-    if "" not in sys.path:
-        sys.path.insert(0, "")  # a module in the folder that the command is run in
-    try:
-        return importlib.import_module(path)
-    except ModuleNotFoundError as error:
-        if error.name and path.startswith(error.name):
-            raise InvalidArgument(
-                f"function: no module named {error.name!r}; a file is named as {path}.py:..."
-            ) from None
-        raise InvalidArgument(f"function: {path} cannot be imported: {error}") from error
-
-
-def _from_file(path):
-    require(path.is_file(), "function", f"the path {path}", "a Python file that exists")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(path.parent))
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise InvalidArgument(f"function: {path} cannot be imported: {type(error).__name__}: {error}") from error
-    return module
 
 
 def argument(text: str, dtype: Any) -> Any:
