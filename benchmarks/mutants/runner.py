@@ -1,6 +1,7 @@
 """`python -m benchmarks mutants`: how many wrong gradients each checker finds, and how many right ones it rejects."""
 
 import argparse
+import json
 import sys
 import tempfile
 import time
@@ -43,6 +44,9 @@ def main(arguments: Sequence[str]) -> int:
                 status = INTERRUPTED
     if asked.json is not None:
         results.write(asked.json, where, rows)
+    if asked.totals is not None:
+        known = {"environment": where, "totals": summary.totals(rows, peers)}
+        asked.totals.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
     results.print_whole(summary.table(rows, peers))
     for line in summary.remarks(rows):
         console.print(line, soft_wrap=True)
@@ -50,10 +54,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def parse(arguments: Sequence[str], known: Sequence[str]) -> argparse.Namespace:
-    """Return which to run and the file, both known to be usable."""
+    """Return which to run and the files, all known to be usable."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks mutants", description=__doc__, allow_abbrev=False)
     parser.add_argument("--only", default="", metavar="ID[,ID]", help="which mutants or correct cases (default: all)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write what each checker said")
+    parser.add_argument("--totals", type=Path, metavar="FILE", help="where to write the table as JSON, for the report")
     asked = parser.parse_args(arguments)
     asked.only = [name.strip() for name in asked.only.split(",") if name.strip()]
     unknown = [name for name in asked.only if name not in known]
@@ -61,11 +66,12 @@ def parse(arguments: Sequence[str], known: Sequence[str]) -> argparse.Namespace:
         parser.error(
             f"--only: got {', '.join(unknown)}, expected any of {known[0]} to {known[-1]}, as the file has them"
         )
-    try:
-        if asked.json is not None:
-            results.check_writable(asked.json)
-    except OSError as error:
-        parser.error(f"--json: got {asked.json}, expected a file that can be written ({error.strerror})")
+    for option, file in (("--json", asked.json), ("--totals", asked.totals)):
+        try:
+            if file is not None:
+                results.check_writable(file)
+        except OSError as error:
+            parser.error(f"{option}: got {file}, expected a file that can be written ({error.strerror})")
     return asked
 
 

@@ -7,14 +7,12 @@ from rich.table import Table
 
 Rows = Sequence[dict]
 
+HEADERS = ("killed at one point", "killed in all", "line named", "cause right", "false alarms")
 
-def table(rows: Rows, peers: Sequence[str]) -> Table:
-    """Return one line a checker: mutants killed, the line named and the cause right among those, false alarms."""
-    mutants, right = of(rows, "mutant"), of(rows, "correct")
-    shown = Table(box=box.MARKDOWN)
-    shown.add_column("checker", no_wrap=True)
-    for header in ("killed at one point", "killed in all", "line named", "cause right", "false alarms"):
-        shown.add_column(header, justify="right", no_wrap=True)
+
+def totals(rows: Rows, peers: Sequence[str]) -> list[dict[str, str]]:
+    """Return a row a checker: mutants killed, the line named and the cause right among those, false alarms."""
+    mutants, right, found = of(rows, "mutant"), of(rows, "correct"), []
     for checker in ("jaxnn", *peers):
         killed = [row for row in mutants if row["killed_by"][checker]]
         at_once = [row for row in killed if row["killed_by"][checker] == "std"]
@@ -23,7 +21,19 @@ def table(rows: Rows, peers: Sequence[str]) -> Table:
             wrong = [row for row in killed if not row["subgradient"]]  # the others have no wrong line
             explained = [share([row for row in wrong if row[name]], wrong) for name in ("line_ok", "cause_ok")]
         alarms = [row for row in right if checker in row["alarms"]]
-        shown.add_row(checker, share(at_once, mutants), share(killed, mutants), *explained, share(alarms, right))
+        shares = [share(at_once, mutants), share(killed, mutants), *explained, share(alarms, right)]
+        found.append({"checker": checker, **dict(zip(HEADERS, shares, strict=True))})
+    return found
+
+
+def table(rows: Rows, peers: Sequence[str]) -> Table:
+    """Return `totals` as a table."""
+    shown = Table(box=box.MARKDOWN)
+    shown.add_column("checker", no_wrap=True)
+    for header in HEADERS:
+        shown.add_column(header, justify="right", no_wrap=True)
+    for row in totals(rows, peers):
+        shown.add_row(*row.values())
     return shown
 
 

@@ -79,11 +79,22 @@ def test_a_false_alarm_is_a_failure_and_shown(kind, says, tmp_path, capsys):
     assert status == 1 and kept["rows"][0]["alarms"] == ["jaxnn"] and f"false alarm: scalar: {kind} because" in out
 
 
+def test_the_totals_are_written_for_the_report(says, tmp_path):
+    says(Found("FAIL", "W", "dYh = 2 * (Yh - Y)"))
+    path = tmp_path / "new" / "totals.json"
+    program.main(["mutants", "--only", "a01", "--totals", str(path)])
+    kept = json.loads(path.read_text())
+    assert kept["environment"]["jax"] and kept["environment"]["python"]
+    assert [row["checker"] for row in kept["totals"]] == ["jaxnn", "scipy check_grad"]
+    assert kept["totals"][0]["killed at one point"] == "1 of 1" and kept["totals"][0]["false alarms"] == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--only", "a01,z99"], "--only: got z99, expected any of a01 to"),
         (["--json", "/"], "--json: got /"),
+        (["--totals", "/"], "--totals: got /"),
         (["a01"], "unrecognized arguments: a01"),
     ],
 )
