@@ -1,5 +1,6 @@
 """Tests for `experiments/report.py` and its template."""
 
+import json
 import math
 import re
 from html.parser import HTMLParser
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from benchmarks.mutants.summary import HEADERS
 from experiments import record, report
 from experiments.record import Number, Options, Result, Table
 from experiments.report import Part, Run
@@ -92,6 +94,17 @@ def test_page_says_what_was_found(tmp_path):
 def test_page_marks_what_differs(tmp_path):
     html = page(tmp_path, {"hidden.init.b1": Number(ours=[0, 0, 0, 0.25])})
     assert "<mark>0.25</mark>" in html and 'href="#number-hidden.init.b1"' in html and "differs" in html
+
+
+def test_page_shows_what_each_gradient_checker_finds(tmp_path):
+    kept = json.loads(report.CHECKERS.read_text(encoding="utf-8"))
+    html = page(tmp_path)
+    shown = html[html.index('<section id="gradient-checkers">') :]
+    assert "Who finds a wrong gradient" in shown and f"JAX {kept['environment']['jax']}, Python" in shown
+    assert kept["totals"][0]["checker"] == "jaxnn"
+    for row in kept["totals"]:
+        assert set(row) == {"checker", *HEADERS}
+        assert all(f"<td>{value or '–'}</td>" in shown for value in row.values())
 
 
 @pytest.mark.parametrize("seeds", [1, 2, 5])
