@@ -69,6 +69,8 @@ def _run(loss, grad, args, argnums, ready, quick):
     own_epsilon = max(float(jnp.finfo(dtype).eps) for dtype in own_dtypes)
     with float64():
         exact = in_float64(loss, grad, args, argnums)
+        if all(can_trace(f, exact, data_too=True) for f in (loss, grad)):
+            exact = in_float64(loss, grad, jax.tree.map(_on_device, args), argnums)
         evaluate = evaluator(exact, witnesses.lines(exact.leaves), ready)
         epsilon = working_epsilon(exact, evaluate, own_epsilon)
         loss_epsilon = lowest_epsilon(exact.loss, exact.leaves) if evaluate.loss_traceable else EPSILON
@@ -144,6 +146,10 @@ def _given(own: Problem) -> Given:
 
 def _copied(leaf: Any) -> Any:
     return np.array(leaf) if isinstance(leaf, np.ndarray) else leaf
+
+
+def _on_device(leaf: Any) -> Any:
+    return jnp.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf
 
 
 def _changed(args: Sequence[Any], untouched: Sequence[Any]) -> Verdict | None:

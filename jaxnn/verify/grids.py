@@ -229,10 +229,12 @@ def _axes(args, values, structure, dims):
             given = jax.tree.structure(spec, is_leaf=lambda s: s is None or isinstance(s, str))
             require(given == inner, "dims", given, f"the structure of the argument, {inner}")
             words += jax.tree.leaves(spec, is_leaf=lambda s: s is None or isinstance(s, str))
-    split = [tuple((word or "").replace(",", " ").split()) for word in words]
-    for word, value in zip(split, values, strict=True):
-        require(not word or len(word) == np.ndim(value), "dims", " ".join(word), f"{np.ndim(value)} words, one an axis")
-    return [word if array else () for word, array in zip(split, arrays, strict=True)]
+    found = [tuple((word or "").replace(",", " ").split()) for word in words]
+    for names, value in zip(found, values, strict=True):
+        require(
+            not names or len(names) == np.ndim(value), "dims", " ".join(names), f"{np.ndim(value)} words, one an axis"
+        )
+    return [names if array else () for names, array in zip(found, arrays, strict=True)]
 
 
 def _base(values, axes):

@@ -46,7 +46,7 @@ def pose(
     require(callable(loss), "loss", repr(loss), "a function that returns a scalar")
     require(callable(grad), "grad", repr(grad), "a function that returns the gradient of loss")
     single = isinstance(argnums, int | np.integer)
-    places = [argnums] if single else list(argnums) if isinstance(argnums, tuple | list) else [None]
+    places: list[Any] = [argnums] if single else list(argnums) if isinstance(argnums, tuple | list) else [None]
     ok = bool(places) and all(isinstance(k, int | np.integer) and -len(args) <= k < len(args) for k in places)
     require(ok, "argnums", repr(argnums), f"one or several positions among the {len(args)} arguments")
     places = [int(place) % len(args) for place in places]
@@ -95,14 +95,16 @@ def widen(leaf: Any) -> Any:
     return leaf
 
 
-def leaf_name(path: Sequence[Any], places: Sequence[int], titles: Sequence[str], single: bool) -> str:
+def leaf_name(path: Any, places: Sequence[int], titles: Sequence[str], single: bool) -> str:
     """Return "W1" or "layers.0.w", the argument's name in front where there are several, or where it is the leaf."""
     inner = jax.tree_util.keystr(tuple(path[1:]), simple=True, separator=".")
-    title = titles[places[path[0].idx]]
-    return inner if single and inner else ".".join(part for part in (title, inner) if part)
+    if single and inner:
+        return inner
+    title = str(titles[places[path[0].idx]])
+    return f"{title}.{inner}" if inner else title
 
 
-def _titles(loss, count):
+def _titles(loss: Callable, count: int) -> list[str]:
     try:
         known = [p.name for p in inspect.signature(loss).parameters.values() if p.kind in (0, 1)]
     except (TypeError, ValueError):
@@ -149,7 +151,7 @@ def split_output(output: Any, expected: Any, names: Sequence[str]) -> tuple[Any,
 
     if fits(output):
         return None, jax.tree.leaves(output), {}
-    parts = output if isinstance(output, tuple) else ()
+    parts: tuple[Any, ...] = output if isinstance(output, tuple) else ()
     if len(parts) == 2 and fits(parts[0]) and isinstance(parts[1], dict):
         return None, jax.tree.leaves(parts[0]), parts[1]
     if len(parts) in (2, 3) and fits(parts[1]) and np.shape(parts[0]) == ():

@@ -131,7 +131,9 @@ def _linear(f, f_fwd, f_bwd, args, places):
     at_base, at_other = backward(base), backward(other)
     if not all(np.all(np.isfinite(v)) for v in at_base):
         return None  # `check` says where
-    trials = [(c, backward(_scaled(base, c)), [c * v for v in at_base]) for c in COTANGENTS]
+    trials: list[tuple[float | None, Any, Any]] = [
+        (c, backward(_scaled(base, c)), [c * v for v in at_base]) for c in COTANGENTS
+    ]
     together = backward(jax.tree.map(lambda a, b: a + b, base, other))
     trials.append((None, together, [a + b for a, b in zip(at_base, at_other, strict=True)]))
     large = backward(_scaled(base, 1e3))

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 from jaxnn.trace.jaxprs import NOT_THE_USERS, TRACERS, Line, source_line
 
@@ -71,7 +72,7 @@ def as_array(value: Any) -> np.ndarray | None:
     """Return a concrete array of floating-point numbers or truth values, or a float, as float64; None for the rest."""
     if isinstance(value, float):
         return np.array(value)
-    if isinstance(value, jax.core.Tracer) or not isinstance(value, jax.Array | np.ndarray | np.floating):
+    if isinstance(value, Tracer) or not isinstance(value, jax.Array | np.ndarray | np.floating):
         return None
     if not jax.numpy.issubdtype(value.dtype, jax.numpy.floating) and value.dtype != bool:
         return None

@@ -29,11 +29,14 @@ def survey(
 
     Raises `InvalidArgument` where there is no case, or the loss cannot be computed at any.
     """
-    named = list(cases.items()) if isinstance(cases, Mapping) else [(_name(k, c), c) for k, c in enumerate(cases)]
+    pairs = cases.items() if isinstance(cases, Mapping) else ((_name(k, case), case) for k, case in enumerate(cases))
+    named = [(str(name), case) for name, case in pairs]
     require(bool(named), "cases", "none", "argument tuples; grid(example_args) makes some")
     for name, args in named[:1]:
         require(isinstance(args, tuple | list), f"cases: {name}", type(args).__name__, "a tuple of arguments")
-        pose(loss, grad, args, argnums)  # what cannot be differentiated by is refused here
+        first = pose(loss, grad, args, argnums)  # what cannot be differentiated by is refused here
+        if _cannot_compute(loss, args) is None:
+            first.loss(first.leaves)  # as is a loss that is no scalar
     ready = programs(loss, grad, argnums)
     verdicts, left_out = [], []
     for name, args in named:

@@ -102,6 +102,6 @@ def dtype_name(trial: Trial) -> str:
     return str(jnp.result_type(*trial.own.leaves))
 
 
-def at_entry(kind: Any, name: str, index: tuple[int, ...], expected: float, actual: float, **more: Any) -> Verdict:
+def at_entry(kind: Any, name: str, index: Sequence[Any], expected: Any, actual: Any, **more: Any) -> Verdict:
     """Return a verdict on one entry of one leaf."""
     return Verdict(kind, name, tuple(int(k) for k in index), float(expected), float(actual), **more)

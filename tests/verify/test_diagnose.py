@@ -1,5 +1,7 @@
 """Tests for `jaxnn/verify/diagnose.py`: where and why; and where that cannot be found the verdict stands without."""
 
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,12 +19,9 @@ def test_without_source_the_verdict_and_the_cause_stand_alone():
 
 
 def test_a_function_that_cannot_be_watched_still_gets_its_verdict():
-    calls = []
-
     def moody(w):
-        calls.append(1)
-        if len(calls) > 6:  # when it is run again to find the line
-            raise RuntimeError("enough")
+        if sys.gettrace() is not None:
+            raise RuntimeError("not while I am watched")
         return -jnp.cos(w)
 
     found = check(lambda w: jnp.sum(jnp.sin(w)), moody, W)
