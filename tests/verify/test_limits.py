@@ -1,4 +1,4 @@
-"""Tests for `check` at its limits: low precision inside, data that is indexed, singularities, witnesses at their end."""
+"""Tests for `check` at its limits: low precision inside, indexed data, singularities, witnesses at their end."""
 
 import jax
 import jax.numpy as jnp
