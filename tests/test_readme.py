@@ -14,6 +14,14 @@ def test_the_example_prints_what_the_readme_says():
     assert done.stdout == printed
 
 
+def test_the_wrong_gradient_is_explained_as_the_readme_says(tmp_path):
+    text = README.read_text()
+    code, printed = re.search(r"```python\n(import jax, .*?)```.*?```\n(  why: .*?)```", text, re.DOTALL).groups()
+    (tmp_path / "example.py").write_text(code)
+    done = subprocess.run([sys.executable, "example.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("FAIL: ") and printed in done.stdout
+
+
 def test_the_readme_is_short():
     assert len(README.read_text().splitlines()) <= 150
 

@@ -116,4 +116,4 @@ def _spoken(equation, called):
     if equation is None:
         return ""
     operand = next((called.get(atom, "") for atom in equation.inputs if isinstance(atom, int)), "")
-    return f"{SPOKEN.get(equation.name, equation.name)}'({operand or '...'})"
+    return f"{SPOKEN.get(equation.name, equation.name)}'" + (f"({operand})" if operand else "")
