@@ -1,6 +1,7 @@
 """The report: one HTML file that needs nothing else, made from the rows of `numbers.json` and the saved figures."""
 
 import base64
+import json
 import math
 import re
 import struct
@@ -16,6 +17,7 @@ from scipy.special import stdtr
 from experiments.record import Options, Result, agrees, leaves, marks, tally
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
+CHECKERS = Path(__file__).with_name("mutants.json")  # from `python -m benchmarks mutants --totals`
 DPI = 150
 HEAVY = 300_000  # bytes of SVG above which the PNG is shown
 CELL_WIDTH, CELL_LINES = 23, 8  # characters and lines that fit beside the lecture's value
@@ -211,4 +213,5 @@ def render(run: Run, rows: list[dict], folder: Path) -> str:
         unfinished=[name for name in run.names if name not in ended],
         time=duration(sum(part.seconds for part in run.parts)),
         chance=outside_by_chance(run.options.seeds or 5),
+        checkers=json.loads(CHECKERS.read_text(encoding="utf-8")),
     )

@@ -29,9 +29,15 @@ def kinks() -> list[Given]:
         found.append((f"clip at its bound: {name}", total(clipped), by(lambda x, s=slope: inside(x, s)), (edge(),), 0))
     tied = np.array([1.0, 3.0, 3.0, -2.0])
     for name, share in (("first", [1.0, 0.0]), ("last", [0.0, 1.0]), ("even", [0.5, 0.5]), ("uneven", [0.3, 0.7])):
-        gradient = np.array([0.0, *share, 0.0])
-        found.append((f"largest of ties: {name}", jnp.max, lambda x, g=gradient: jnp.asarray(g, x.dtype), (tied,), 0))
+        found.append((f"largest of ties: {name}", jnp.max, lambda x, s=share: shared(x, s), (tied,), 0))
     return found
+
+
+def shared(x, share):
+    """Return the gradient of the largest of `x` that gives two tied entries these shares, and a single one all."""
+    largest = x == jnp.max(x)
+    among_two = jnp.asarray(share, x.dtype)[jnp.clip(jnp.cumsum(largest) - 1, 0, 1)]
+    return jnp.where(largest, jnp.where(jnp.sum(largest) == 2, among_two, 1.0), 0.0)
 
 
 def saturated() -> list[Given]:

@@ -64,6 +64,8 @@ def _run(loss, grad, args, argnums, ready, quick):
             if unsteady is not None:
                 return unsteady
         given = runs[0]
+    if not any(np.size(leaf) for leaf in own.leaves):
+        return Verdict("PASS", note="nothing to check: the parameters hold no numbers")
     own_x64 = bool(jax.config.jax_enable_x64)
     own_dtypes = [jax.dtypes.canonicalize_dtype(jnp.result_type(leaf)) for leaf in own.leaves]
     own_epsilon = max(float(jnp.finfo(dtype).eps) for dtype in own_dtypes)
@@ -96,23 +98,23 @@ def _quickly(own: Problem, ready: Programs) -> Given | None:
 
 
 def _heard(trial: Trial, heard: Sequence[Callable[[Trial], Finding]]) -> Verdict:
-    """Return the verdict after each witness was heard, up to the first that ends the trial."""
+    """Return the verdict after every witness was heard: of the first that objects."""
     reports: list[Report] = []
     for gradient in (trial.given.gradient, trial.here.comparison.actual):
         first = witnesses.nonfinite(trial, gradient, trial.here)
         if first is not None:
             return explained(trial, first, trial.here)
-    kink = None
+    failed = kink = None
     for witness in heard:
         finding = witness(trial)
         reports += finding.reports
-        if finding.verdict is None:
-            continue
-        if finding.verdict.kind == "KINK":
+        if finding.verdict is not None and finding.verdict.kind == "KINK":
             kink = kink or finding.verdict
-            continue
-        found = replace(finding.verdict, witnesses=tuple(reports))
-        return explained(trial, found, finding.point) if finding.point else found
+        elif finding.verdict is not None:
+            failed, trial = failed or finding, trial._replace(cleared=False)
+    if failed is not None and failed.verdict is not None:
+        found = replace(failed.verdict, witnesses=tuple(reports))
+        return explained(trial, found, failed.point) if failed.point else found
     if heard is witnesses.WITNESSES:
         reports.append(Report("run twice", True))
     share = resolution(trial.here.comparison)

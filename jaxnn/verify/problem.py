@@ -56,8 +56,7 @@ def pose(
     titles = _titles(loss, len(args))
     names = tuple(leaf_name(path, places, titles, single) for path, _ in paths)
     leaves = [_differentiable(name, leaf) for name, (_, leaf) in zip(names, paths, strict=True)]
-    some = any(np.size(leaf) for leaf in leaves)
-    require(some, "args", f"argument {places} without any number", "parameters: arrays, or dicts, lists of them")
+    require(bool(leaves), "args", f"argument {places} without any array", "parameters: arrays, or dicts, lists of them")
 
     def rebuild(leaves):
         given = list(args)

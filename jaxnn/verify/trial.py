@@ -42,7 +42,8 @@ class Trial(NamedTuple):
 
     `given` is what the functions return in the precision `own_epsilon`, with x64 as the caller has it (`own_x64`);
     `epsilon` is the precision they work in when asked for float64, `loss_epsilon` the lowest in the loss. `here` is the
-    point asked about, `moved` a second one (None where the loss has no value near by).
+    point asked about, `moved` a second one (None where the loss has no value near by). `cleared` until an entry is
+    found to be wrong.
     """
 
     argnums: int | Sequence[int]
@@ -57,6 +58,7 @@ class Trial(NamedTuple):
     programs: Programs
     here: Point
     moved: Point | None
+    cleared: bool = True
 
 
 class Finding(NamedTuple):

@@ -1,5 +1,7 @@
 """Tests for `jaxnn/verify/witnesses.py`: the lines they look along, their bars, and what each can and cannot tell."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -50,7 +52,10 @@ def test_bars_add_up_as_independent_errors_do():
 
 def test_what_entries_were_judged_on_is_not_held_against_them_again():
     comparison = Comparison([np.array([1.0, 2.0])], [np.array([1.0, 2.5])], [np.array([0.1, 0.1])])
-    assert judged(comparison)[0].tolist() == [1.0, 2.0]
+    trial = SimpleNamespace(here=SimpleNamespace(comparison=comparison), cleared=True)
+    assert judged(trial)[0].tolist() == [1.0, 2.0]
+    trial.cleared = False
+    assert judged(trial)[0].tolist() == [1.0, 2.5]
 
 
 @pytest.mark.parametrize(
