@@ -13,6 +13,7 @@ from jaxnn.errors import InvalidArgument, require
 
 SIZES = (1, 2, 3)
 UNEQUAL = (3, 5, 2, 4, 7, 6, 8, 9)
+MANY = 17  # examples, more than a block of any code that takes them in blocks of 8 or 16
 LARGEST = 8  # an example with a longer dimension is shortened for all cases but the first
 OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.FloorDiv: operator.floordiv}
 
@@ -49,8 +50,9 @@ def grid(
     `dims` names the axes: for each argument a string such as "n d" (for a pytree, a tree of them), whose words are
     names, numbers or products such as "4*h" (None leaves an argument alone); or the size of each named dimension in
     the example, as in `{"n": 5, "d": 2}`; by default axes of equal size are one dimension. Each dimension becomes 1, 2
-    and 3, all become 1, and all unequal. Values become zero, tied, close to zero (so that sums lie within 1e-3 of a
-    kink or on it), saturating, huge, whole numbers; labels that sum to 1 become such that do not. Arguments at
+    and 3, all become 1, and all unequal; the examples become many. Values become zero, tied, close to zero (so that
+    sums lie within 1e-3 of a kink or on it), saturating, huge, whole numbers; labels that sum to 1 become such that do
+    not. Arguments at
     `argnums` are the parameters. Keys, scalars and what is no array stay as they are.
     """
     require(isinstance(example_args, tuple | list), "example_args", type(example_args).__name__, "a tuple of arguments")
@@ -76,6 +78,8 @@ def grid(
     for name, sizes in _shapes(small):
         add(name, sizes)
     unequal = _unequal(small)
+    for name in _shared([leaf for leaf in leaves if leaf.dims and not leaf.parameter]):
+        add(f"{name} = {MANY}", {**small, name: MANY})
     for name, change in _changes(leaves, rng):
         add(name, unequal, change)
     return cases
@@ -92,6 +96,11 @@ def _shapes(base: dict[str, int]) -> Iterator[tuple[str, dict[str, int]]]:
     yield "all dimensions unequal: " + ", ".join(f"{k} = {v}" for k, v in unequal.items()), unequal
     larger = {name: size + 3 for name, size in unequal.items()}
     yield "larger: " + ", ".join(f"{k} = {v}" for k, v in larger.items()), larger
+
+
+def _shared(data: list[Leaf]) -> list[str]:
+    """Return the dimensions that all data have: the examples."""
+    return [name for name in dict.fromkeys(data[0].dims if data else ()) if all(name in leaf.dims for leaf in data)]
 
 
 def _unequal(base):

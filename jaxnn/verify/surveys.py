@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from jaxnn.errors import InvalidArgument, require
+from jaxnn.trace.jaxprs import NOT_THE_USERS, TRACERS
 from jaxnn.verify.check import run
 from jaxnn.verify.evaluation import programs
 from jaxnn.verify.problem import pose
@@ -70,7 +71,8 @@ def _broken(error: Exception, name: str) -> Verdict:
     """Return the verdict on a gradient that cannot be computed, or has another form, where the loss can be."""
     if isinstance(error, InvalidArgument) and str(error).startswith("grad"):
         return Verdict("FAIL", case=name, cause=f"the gradient has another form than the parameters here: {error}")
-    place = traceback.extract_tb(error.__traceback__)[-1]
+    frames = traceback.extract_tb(error.__traceback__)
+    place = next((f for f in reversed(frames) if not f.filename.startswith((*NOT_THE_USERS, *TRACERS))), frames[-1])
     cause = f"the gradient cannot be computed here, the loss can: {type(error).__name__}: {error}"
     return Verdict("FAIL", case=name, cause=cause, line=f"{place.line}  ({place.filename}:{place.lineno})")
 
