@@ -71,7 +71,7 @@ def raised(error: Exception, source: str) -> Found:
     """Return REFUSED for a clear error, RAISED with the line of the mutant where the error passed through it."""
     message = f"{type(error).__name__}: {error}"
     if isinstance(error, InvalidArgument):
-        return Found("REFUSED", cause=message, message=message)
+        return Found("REFUSED", line=message, cause=message, message=message)
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if source and frame.filename == source]
     if frames:
         return Found("RAISED", line=frames[-1].line or "", cause=message, message=message)

@@ -30,7 +30,7 @@ BODIES = {
 PACKAGES = Path(jax.__file__).parents[1]
 TRACERS = tuple(str(Path(__file__).parents[1] / part) + "/" for part in ("trace", "verify"))
 NOT_THE_USERS = (
-    *(str(PACKAGES / name) for name in ("jax/", "jaxlib/", "numpy/")),
+    *(str(PACKAGES / f"{name}/") + "/" for name in ("jax", "jaxlib", "numpy", "scipy", "opt_einsum", "optax", "flax")),
     sysconfig.get_path("stdlib"),
     "<frozen",
 )

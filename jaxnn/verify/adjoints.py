@@ -1,6 +1,7 @@
 """Every intermediate value of a loss with its true adjoint, by name: what a backward pass should compute."""
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -8,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnn.trace import jaxprs
-from jaxnn.verify.evaluation import STRICT
+from jaxnn.verify.evaluation import FAST
+from jaxnn.verify.marks import is_mark, marked_program
 
 LOCAL = {
     *("logistic", "tanh", "exp", "log", "log1p", "expm1", "sin", "cos", "tan", "sqrt", "rsqrt", "abs", "integer_pow"),
@@ -35,19 +37,34 @@ class Node(NamedTuple):
 def nodes(loss: Callable, leaves: Sequence[Any], names: Sequence[str]) -> list[Node]:
     """Return the parameters and all intermediates of `loss(leaves)`, in the order in which they are computed.
 
-    The adjoint of a value is the gradient of the loss with respect to a zero that is added to it.
+    The adjoint of a value is the gradient of the loss with respect to a zero that is added to it. A value that is used
+    in several places is followed by a node without a name for each, with that use's part of the adjoint.
     """
-    try:
-        with jax.disable_jit():  # opens scans too, which are then seen step by step
-            program, _ = jaxprs.program(loss, list(leaves))
-    except Exception:  # loops on traced values cannot be opened
-        program, _ = jaxprs.program(loss, list(leaves))
-    equations = {slot: equation for equation in program.equations for slot in equation.outputs}
-    called = _named(program) | dict(zip(program.inputs, names, strict=True))
+    program, places = marked_program(loss, list(leaves))
+    made = {slot: equation for equation in program.equations for slot in equation.outputs}
+    called = dict(zip(program.inputs, names, strict=True))
+    called |= {slot: key[1] for slot, key in places.items() if not key[1].startswith("return")}
+    marks = [equation for equation in program.equations if is_mark(equation)]
+    unnamed = {equation.outputs[0] for equation in marks if equation.outputs[0] not in called}
+    # What gets its name one equation later is left to that one.
+    unnamed |= {equation.inputs[0] for equation in marks if equation.outputs[0] in called} - set(called)
+    unnamed |= set(program.constants)
+
+    def maker(slot):
+        equation = made.get(slot)
+        return maker(equation.inputs[0]) if equation is not None and is_mark(equation) else equation
+
+    equations = {slot: maker(slot) for slot in made}
     floats: dict[int, Any] = {}
 
-    def values(leaves, zeros):
-        env = jaxprs.run(program, leaves, lambda slot, v: v + zeros[slot] if slot in zeros else v)
+    def values(leaves, zeros, parts):
+        number = itertools.count()
+
+        def step(eqn, *operands):
+            k = next(number)
+            return jaxprs.apply(eqn, *(v + parts[k, i] if (k, i) in parts else v for i, v in enumerate(operands)))
+
+        env = jaxprs.run(program, leaves, lambda slot, v: v + zeros[slot] if slot in zeros else v, step=step)
         out = program.outputs[0]
         return jnp.asarray(jaxprs.read(env, out)), env
 
@@ -57,41 +74,37 @@ def nodes(loss: Callable, leaves: Sequence[Any], names: Sequence[str]) -> list[N
         return [jnp.asarray(v) for v in floats.values()]
 
     outs = jax.eval_shape(shapes, list(leaves))
-    shaped = {slot: jnp.zeros(out.shape, out.dtype) for slot, out in zip(floats, outs, strict=True)}
+    shaped = {slot: np.zeros(out.shape, out.dtype) for slot, out in zip(floats, outs, strict=True)}
+    uses = _several_uses(program, shaped)
+    apart = {use: shaped[slot] for slot, places in uses.items() for use in places}
 
-    def everything(leaves):
-        (_, env), adjoints = jax.value_and_grad(values, argnums=1, has_aux=True)(leaves, shaped)
+    def everything(leaves, shaped, apart):
+        differentiated = jax.value_and_grad(values, argnums=(1, 2), has_aux=True)
+        (_, env), (adjoints, parts) = differentiated(leaves, shaped, apart)
         local = {slot: d for slot in shaped if (d := _local(equations.get(slot), env)) is not None}
-        return {slot: env[slot] for slot in shaped}, adjoints, local
+        return {slot: env[slot] for slot in shaped}, adjoints, local, parts
 
-    found = jax.jit(everything, compiler_options=STRICT)(list(leaves))
-    value, adjoint, local = ({k: np.asarray(v, np.float64) for k, v in part.items()} for part in found)
-    constants = set(program.constants)
+    found = jax.jit(everything, compiler_options=FAST)(list(leaves), shaped, apart)
+    value, adjoint, local, part = ({k: np.asarray(v, np.float64) for k, v in piece.items()} for piece in found)
 
-    def node(slot):
+    def of(slot):
         equation, name = equations.get(slot), called.get(slot, "")
         inner = equation is not None and bool(equation.calls) and not name
-        return Node(name, value[slot], adjoint[slot], local.get(slot), _spoken(equation, called), inner)
+        yield Node(name, value[slot], adjoint[slot], local.get(slot), _spoken(equation, called), inner)
+        for use in uses.get(slot, ()):
+            yield Node("", value[slot], part[use], None, "", True)
 
-    return [node(slot) for slot in shaped if slot not in constants]
+    return [node for slot in shaped if slot not in unnamed for node in of(slot)]
 
 
-def _named(program: jaxprs.Program) -> dict[int, str]:
-    """Return the variable that each slot became: the last equation of a line of the source that assigns to one name.
-
-    A loop whose body is a single line gets the name in its last round only.
-    """
-    found: dict[int, str] = {}
-    for equation, following in zip(program.equations, [*program.equations[1:], None], strict=True):
-        lines, after = equation.lines, following.lines if following else ()
-        if not equation.outputs:
-            continue
-        for depth in range(len(lines)):
-            ended = not after or lines[depth:] != after[max(len(after) - len(lines) + depth, 0) :]
-            if lines[depth].names and ended:
-                found[equation.outputs[0]] = lines[depth].names[0]
-                break
-    return found
+def _several_uses(program: jaxprs.Program, slots: Mapping[int, Any]) -> dict[int, list[tuple[int, int]]]:
+    """Return, for each slot that is an operand more than once, where: which equation and which of its operands."""
+    uses: dict[int, list[tuple[int, int]]] = {}
+    for k, equation in enumerate(program.equations):
+        for i, atom in enumerate(equation.inputs):
+            if isinstance(atom, int) and atom in slots and atom not in program.constants:
+                uses.setdefault(atom, []).append((k, i))
+    return {slot: places for slot, places in uses.items() if len(places) > 1}
 
 
 def _local(equation, env):

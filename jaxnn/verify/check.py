@@ -8,12 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxnn.errors import InvalidArgument
 from jaxnn.verify import witnesses
 from jaxnn.verify.compare import compare, resolution
-from jaxnn.verify.diagnose import explained, first_random
+from jaxnn.verify.diagnose import explained, first_of_dtype, first_random
 from jaxnn.verify.evaluation import Programs, can_trace, evaluator, programs, split
 from jaxnn.verify.numeric import by_differences
-from jaxnn.verify.problem import Problem, in_float64, pose
+from jaxnn.verify.problem import OtherDtype, Problem, in_float64, pose
 from jaxnn.verify.rounding import EPSILON, lowest_epsilon
 from jaxnn.verify.trial import Finding, Given, Point, Trial, at_entry, float64, second_point, working_epsilon
 from jaxnn.verify.verdict import Report, Verdict
@@ -59,7 +60,7 @@ def _run(loss, grad, args, argnums, ready, quick):
     own = pose(loss, grad, args, argnums)
     given = _quickly(own, ready) if quick else None
     if given is None:
-        runs = [_given(own) for _ in range(2)]
+        runs = _twice(own)
         for unsteady in (_changed(args, untouched), _unsteady(own, runs)):
             if unsteady is not None:
                 return unsteady
@@ -144,6 +145,15 @@ def _given(own: Problem) -> Given:
     """Return the loss, and all that the gradient's function returns, in the arguments' own precision."""
     value, gradient, named = own.outputs(own.leaves)
     return Given(float(own.loss(own.leaves)), value, [np.asarray(v, np.float64) for v in gradient], named)
+
+
+def _twice(own: Problem) -> list[Given]:
+    """Return what two runs give; an error about the gradient's dtype says where it comes from."""
+    try:
+        return [_given(own) for _ in range(2)]
+    except OtherDtype as error:
+        line = first_of_dtype(own.whole_grad, own.args, error.dtype)
+        raise InvalidArgument(f"{error}; {error.dtype} first appears in {line}" if line else str(error)) from None
 
 
 def _copied(leaf: Any) -> Any:

@@ -13,9 +13,11 @@ from jaxnn.trace.jaxprs import Line
 from jaxnn.verify import batches
 from jaxnn.verify.adjoints import nodes
 from jaxnn.verify.causes import cause
-from jaxnn.verify.locate import Culprit, close, first_wrong, where_made
+from jaxnn.verify.locate import Culprit, first_wrong, where_made
 from jaxnn.verify.problem import Problem, in_float64, split_output
+from jaxnn.verify.replay import line_by_line, replay
 from jaxnn.verify.steps import record
+from jaxnn.verify.targets import Targets, close
 from jaxnn.verify.trial import Point, Trial
 from jaxnn.verify.verdict import Verdict
 
@@ -53,8 +55,8 @@ def _located(trial: Trial, problem: Problem, verdict: Verdict, point: Point) -> 
     tape = nodes(problem.loss, problem.leaves, problem.names) if trial.evaluator.loss_traceable else []
     true = dict(zip(problem.names, comparison.expected, strict=True))
 
-    def gradient(output: Any) -> list[np.ndarray]:
-        return [np.asarray(v, np.float64) for v in split_output(output, problem.structure, problem.names)[1]]
+    def gradient(output: Any) -> list[Any]:
+        return split_output(output, problem.structure, problem.names)[1]
 
     bars = [
         t + 1e-9 * np.max(np.abs(e), initial=0.0) for t, e in zip(comparison.allowed, comparison.expected, strict=True)
@@ -66,11 +68,17 @@ def _located(trial: Trial, problem: Problem, verdict: Verdict, point: Point) -> 
 
     sizes = _sizes(problem, _constants(problem) if tape else ())
     constants = sorted(set(sizes.values()))
-    culprit, steps = first_wrong(gradient, problem.whole_grad, problem.args, tape, right, true, constants)
+    backward = replay(problem.whole_grad, problem.args, gradient)
+    if all(right(backward.outputs({}))):  # wrong only as it is called, not as JAX traces it, or the other way round
+        backward = line_by_line(problem.whole_grad, problem.args, gradient)
+    culprit = None
+    if not all(right(backward.outputs({}))):
+        culprit = first_wrong(backward, Targets(tape, true, problem.args), right, constants)
+    steps = backward.steps
     leaf = problem.names.index(verdict.leaf)
     sentence = _why(problem, point, tape, steps, sizes, culprit, leaf)
     known = [*comparison.expected, *(node.adjoint for node in tape)]
-    line = culprit.line if culprit else where_made(steps, comparison.actual[leaf], known)
+    line = culprit.line if culprit else where_made(steps, comparison.actual[leaf], known, problem.names[leaf])
     return replace(verdict, line=spoken(line) if line else "", cause=sentence or verdict.cause)
 
 
@@ -81,7 +89,7 @@ def _why(problem, point, tape, steps, sizes, culprit: Culprit | None, leaf: int)
     others |= {n: v for n, v in _data(problem).items() if n not in others}
     before = itertools.takewhile(lambda step: culprit is None or step.number != culprit.number, steps)
     for step in before:
-        itself = culprit is not None and step.value.shape == culprit.actual.shape and close(step.value, culprit.actual)
+        itself = culprit is not None and close(step.value, culprit.actual)
         if step.name.isidentifier() and step.name not in {*others, "return"} and not itself:
             others[step.name] = step.value
     factors = {n.operation: n.local for n in tape if n.local is not None}
@@ -153,6 +161,17 @@ def returned(f: Callable, args: Sequence[Any], value: Any = None) -> str:
     ends = [step.line for step in steps if step.name.startswith("return")]
     line = line or (ends[-1] if ends else None)
     return spoken(line) if line else ""
+
+
+def first_of_dtype(f: Callable, args: Sequence[Any], dtype: Any) -> str:
+    """Return the first line of `f(*args)` whose value is of a dtype that no argument has."""
+    if any(getattr(leaf, "dtype", None) == dtype for leaf in jax.tree.leaves(args)):
+        return ""
+    try:
+        steps = record(f, *args)
+    except Exception:
+        return ""
+    return next((spoken(step.line) for step in steps if step.dtype == dtype), "")
 
 
 def first_random(f: Callable, args: Sequence[Any]) -> str:

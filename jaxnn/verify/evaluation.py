@@ -18,6 +18,8 @@ from jaxnn.verify.rounding import shaken_signs, spread
 # A cast to a lower precision must round, as it does outside of `jit`. To optimize less would compile faster, but then
 # XLA may compute a value twice and differently, and x == max(x) hold nowhere.
 STRICT = {"xla_allow_excess_precision": False}
+# For values that are compared with a wide margin: what runs a few times only is better compiled fast than well.
+FAST = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True, **STRICT}
 
 
 class Evaluation(NamedTuple):
@@ -162,7 +164,7 @@ def evaluator(problem: Problem, directions: list[Leaves], programs: Programs) ->
 
     def forward(leaves):
         arrays, frame = split(problem, leaves, data_too)
-        stacked = [jnp.stack([d[i] for d in directions]) for i in range(len(leaves))]
+        stacked = [np.stack([d[i] for d in directions]) for i in range(len(leaves))]
         return np.asarray(programs.forward(arrays, stacked, frame))
 
     autodiff = (reference, forward) if loss_too else (None, None)

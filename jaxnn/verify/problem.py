@@ -13,6 +13,14 @@ from jaxnn.errors import InvalidArgument, check_finite, require
 Leaves = list[Any]
 
 
+class OtherDtype(InvalidArgument):
+    """A gradient whose `dtype` is not the parameter's."""
+
+    def __init__(self, message: str, dtype: Any):
+        super().__init__(message)
+        self.dtype = dtype
+
+
 class Problem(NamedTuple):
     """`loss(leaves)` is a scalar, `grad(leaves)` a list like `leaves`; everything else the functions take is bound.
 
@@ -181,5 +189,6 @@ def _same_shapes(gradient, leaves, names, any_dtype):
         dtype, wanted = jnp.result_type(got), jnp.result_type(leaf)
         python_number = isinstance(got, int | float)
         ok = any_dtype or python_number or dtype in (wanted, jax.dtypes.canonicalize_dtype(wanted))
-        require(ok, f"grad: {name}", f"dtype {dtype}", f"dtype {wanted}, the parameter's")
+        if not ok:
+            raise OtherDtype(f"grad: {name}: got dtype {dtype}, expected dtype {wanted}, the parameter's", dtype)
     return gradient

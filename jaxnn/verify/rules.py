@@ -11,10 +11,10 @@ from jaxnn.errors import require
 from jaxnn.trace import jaxprs
 from jaxnn.verify.check import check
 from jaxnn.verify.diagnose import returned, spoken
-from jaxnn.verify.locate import close
 from jaxnn.verify.problem import widen
 from jaxnn.verify.rounding import SAFETY
 from jaxnn.verify.steps import record
+from jaxnn.verify.targets import close
 from jaxnn.verify.trial import at_entry, float64
 from jaxnn.verify.verdict import Verdict
 

@@ -1,17 +1,19 @@
 """The named intermediates of a Python function, statement by statement, read or replaced while it runs.
 
-Python's own tracing (`sys.settrace`) tells when a line of the user's source is done; what it assigned stands in the
-frame. So every style of code is seen, NumPy or JAX, in helper functions, methods and closures, and inside of `jit` too,
-which is switched off meanwhile. JAX's own frames are passed over.
+Python's own tracing (`sys.settrace`) tells when a line of the user's source is done; what it assigned, or wrote into a
+list, a dict or an object, stands in the frame. So every style of code is seen, NumPy or JAX, in helper functions,
+methods and closures, and inside of `jit` too, which is switched off meanwhile. JAX's own frames are passed over.
 """
 
 import ctypes
 import linecache
+import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from types import FrameType
+from functools import lru_cache
+from types import FrameType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 import jax
@@ -20,21 +22,29 @@ from jax.core import Tracer
 
 from jaxnn.trace.jaxprs import NOT_THE_USERS, TRACERS, Line, source_line
 
+Key = tuple[Line, str, int]
+Path = tuple[tuple[str, Any], ...]
+DEPTH = 4  # of containers within containers that are looked into
+COMPREHENSIONS = ("<genexpr>", "<listcomp>", "<dictcomp>", "<setcomp>")
+MOST = 100  # parts of a container that is looked into
+STATEMENT = re.compile(r"(return|if|elif|else|for|while|with|def|class|assert|raise|try|except|finally|pass|del)\b")
+
 
 class Step(NamedTuple):
     """One assignment: the `name`, the array it got and the `line`; `number` is its place in the run.
 
-    `key` tells it apart in every run: the line, the name, and how many times that line had assigned to it before.
-
-    What a function returns is a step named "return" or "return['W1']", what is passed to a function one of the line
-    that calls it, named like the parameter.
+    What is put into a list, a dict or an object has a name such as "dWs[0]", "grads['W1']" or "self.dW"; what a
+    function returns is named "return" or "return['W1']"; what is passed to a function is a step of the line that calls
+    it, named like the parameter. `key` tells a step apart in every run: the line, the name, and how many times that
+    line had assigned to it before. The `value` is in float64, `dtype` is its own.
     """
 
     number: int
     name: str
     value: np.ndarray
     line: Line
-    key: tuple[Line, str, int]
+    key: Key
+    dtype: np.dtype
 
 
 def record(f: Callable, *args: Any) -> list[Step]:
@@ -44,16 +54,14 @@ def record(f: Callable, *args: Any) -> list[Step]:
     def see(key, value):
         array = as_array(value)
         if array is not None:
-            line, name, _ = key
-            steps.append(Step(len(steps), name, array, line, key))
-        return None
+            steps.append(Step(len(steps), key[1], array, key[0], key, getattr(value, "dtype", np.dtype(float))))
 
-    with _watched(see), jax.disable_jit():
+    with watched(see), jax.disable_jit():
         f(*args)
     return steps
 
 
-def rerun(f: Callable, args: Any, replaced: Mapping[tuple[Line, str, int], Any]) -> Any:
+def rerun(f: Callable, args: Any, replaced: Mapping[Key, Any]) -> Any:
     """Return `f(*args)` with the assignments of these keys replaced by other arrays."""
 
     def swap(key, value):
@@ -64,63 +72,85 @@ def rerun(f: Callable, args: Any, replaced: Mapping[tuple[Line, str, int], Any])
             return float(new)
         return jax.numpy.asarray(new, value.dtype) if isinstance(value, jax.Array) else new.astype(value.dtype)
 
-    with _watched(swap), jax.disable_jit():
+    args = jax.tree.map(lambda leaf: leaf, args)  # containers of its own, which may be written into
+    with watched(swap), jax.disable_jit():
         return f(*args)
 
 
 def as_array(value: Any) -> np.ndarray | None:
     """Return a concrete array of floating-point numbers or truth values, or a float, as float64; None for the rest."""
-    if isinstance(value, float):
-        return np.array(value)
-    if isinstance(value, Tracer) or not isinstance(value, jax.Array | np.ndarray | np.floating):
-        return None
-    if not jax.numpy.issubdtype(value.dtype, jax.numpy.floating) and value.dtype != bool:
+    if isinstance(value, Tracer) or not is_array(value):
         return None
     return np.array(value, np.float64)
 
 
+def is_array(value: Any) -> bool:
+    """Return whether a value is a float, or an array of floating-point numbers or truth values, traced or not."""
+    if isinstance(value, float):
+        return True
+    if not isinstance(value, jax.Array | np.ndarray | np.floating):
+        return False
+    return jax.numpy.issubdtype(value.dtype, jax.numpy.floating) or value.dtype == bool
+
+
 @contextmanager
-def _watched(seen: Callable):
+def watched(seen: Callable[[Key, Any], Any]):
     """A context in which `seen(key, value)` hears of every assignment and may return another array."""
     times: Counter[tuple[Line, str]] = Counter()
+    known: dict[int, Any] = {}  # what has been told, and so has a name
     former = sys.gettrace()
 
     def on_call(frame, event, arg):
         if not _is_users(frame):
             return None
-        if frame.f_back is not None and _is_users(frame.f_back):
-            for name, value in dict(frame.f_locals).items():
-                offer(frame, name, value, _line(frame.f_back, frame.f_back.f_lineno))
-        before = dict(frame.f_locals)
+        caller = frame.f_back
+        before = {name: held(value) for name, value in dict(frame.f_locals).items()}
+        if caller is not None and _is_users(caller) and frame.f_code.co_name not in COMPREHENSIONS:
+            for name, now in before.items():
+                before[name] = now | offer(frame, name, now, _line(caller, caller.f_lineno))
         last = frame.f_lineno
 
         def on_line(frame, event, arg):
-            nonlocal before, last
+            nonlocal last
             line = _line(frame, last)
-            for name, value in dict(frame.f_locals).items():
-                # An array may have been written into.
-                if before.get(name) is not value or (name in line.names and isinstance(value, np.ndarray)):
-                    offer(frame, name, value, line)
-            before, last = dict(frame.f_locals), frame.f_lineno
+            variables = dict(frame.f_locals)
+            for name in _mentioned(line.text) or variables:
+                if name not in variables:
+                    continue
+                was, now = before.get(name, {}), held(variables[name])
+                written = name in line.names or _is_expression(line.text)  # an array may have been written into
+                new = {
+                    path: leaf
+                    for path, leaf in now.items()
+                    if was.get(path) is not leaf or (written and isinstance(leaf, np.ndarray))
+                }
+                before[name] = now | offer(frame, name, new, line)
+            last = frame.f_lineno
             if event == "return":
-                for name, value in _parts(arg):
-                    tell(name, value, _line(frame, frame.f_lineno))
+                for path, leaf in held(arg).items():
+                    tell("return" + spelt(path), leaf, _line(frame, frame.f_lineno))
             return on_line
 
         return on_line
 
-    def offer(frame, name, value, line):
-        if isinstance(value, tuple | list | dict):
-            for path, leaf in jax.tree.leaves_with_path(value):
-                tell(name + jax.tree_util.keystr(path), leaf, line)
-            return
-        new = tell(name, value, line)
-        if new is not None:
-            _assign(frame, name, new)
+    def offer(frame, name, leaves, line):
+        """Tell of new leaves of a variable; put in, and return, those that are replaced."""
+        found = {}
+        for path, leaf in leaves.items():
+            if path and id(leaf) in known and name not in line.names:
+                continue
+            new = tell(name + spelt(path), leaf, line)
+            if new is not None:
+                found[path] = new
+                _put(frame, name, path, new)
+        return found
 
     def tell(name, value, line):
         times[line, name] += 1
-        return seen((line, name, times[line, name]), value)
+        known[id(value)] = value
+        new = seen((line, name, times[line, name]), value)
+        known[id(new)] = new
+        return new
 
     sys.settrace(on_call)
     try:
@@ -129,24 +159,74 @@ def _watched(seen: Callable):
         sys.settrace(former)
 
 
+def held(value: Any) -> dict[Path, Any]:
+    """Return the arrays that a value is, or holds in its items or attributes, by path."""
+    return dict(_held(value, (), ()))
+
+
+def _held(value: Any, path: Path, above: tuple[int, ...]) -> Iterator[tuple[Path, Any]]:
+    if is_array(value):
+        yield path, value
+    elif len(path) < DEPTH and id(value) not in above:
+        parts = _parts(value)
+        for step, part in parts if len(parts) <= MOST else ():
+            yield from _held(part, (*path, step), (*above, id(value)))
+
+
+def _parts(value: Any) -> list[tuple[tuple[str, Any], Any]]:
+    """Return the parts of a container or of an object of a class of the user's, each with how it is reached."""
+    if isinstance(value, dict):
+        return [(("item", key), part) for key, part in value.items()]
+    if isinstance(value, tuple | list):
+        return [(("item", i), part) for i, part in enumerate(value)]
+    if isinstance(value, type | FunctionType | ModuleType | jax.Array) or not hasattr(value, "__dict__"):
+        return []
+    module = sys.modules.get(type(value).__module__)
+    file = getattr(module, "__file__", None) or ""
+    if not file or file.startswith(NOT_THE_USERS):
+        return []
+    return [(("attribute", name), part) for name, part in vars(value).items()]
+
+
+def spelt(path: Path) -> str:
+    """Return a path as Python writes it: "['W1'][0].dW"."""
+    return "".join(f".{key}" if kind == "attribute" else f"[{key!r}]" for kind, key in path)
+
+
+def _put(frame: FrameType, name: str, path: Path, new: Any) -> None:
+    """Put another value into a running function's variable, or into what it holds."""
+    if not path:
+        frame.f_locals[name] = new
+        if sys.version_info < (3, 13):
+            ctypes.pythonapi.PyFrame_LocalsToFast(ctypes.py_object(frame), ctypes.c_int(0))
+        return
+    *outer, (kind, key) = path
+    owner = frame.f_locals[name]
+    for step, place in outer:
+        owner = getattr(owner, place) if step == "attribute" else owner[place]
+    if kind == "attribute":
+        object.__setattr__(owner, key, new)
+    elif isinstance(owner, tuple):
+        parts = [*owner[:key], new, *owner[key + 1 :]]
+        _put(frame, name, tuple(outer), type(owner)(*parts) if hasattr(owner, "_fields") else tuple(parts))
+    else:
+        owner[key] = new
+
+
+@lru_cache(maxsize=4096)
+def _mentioned(text: str) -> tuple[str, ...]:
+    """Return the names in a line of the source, those that it assigns among them."""
+    return tuple(dict.fromkeys(re.findall(r"[^\W\d]\w*", text)))
+
+
+def _is_expression(text: str) -> bool:
+    """Return whether a line is a call for its effect, such as `np.add.at(dW, index, rows)`."""
+    return "(" in text and "=" not in text.split("(")[0] and not STATEMENT.match(text)
+
+
 def _is_users(frame):
     file = frame.f_code.co_filename
     return not file.startswith((*NOT_THE_USERS, *TRACERS)) and (not file.startswith("<") or file in linecache.cache)
-
-
-def _parts(value):
-    if as_array(value) is not None:
-        return [("return", value)]
-    if not isinstance(value, tuple | list | dict):
-        return []
-    return [("return" + jax.tree_util.keystr(path), leaf) for path, leaf in jax.tree.leaves_with_path(value)]
-
-
-def _assign(frame: FrameType, name: str, value: Any) -> None:
-    """Put another value into a running function's variable."""
-    frame.f_locals[name] = value
-    if sys.version_info < (3, 13):
-        ctypes.pythonapi.PyFrame_LocalsToFast(ctypes.py_object(frame), ctypes.c_int(0))
 
 
 def _line(frame, lineno):

@@ -181,7 +181,7 @@ def complex_step(trial: Trial) -> Finding:
     bad = {e.name for e in program.equations[:-2] if e.name in NOT_ANALYTIC and _takes_complex(e)}
     if bad:
         return Finding([Report(name, None, note=f"not analytic: {', '.join(sorted(bad))}")])
-    stacked = [jnp.stack([d[i] for d in directions]) for i in range(len(leaves))]
+    stacked = [np.stack([d[i] for d in directions]) for i in range(len(leaves))]
     found = np.asarray(jax.jit(lambda s: jax.lax.map(imaginary, s), compiler_options=STRICT)(stacked))
     error = bars(trial.here.comparison, directions) + SAFETY * EPSILON * np.abs(found)
     gaps = np.abs(products(judged(trial), directions) - found)
@@ -249,7 +249,7 @@ def mapped(trial: Trial) -> Finding:
     if not trial.evaluator.grad_traceable or trial.moved is None:
         return Finding([Report(name, None, note="JAX cannot trace the gradient, or there is one point only")])
     points = [trial.here, trial.moved]
-    stacked = [jnp.stack([jnp.asarray(p.leaves[i]) for p in points]) for i in range(len(trial.exact.leaves))]
+    stacked = [np.stack([np.asarray(p.leaves[i]) for p in points]) for i in range(len(trial.exact.leaves))]
     try:
         together = jax.jit(jax.vmap(trial.exact.grad), compiler_options=STRICT)(stacked)
     except (jax.errors.JAXTypeError, TypeError, NotImplementedError, ValueError) as error:

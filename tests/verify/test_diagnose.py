@@ -5,7 +5,9 @@ import sys
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
+from jaxnn.errors import InvalidArgument
 from jaxnn.verify import check
 
 W = np.array([0.4, -1.1, 2.0])
@@ -64,3 +66,12 @@ def test_the_first_infinity_is_named_even_where_the_end_is_nan():
     found = check(lambda z: jnp.sum(jax.nn.softplus(800 + z)), shifted, W)
     assert found.kind == "NONFINITE" and found.line.startswith("big = jnp.exp(800 + z)")
     assert "infinity" in found.cause and found.index == (0,)
+
+
+def test_a_gradient_of_another_dtype_is_refused_with_the_line_it_comes_from():
+    def cast(w):
+        cosine = jnp.cos(w).astype(jnp.float16)
+        return cosine
+
+    with pytest.raises(InvalidArgument, match=r"w: got dtype float16, .*float16 first appears in cosine = jnp.cos"):
+        check(lambda w: jnp.sum(jnp.sin(w)), cast, W)

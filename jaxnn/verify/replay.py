@@ -1,0 +1,82 @@
+"""A hand-written backward pass as it can be run again and again with some of its assignments replaced.
+
+What JAX can trace becomes one compiled program in which every assignment is a place where another array can be put in;
+NumPy code and what branches on values is run line by line.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnn.trace import jaxprs
+from jaxnn.verify.evaluation import FAST
+from jaxnn.verify.marks import marked_program
+from jaxnn.verify.steps import Key, Step, is_array, record, rerun
+
+
+class Replay(NamedTuple):
+    """The `steps` of a run, and `outputs(replaced)`, the arrays it gives with other values at the keys `replaced`."""
+
+    steps: list[Step]
+    outputs: Callable[[Mapping[Key, np.ndarray]], list[np.ndarray]]
+
+
+def replay(run: Callable, args: Sequence[Any], arrays: Callable[[Any], list[Any]]) -> Replay:
+    """Return how to run `arrays(run(*args))` again, in float64."""
+    try:
+        return _compiled(run, args, arrays)
+    except Exception:  # whatever keeps JAX from tracing it
+        return line_by_line(run, args, arrays)
+
+
+def line_by_line(run: Callable, args: Sequence[Any], arrays: Callable[[Any], list[Any]]) -> Replay:
+    """Return the same without tracing."""
+
+    def outputs(replaced):
+        return [np.asarray(v, np.float64) for v in arrays(rerun(run, args, replaced))]
+
+    return Replay([step for step in record(run, *args) if step.value.size], outputs)
+
+
+def _compiled(run, args, arrays):
+    leaves, structure = jax.tree.flatten(tuple(args))
+    moving = [i for i, leaf in enumerate(leaves) if isinstance(leaf, jax.Array) and is_array(leaf)]
+    values = [leaves[i] for i in moving]
+    if not moving:
+        raise TypeError("nothing to trace by")
+
+    def traced(values):
+        given = dict(zip(moving, values, strict=True))
+        args = jax.tree.unflatten(structure, [given.get(i, leaf) for i, leaf in enumerate(leaves)])
+        return [jnp.asarray(v) for v in arrays(run(*args))]
+
+    program, places = marked_program(traced, values)
+    kinds = {slot: equation.eqn.outvars[0].aval for equation in program.equations for slot in equation.outputs[:1]}
+    keys = {key: slot for slot, key in places.items()}
+
+    def everything(values, which, new):
+        def put(slot, value):
+            return jnp.where(which[slot], new[slot], value) if slot in places else value
+
+        env = jaxprs.run(program, values, put)
+        return [jaxprs.read(env, out) for out in program.outputs], {slot: env[slot] for slot in places}
+
+    none = {slot: np.zeros(kinds[slot].shape, kinds[slot].dtype) for slot in places}
+    never = dict.fromkeys(places, False)
+    ready = jax.jit(everything).lower(values, never, none).compile(compiler_options=FAST)
+    _, seen = ready(values, never, none)
+
+    def outputs(replaced):
+        new = {keys[key]: value for key, value in replaced.items()}
+        put = {slot: np.asarray(value, none[slot].dtype).reshape(none[slot].shape) for slot, value in new.items()}
+        found, _ = ready(values, never | dict.fromkeys(put, True), none | put)
+        return [np.asarray(v, np.float64) for v in found]
+
+    def steps():
+        for number, (slot, key) in enumerate(places.items()):
+            yield Step(number, key[1], np.asarray(seen[slot], np.float64), key[0], key, none[slot].dtype)
+
+    return Replay([step for step in steps() if step.value.size], outputs)
