@@ -15,6 +15,7 @@ from jaxnn.verify.adjoints import nodes
 from jaxnn.verify.causes import cause
 from jaxnn.verify.locate import Culprit, first_wrong, where_made
 from jaxnn.verify.problem import Problem, in_float64, split_output
+from jaxnn.verify.repair import repair
 from jaxnn.verify.replay import line_by_line, replay
 from jaxnn.verify.steps import record
 from jaxnn.verify.targets import Targets, close
@@ -45,8 +46,8 @@ def _explained(trial: Trial, verdict: Verdict, point: Point) -> Verdict:
         if hidden:
             leaf = trial.here.comparison.actual[problem.names.index(verdict.leaf)]
             steps = record(problem.whole_grad, *problem.args)
-            line = where_made(steps, leaf, [])
-            return replace(verdict, cause=hidden, line=spoken(line) if line else "")
+            step = where_made(steps, leaf, [])
+            return replace(verdict, cause=hidden, line=spoken(step.line) if step else "")
     return _located(trial, problem, verdict, point)
 
 
@@ -78,8 +79,15 @@ def _located(trial: Trial, problem: Problem, verdict: Verdict, point: Point) -> 
     leaf = problem.names.index(verdict.leaf)
     sentence = _why(problem, point, tape, steps, sizes, culprit, leaf)
     known = [*comparison.expected, *(node.adjoint for node in tape)]
-    line = culprit.line if culprit else where_made(steps, comparison.actual[leaf], known, problem.names[leaf])
-    return replace(verdict, line=spoken(line) if line else "", cause=sentence or verdict.cause)
+    step, expected = where_made(steps, comparison.actual[leaf], known, problem.names[leaf]), comparison.expected[leaf]
+    if culprit is not None:
+        step, expected = culprit.step, culprit.expected
+    if step is None:
+        return replace(verdict, cause=sentence or verdict.cause)
+    change = repair(problem.whole_grad, problem.args, step.key, step.value, expected)
+    if change:
+        sentence = f"{sentence}; {change}" if sentence else f"{culprit.name if culprit else step.name}: {change}"
+    return replace(verdict, line=spoken(step.line), cause=sentence or verdict.cause)
 
 
 def _why(problem, point, tape, steps, sizes, culprit: Culprit | None, leaf: int) -> str:
@@ -87,9 +95,9 @@ def _why(problem, point, tape, steps, sizes, culprit: Culprit | None, leaf: int)
     comparison = point.comparison
     others = {n.name: n.value for n in tape if n.name} | {f"d{n.name}": n.adjoint for n in tape if n.name}
     others |= {n: v for n, v in _data(problem).items() if n not in others}
-    before = itertools.takewhile(lambda step: culprit is None or step.number != culprit.number, steps)
+    before = itertools.takewhile(lambda step: culprit is None or step.number != culprit.step.number, steps)
     for step in before:
-        itself = culprit is not None and close(step.value, culprit.actual)
+        itself = culprit is not None and close(step.value, culprit.step.value)
         if step.name.isidentifier() and step.name not in {*others, "return"} and not itself:
             others[step.name] = step.value
     factors = {n.operation: n.local for n in tape if n.local is not None}
@@ -97,7 +105,7 @@ def _why(problem, point, tape, steps, sizes, culprit: Culprit | None, leaf: int)
     sentences = []
     if culprit is not None:
         size = np.max(np.abs(np.nan_to_num(culprit.expected)), initial=0.0)
-        sentences.append(cause(culprit.name, culprit.actual, culprit.expected, np.asarray(1e-12 * size), **common))
+        sentences.append(cause(culprit.name, culprit.step.value, culprit.expected, np.asarray(1e-12 * size), **common))
     name = "d" + problem.names[leaf]
     values = comparison.actual[leaf], comparison.expected[leaf], comparison.allowed[leaf]
     sentences.append(cause(name, *values, **common))
@@ -157,10 +165,10 @@ def returned(f: Callable, args: Sequence[Any], value: Any = None) -> str:
         steps = record(f, *args)
     except Exception:  # what cannot be watched has no line
         return ""
-    line = where_made(steps, np.asarray(value, np.float64), []) if value is not None else None
-    ends = [step.line for step in steps if step.name.startswith("return")]
-    line = line or (ends[-1] if ends else None)
-    return spoken(line) if line else ""
+    made = where_made(steps, np.asarray(value, np.float64), []) if value is not None else None
+    ends = [step for step in steps if step.name.startswith("return")]
+    step = made or (ends[-1] if ends else None)
+    return spoken(step.line) if step else ""
 
 
 def first_of_dtype(f: Callable, args: Sequence[Any], dtype: Any) -> str:

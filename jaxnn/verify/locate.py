@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxnn.trace.jaxprs import Line
 from jaxnn.verify.replay import Replay
 from jaxnn.verify.steps import Step
 from jaxnn.verify.targets import Targets, candidates, close, is_adjoint, scales_of, stem_of
@@ -23,16 +22,13 @@ ALIAS = re.compile(r"[^\W\d]\w*\s*=\s*[^\W\d]\w*")
 
 
 class Culprit(NamedTuple):
-    """The wrong assignment: which `number` of the run it was, variable `name` and `line`.
+    """The wrong assignment: the variable's `name` and the `step` in which its wrong value first appears.
 
-    `actual` is the value it got, `expected` the one that puts the gradient right, `meaning` what that is, such as "the
-    adjoint of Z1".
+    `expected` is the value that puts the gradient right, `meaning` what that is, such as "the adjoint of Z1".
     """
 
-    number: int
     name: str
-    line: Line
-    actual: np.ndarray
+    step: Step
     expected: np.ndarray
     meaning: str
 
@@ -68,22 +64,22 @@ def first_wrong(
                     break
                 repaired = _repaired(backward, right, wrong_now, {step.key: value})
                 if repaired > most:
-                    best, most = Culprit(step.number, step.name, step.line, step.value, value, meaning), repaired
+                    best, most = Culprit(step.name, step, value, meaning), repaired
                 if best is not None and most == sum(wrong_now):
                     return _at_its_source(best, backward.steps, targets)
     loops = _in_loops(backward, suspects, targets, right, wrong_now)
     return loops if loops is not None else best
 
 
-def where_made(steps: Sequence[Step], value: np.ndarray, true: Sequence[np.ndarray], name: str = "") -> Line | None:
-    """Return the line where a wrong array first appears; if it is right for another, where it gets this name."""
+def where_made(steps: Sequence[Step], value: np.ndarray, true: Sequence[np.ndarray], name: str = "") -> Step | None:
+    """Return the step where a wrong array first appears; if it is right for another, where it gets this name."""
     same = [step for step in steps if close(step.value, value)]
     if not same:
         return None
     if not any(close(other, value) for other in true):
-        return same[0].line
+        return same[0]
     called = (step for step in same if not step.name.startswith("return") and stem_of(step.name) == stem_of(name))
-    return next(called, same[-1]).line
+    return next(called, same[-1])
 
 
 def _stands(step, suspects, targets):
@@ -108,21 +104,22 @@ def _contradicts(step, targets):
 
 
 def _at_its_source(culprit, steps, targets):
-    """Return the culprit with the line where its wrong value first appears: what a function returned, or was passed.
+    """Return the culprit with the step where its wrong value first appears: what a function returned, or was passed.
 
     A function that was passed something wrong is not to blame for what it returned.
     """
-    if targets.hold(culprit.actual):
+    wrong = culprit.step
+    if targets.hold(wrong.value):
         return culprit
-    first, *later = [s for s in steps if close(s.value, culprit.actual)]
+    first, *later = [step for step in steps if close(step.value, wrong.value)]
     if first.name.startswith("return"):
-        inside = [s for s in steps if s.number < first.number and s.line == culprit.line and s.number != culprit.number]
+        inside = [s for s in steps if s.number < first.number and s.line == wrong.line and s.number != wrong.number]
         passed = [s for s in inside if not s.name.startswith("return")]
         if any(not targets.hold(s.value) for s in passed):
             return culprit
     # A value that is fit for a name only by another one, "dx = dx1", has lost something on the way to it.
     renamed = (s for s in later if ALIAS.fullmatch(s.line.text) and targets.named_like(s))
-    return culprit._replace(line=(first if targets.named_like(first) else next(renamed, first)).line)
+    return culprit._replace(step=first if targets.named_like(first) else next(renamed, first))
 
 
 def _repaired(backward, right, wrong_now, replaced):
@@ -154,5 +151,5 @@ def _in_loops(backward, suspects, targets, right, wrong_now):
                 k = next(k for k, s in enumerate(rounds) if not close(s.value, values[s.key]))
                 step = rounds[k]
                 meaning = f"the adjoint of {order[k].name}, in round {k + 1} of {len(rounds)}"
-                return Culprit(step.number, step.name, step.line, step.value, values[step.key], meaning)
+                return Culprit(step.name, step, values[step.key], meaning)
     return None

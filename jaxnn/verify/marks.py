@@ -18,7 +18,7 @@ def marked_program(f: Callable, *args: Any) -> tuple[jaxprs.Program, dict[int, K
     keys: list[Key] = []
 
     def marked(*args):
-        def mark(key, value):
+        def mark(key, value, scope):
             if not isinstance(value, Tracer) or not is_array(value):
                 return None
             keys.append(key)

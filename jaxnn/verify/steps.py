@@ -12,8 +12,8 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
-from types import FrameType, FunctionType, ModuleType
+from functools import lru_cache, partial
+from types import FrameType, FunctionType, MappingProxyType, ModuleType
 from typing import Any, NamedTuple
 
 import jax
@@ -51,7 +51,7 @@ def record(f: Callable, *args: Any) -> list[Step]:
     """Return the steps of `f(*args)` in the order in which they were taken."""
     steps: list[Step] = []
 
-    def see(key, value):
+    def see(key, value, scope):
         array = as_array(value)
         if array is not None:
             steps.append(Step(len(steps), key[1], array, key[0], key, getattr(value, "dtype", np.dtype(float))))
@@ -64,7 +64,7 @@ def record(f: Callable, *args: Any) -> list[Step]:
 def rerun(f: Callable, args: Any, replaced: Mapping[Key, Any]) -> Any:
     """Return `f(*args)` with the assignments of these keys replaced by other arrays."""
 
-    def swap(key, value):
+    def swap(key, value, scope):
         if key not in replaced:
             return None
         new = np.asarray(replaced[key])
@@ -75,6 +75,23 @@ def rerun(f: Callable, args: Any, replaced: Mapping[Key, Any]) -> Any:
     args = jax.tree.map(lambda leaf: leaf, args)  # containers of its own, which may be written into
     with watched(swap), jax.disable_jit():
         return f(*args)
+
+
+def variables_before(f: Callable, args: Any, wanted: Key) -> dict[str, Any]:
+    """Return all names that the line of a step sees, globals too, with the values that they had before it was run.
+
+    What the line wrote into is seen as it is afterwards.
+    """
+    found: dict[str, Any] = {}
+
+    def see(key, value, scope):
+        if key == wanted:
+            found.update(scope())
+
+    args = jax.tree.map(lambda leaf: leaf, args)
+    with watched(see), jax.disable_jit():
+        f(*args)
+    return found
 
 
 def as_array(value: Any) -> np.ndarray | None:
@@ -94,8 +111,11 @@ def is_array(value: Any) -> bool:
 
 
 @contextmanager
-def watched(seen: Callable[[Key, Any], Any]):
-    """A context in which `seen(key, value)` hears of every assignment and may return another array."""
+def watched(seen: Callable[[Key, Any, Callable[[], dict[str, Any]]], Any]):
+    """A context in which `seen(key, value, scope)` hears of every assignment and may return another array.
+
+    `scope()` are the variables that the line saw before it was run.
+    """
     times: Counter[tuple[Line, str]] = Counter()
     known: dict[int, Any] = {}  # what has been told, and so has a name
     former = sys.gettrace()
@@ -107,7 +127,7 @@ def watched(seen: Callable[[Key, Any], Any]):
         before = {name: held(value) for name, value in dict(frame.f_locals).items()}
         if caller is not None and _is_users(caller) and frame.f_code.co_name not in COMPREHENSIONS:
             for name, now in before.items():
-                before[name] = now | offer(frame, name, now, _line(caller, caller.f_lineno))
+                before[name] = now | offer(frame, name, now, _line(caller, caller.f_lineno), partial(_scope, caller))
         last = frame.f_lineno
 
         def on_line(frame, event, arg):
@@ -124,31 +144,31 @@ def watched(seen: Callable[[Key, Any], Any]):
                     for path, leaf in now.items()
                     if was.get(path) is not leaf or (written and isinstance(leaf, np.ndarray))
                 }
-                before[name] = now | offer(frame, name, new, line)
+                before[name] = now | offer(frame, name, new, line, partial(_scope, frame, _old(name, was)))
             last = frame.f_lineno
             if event == "return":
                 for path, leaf in held(arg).items():
-                    tell("return" + spelt(path), leaf, _line(frame, frame.f_lineno))
+                    tell("return" + spelt(path), leaf, _line(frame, frame.f_lineno), partial(_scope, frame))
             return on_line
 
         return on_line
 
-    def offer(frame, name, leaves, line):
+    def offer(frame, name, leaves, line, scope):
         """Tell of new leaves of a variable; put in, and return, those that are replaced."""
         found = {}
         for path, leaf in leaves.items():
             if path and id(leaf) in known and name not in line.names:
                 continue
-            new = tell(name + spelt(path), leaf, line)
+            new = tell(name + spelt(path), leaf, line, scope)
             if new is not None:
                 found[path] = new
                 _put(frame, name, path, new)
         return found
 
-    def tell(name, value, line):
+    def tell(name, value, line, scope):
         times[line, name] += 1
         known[id(value)] = value
-        new = seen((line, name, times[line, name]), value)
+        new = seen((line, name, times[line, name]), value, scope)
         known[id(new)] = new
         return new
 
@@ -157,6 +177,14 @@ def watched(seen: Callable[[Key, Any], Any]):
         yield
     finally:
         sys.settrace(former)
+
+
+def _scope(frame: FrameType, before: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+    return {**frame.f_builtins, **frame.f_globals, **frame.f_locals, **before}
+
+
+def _old(name: str, was: dict[Path, Any]) -> dict[str, Any]:
+    return {name: was[()]} if () in was else {}
 
 
 def held(value: Any) -> dict[Path, Any]:

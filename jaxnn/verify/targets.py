@@ -35,7 +35,10 @@ ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "1 - a^2": lambda a: 1 - a**2,
     "relu'": lambda z: (z > 0).astype(float),
 }
-ADJOINT = re.compile(r"^(d_?l_?)?(d|grad|delta|g|bar)_?(?=\w)|_?(grad|bar|delta|adjoint|cotangent)$")
+ADJOINT = re.compile(
+    r"^(d_?(?i:loss|cost|[ljce])_?(?=d))?((?i:delta|gradient|grad|adjoint|adj|bar)|d|g)_?(?=\w)"
+    r"|_?(?i:gradient|grad|bar|delta|adjoint|cotangent)$"
+)
 GRADIENTS = re.compile(r"^(d|g|gs|grads?|gradients?|deltas?|bars?|adj\w*|cotangents?)$", re.IGNORECASE)
 
 

@@ -12,6 +12,7 @@ from jaxnn.verify.causes.patterns import computed_in, layout, mapped, of_one_sig
 from jaxnn.verify.causes.places import anywhere, one_of, place, where, windows
 from jaxnn.verify.causes.products import product
 from jaxnn.verify.causes.relations import difference, is_another, reduced
+from jaxnn.verify.causes.softmax import softmax
 
 NONE: Mapping = {}
 
@@ -51,6 +52,7 @@ def cause(
             or layout(gap)
             or place(gap, sizes, explained=True)
             or local_factor(gap, factors, others)
+            or softmax(gap, others)
             or is_another(gap, others)
             or of_one_sign(gap)
             or windows(gap)

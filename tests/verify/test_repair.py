@@ -1,0 +1,85 @@
+"""Tests for `jaxnn/verify/repair.py`: the change that makes a wrong line right, found by evaluating it in its place."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxnn.verify import check
+from jaxnn.verify.repair import repair
+from jaxnn.verify.steps import record
+
+RNG = np.random.default_rng(5)
+X, G = RNG.normal(size=(4, 3)), RNG.normal(size=(4, 2))
+
+
+def plain(x, g):
+    n = len(x)
+    d = x.T @ g * n
+    return d
+
+
+def written_into(x, g):
+    out = {}
+    out["W"] = x.T @ g[::-1]
+    return out
+
+
+def returned(x, g):
+    return {"W": x.T @ -g}
+
+
+def added_to(x, g):
+    d = 0 * x.T @ g
+    d -= x.T @ g
+    return d
+
+
+def changed(f, args, name):
+    (step,) = [step for step in record(f, *args) if step.name == name][-1:]
+    return repair(f, args, step.key, step.value, X.T @ G)
+
+
+@pytest.mark.parametrize("array", [np.asarray, jnp.asarray], ids=["numpy", "jax"])
+@pytest.mark.parametrize(
+    ("f", "name", "why"),
+    [
+        (plain, "d", "the factor `n` is too much"),
+        (written_into, "out['W']", "`g[::-1]`"),
+        (returned, "return['W']", "the sign of `-g` is wrong"),
+    ],
+)
+def test_the_change_is_said(array, f, name, why):
+    assert why in changed(f, (array(X), array(G)), name)
+
+
+def test_an_augmented_assignment_is_changed_as_a_whole():
+    assert "`d - x.T @ g` should be `d + x.T @ g`" in changed(added_to, (jnp.asarray(X), jnp.asarray(G)), "d")
+
+
+def test_what_numpy_has_written_over_has_none():
+    assert changed(added_to, (X, G), "d") == ""
+
+
+def test_what_no_single_change_makes_right_has_none():
+    def far(x, g):
+        d = jnp.cumsum(x.T @ g) * jnp.ones((3, 2)) if x.ndim == 1 else jnp.cos(x.T @ jnp.cumsum(g, axis=0))
+        return d
+
+    assert changed(far, (jnp.asarray(X), jnp.asarray(G)), "d") == ""
+
+
+def test_code_without_source_has_none():
+    names = {}
+    exec("def f(x, g):\n    d = -x.T @ g\n    return d", names)
+    steps = record(names["f"], X, G)
+    assert not steps or repair(names["f"], (X, G), steps[-1].key, steps[-1].value, X.T @ G) == ""
+
+
+def test_a_verdict_says_what_to_write():
+    def grad(w, x, g):
+        h = jnp.tanh(x @ w)
+        dz = g * (1 - h)
+        return x.T @ dz
+
+    verdict = check(lambda w, x, g: jnp.sum(jnp.tanh(x @ w) * g), grad, RNG.normal(size=(3, 2)), X, G)
+    assert verdict.line.startswith("dz = g * (1 - h)") and "`h ** 2`" in verdict.cause
