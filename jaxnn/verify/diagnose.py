@@ -13,9 +13,9 @@ from jaxnn.trace.jaxprs import Line
 from jaxnn.verify import batches
 from jaxnn.verify.adjoints import nodes
 from jaxnn.verify.causes import cause
-from jaxnn.verify.locate import Culprit, first_wrong, where_made
+from jaxnn.verify.locate import Culprit, first_wrong, suspects, where_made
 from jaxnn.verify.problem import Problem, in_float64, split_output
-from jaxnn.verify.repair import repair
+from jaxnn.verify.repair import by_running, by_value
 from jaxnn.verify.replay import line_by_line, replay
 from jaxnn.verify.steps import record
 from jaxnn.verify.targets import Targets, close
@@ -67,27 +67,33 @@ def _located(trial: Trial, problem: Problem, verdict: Verdict, point: Point) -> 
         rows = zip(arrays, comparison.expected, bars, strict=True)
         return [a.shape == e.shape and bool(np.all(np.abs(a - e) <= t)) for a, e, t in rows]
 
+    def is_right(output):
+        return all(right([np.asarray(v, np.float64) for v in gradient(output)]))
+
     sizes = _sizes(problem, _constants(problem) if tape else ())
-    constants = sorted(set(sizes.values()))
-    backward = replay(problem.whole_grad, problem.args, gradient)
+    run, args, leaf = problem.whole_grad, problem.args, problem.names.index(verdict.leaf)
+    backward = replay(run, args, gradient)
     if all(right(backward.outputs({}))):  # wrong only as it is called, not as JAX traces it, or the other way round
-        backward = line_by_line(problem.whole_grad, problem.args, gradient)
-    culprit = None
+        backward = line_by_line(run, args, gradient)
+    culprit, targets = None, Targets(tape, true, args)
     if not all(right(backward.outputs({}))):
-        culprit = first_wrong(backward, Targets(tape, true, problem.args), right, constants)
-    steps = backward.steps
-    leaf = problem.names.index(verdict.leaf)
-    sentence = _why(problem, point, tape, steps, sizes, culprit, leaf)
+        culprit = first_wrong(backward, targets, right, sorted(set(sizes.values())))
+    sentence = _why(problem, point, tape, backward.steps, sizes, culprit, leaf)
     known = [*comparison.expected, *(node.adjoint for node in tape)]
-    step, expected = where_made(steps, comparison.actual[leaf], known, problem.names[leaf]), comparison.expected[leaf]
-    if culprit is not None:
-        step, expected = culprit.step, culprit.expected
+    made = where_made(backward.steps, comparison.actual[leaf], known, problem.names[leaf])
+    step, expected = (culprit.step, culprit.expected) if culprit else (made, comparison.expected[leaf])
     if step is None:
         return replace(verdict, cause=sentence or verdict.cause)
-    change = repair(problem.whole_grad, problem.args, step.key, step.value, expected)
-    if change:
-        sentence = f"{sentence}; {change}" if sentence else f"{culprit.name if culprit else step.name}: {change}"
-    return replace(verdict, line=spoken(step.line), cause=sentence or verdict.cause)
+    change = by_value(run, args, step, expected)
+    if change is None or not change.inside:
+        change = by_running(run, args, is_right, suspects(backward, targets, right, step)) or change
+    if change is None:
+        return replace(verdict, line=spoken(step.line), cause=sentence or verdict.cause)
+    if change.line != step.line or not sentence:  # a sentence about the value of another line explains nothing
+        sentence = f"{next(iter(change.line.names), step.name)}: {change.why}"
+    else:
+        sentence = f"{sentence}; {change.why}"
+    return replace(verdict, line=spoken(change.line), cause=sentence)
 
 
 def _why(problem, point, tape, steps, sizes, culprit: Culprit | None, leaf: int) -> str:

@@ -37,23 +37,32 @@ AXES = (0, 1, 2, 3, -1, -2, None)
 
 
 class Edit(NamedTuple):
-    """The changed `expression`, and what is changed in words."""
+    """The changed `tree`, and what is changed in words; `inside` where nothing is put around the whole."""
 
-    expression: ast.expr
+    tree: Any
     why: str
+    inside: bool
 
 
-def edits(root: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Iterator[Edit]:
-    """Yield `root` with one thing changed, the likeliest first; `arrays` and `numbers` are what has a name there."""
-    nodes = [node for node in ast.walk(root) if isinstance(node, ast.expr) and not isinstance(node, ast.Slice)]
+def edits(root: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Iterator[Edit]:
+    """Yield an expression or a statement with one thing changed, the likeliest first.
+
+    `arrays` and `numbers` are what has a name there.
+    """
+    nodes = [node for node in ast.walk(root) if isinstance(node, ast.expr) and _is_read(node)]
+    yield from (Edit(ast.fix_missing_locations(new), why, True) for new, why in _statements(root))
     for change in (_axes, _operators, _signs, _slices, _constants, _names, _calls, _transposes, _powers):
         for node in nodes:
-            yield from (_put(root, node, new, why) for new, why in change(node, arrays, numbers))
+            yield from (_put(root, node, new, why, change is not _signs) for new, why in change(node, arrays, numbers))
     operands = [node for node in nodes if isinstance(node, OPERANDS)]
-    for node in [root, *(n for n in operands if n is not root)]:
-        yield from (_put(root, node, new, why) for new, why in _factors(node, arrays, numbers))
-    for node in [root, *(n for n in operands if n is not root)]:
-        yield from (_put(root, node, new, why) for new, why in _functions(node))
+    for node in operands:
+        yield from (_put(root, node, new, why, False) for new, why in _factors(node, arrays, numbers))
+    for node in operands:
+        yield from (_put(root, node, new, why, False) for new, why in _functions(node))
+
+
+def _is_read(node):
+    return not isinstance(node, ast.Slice) and isinstance(getattr(node, "ctx", ast.Load()), ast.Load)
 
 
 def text(node: ast.AST) -> str:
@@ -63,7 +72,7 @@ def text(node: ast.AST) -> str:
 class _Put(ast.NodeTransformer):
     """Puts `new` in the place of the node `old`, in a copy of what is around it."""
 
-    def __init__(self, old: ast.expr, new: ast.expr):
+    def __init__(self, old: ast.AST, new: ast.AST):
         self.old, self.new = old, new
 
     def visit(self, node: ast.AST) -> Any:
@@ -76,8 +85,31 @@ class _Put(ast.NodeTransformer):
         return self.generic_visit(node)
 
 
-def _put(root: ast.expr, old: ast.expr, new: ast.expr, why: str) -> Edit:
-    return Edit(ast.fix_missing_locations(_Put(old, new).visit(root)), why)
+def put(old: ast.AST, new: ast.AST, tree: ast.AST) -> Any:
+    """Return a copy of a tree with `new` in the place of its node `old`."""
+    return ast.fix_missing_locations(_Put(old, new).visit(tree))
+
+
+def _put(root: ast.AST, old: ast.expr, new: ast.expr, why: str, inside: bool) -> Edit:
+    return Edit(put(old, new, root), why, inside)
+
+
+def _statements(node):
+    """Yield a statement of another kind: `=` for `+=`, `-=` for it, a loop the other way round."""
+    if isinstance(node, ast.AugAssign):
+        for other in SWAPPED.get(type(node.op), ()):
+            new = ast.AugAssign(node.target, other(), node.value)
+            yield new, f"{text(node)} should be {text(new)}"
+        yield ast.Assign([node.target], node.value), f"{text(node)} adds to what was there: write `=`"
+    if isinstance(node, ast.Assign) and len(node.targets) == 1 and not isinstance(node.targets[0], ast.Tuple):
+        new = ast.AugAssign(node.targets[0], ast.Add(), node.value)
+        yield new, f"{text(node)} overwrites what was there, where it should be added to: write `+=`"
+    if isinstance(node, ast.For):
+        walked = ast.Call(
+            ast.Name("reversed", ast.Load()), [ast.Call(ast.Name("list", ast.Load()), [node.iter], [])], []
+        )
+        where = f"`for {ast.unparse(node.target)} in {ast.unparse(node.iter)}`"
+        yield ast.For(node.target, walked, node.body, node.orelse), f"{where} should walk the other way round, reversed"
 
 
 def _axes(node, arrays, numbers):

@@ -8,6 +8,7 @@ no right one under its own name, is the wrong line. Nothing is guessed from name
 import itertools
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -18,6 +19,8 @@ from jaxnn.verify.steps import Step
 from jaxnn.verify.targets import Targets, candidates, close, is_adjoint, scales_of, stem_of
 
 SECONDS = 20.0
+ROUNDS = 4
+TRIED = 12  # steps before the wrong one that are looked at
 ALIAS = re.compile(r"[^\W\d]\w*\s*=\s*[^\W\d]\w*")
 
 
@@ -41,7 +44,7 @@ def first_wrong(
     `right` says of each array that `backward` returns whether it is right; `sizes` are constants to try as factors.
     """
     wrong_now = [not ok for ok in right(backward.outputs({}))]
-    suspects = [step for step in backward.steps if not step.name.startswith("return")]
+    suspects = _without_middle_rounds([s for s in backward.steps if not s.name.startswith("return")])
     stands = {step.number: _stands(step, suspects, targets) for step in suspects}
     claimed = {stem_of(step.name) for step in suspects if is_adjoint(step.name)}
     scales = scales_of(suspects, targets)
@@ -71,6 +74,29 @@ def first_wrong(
     return loops if loops is not None else best
 
 
+def suspects(
+    backward: Replay, targets: Targets, right: Callable[[list[np.ndarray]], list[bool]], step: Step
+) -> list[Step]:
+    """Return a step, and those before it that may be what made it wrong, the last of them first.
+
+    They have no right value, change something that is wrong and nothing that is right.
+    """
+    before = backward.outputs({})
+    ok, found = right(before), [step]
+    for other in reversed(backward.steps[: step.number]):
+        if len(found) > TRIED or targets.hold(other.value) or other.name.startswith("return"):
+            continue
+        size = np.max(np.abs(other.value), initial=0.0) or 1.0
+        try:
+            after = backward.outputs({other.key: 1.25 * other.value + 0.5 * size})
+        except Exception:
+            continue
+        changed = [not close(a, b) for a, b in zip(before, after, strict=True)]
+        if any(changed) and not any(c and good for c, good in zip(changed, ok, strict=True)):
+            found.append(other)
+    return found
+
+
 def where_made(steps: Sequence[Step], value: np.ndarray, true: Sequence[np.ndarray], name: str = "") -> Step | None:
     """Return the step where a wrong array first appears; if it is right for another, where it gets this name."""
     same = [step for step in steps if close(step.value, value)]
@@ -80,6 +106,18 @@ def where_made(steps: Sequence[Step], value: np.ndarray, true: Sequence[np.ndarr
         return same[0]
     called = (step for step in same if not step.name.startswith("return") and stem_of(step.name) == stem_of(name))
     return next(called, same[-1])
+
+
+def _without_middle_rounds(steps):
+    """Return the steps, of a line that is run many times the first and the last few only."""
+    rounds = Counter((step.line, step.name) for step in steps)
+    seen = Counter()
+    kept = []
+    for step in steps:
+        seen[step.line, step.name] += 1
+        if min(seen[step.line, step.name], rounds[step.line, step.name] - seen[step.line, step.name]) < ROUNDS:
+            kept.append(step)
+    return kept
 
 
 def _stands(step, suspects, targets):

@@ -1,43 +1,98 @@
-"""What should stand in a wrong line: the change of one thing in it that gives the right value."""
+"""What should stand in a wrong line: the change of one thing in it that puts the gradient right."""
 
 import ast
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from jaxnn.trace.jaxprs import Line
 from jaxnn.verify.edits import edits
-from jaxnn.verify.steps import Key, as_array, variables_before
+from jaxnn.verify.rewrite import loops_around, may_not_end, rewritten, statement_at
+from jaxnn.verify.steps import Step, as_array, scopes
 from jaxnn.verify.targets import close
 
-SECONDS = 4.0
-TRIED = 4000
+SECONDS = 4.0  # for changes of one line, whose right value is known
+LONGER = 8.0  # for changes of several lines, each tried by running everything
 
 
-def repair(run: Callable, args: Sequence[Any], key: Key, actual: np.ndarray, expected: np.ndarray) -> str:
-    """Return what to change in the line of a step, whose value should be `expected`, in words; "" if nothing is found.
+class Repair(NamedTuple):
+    """What to change in a `line`, in words; `inside` of what stands there, or something to be put around it."""
 
-    The changed line is evaluated where the line stands, with the variables that it sees.
-    """
-    names = variables_before(run, args, key)
-    statement = _parsed(key[0].text)
-    if statement is None or not names:
-        return ""
+    line: Line
+    why: str
+    inside: bool
+
+
+def by_value(run: Callable, args: Sequence[Any], step: Step, expected: np.ndarray) -> Repair | None:
+    """Return the change in a step's line that gives it the value `expected`, evaluated where the line stands."""
+    scope = scopes(run, args, {step.key}).get(step.key)
+    statement = _parsed(step.line.text)
+    if scope is None or statement is None:
+        return None
     with np.errstate(all="ignore"):
-        roots = ((r, n) for n in (_in_numpy(names), names) for r in _expressions(statement) if _gives(r, n, actual))
-        found, names = next(roots, (None, names))
-        if found is None:
-            return ""
-        seen = {node.id for node in ast.walk(found) if isinstance(node, ast.Name)}
-        started = time.perf_counter()
-        for number, edit in enumerate(edits(found, *_called(names, seen))):
-            if number > TRIED or time.perf_counter() - started > SECONDS:
-                break
-            if _gives(edit.expression, names, expected):
-                return edit.why
-    return ""
+        for names in (_in_numpy(scope.names), scope.names):
+            root = next((r for r in _expressions(statement) if _gives(r, names, step.value)), None)
+            if root is None:
+                continue
+            started = time.perf_counter()
+            for edit in edits(root, *_called(names, root)):
+                if time.perf_counter() - started > SECONDS:
+                    break
+                if _gives(edit.tree, names, expected):
+                    return Repair(step.line, edit.why, edit.inside)
+            break
+    return None
+
+
+def by_running(
+    run: Callable, args: Sequence[Any], is_right: Callable[[Any], bool], suspects: Iterable[Step]
+) -> Repair | None:
+    """Return the change in the line of one of the suspects, or of a loop around it, that makes `run(*args)` right."""
+    suspects = list({step.line: step for step in suspects}.values())
+    seen, started = scopes(run, args, {step.key for step in suspects}), time.perf_counter()
+    lines = [(step.line, seen[step.key]) for step in suspects if step.key in seen]
+    lines += [(loop, scope) for line, scope in lines for loop in loops_around(line, scope.code)]
+    for line, scope in dict(lines).items():
+        statement = statement_at(line)
+        if statement is None or may_not_end(line):
+            continue
+        for edit in edits(_head(statement), *_called(scope.names, _head(statement))):
+            if time.perf_counter() - started > LONGER:
+                return None
+            if not edit.inside:
+                continue
+            try:
+                with (
+                    rewritten(scope.code, line, _with_body(edit.tree, statement)),
+                    np.errstate(all="ignore"),
+                    jax.disable_jit(),
+                ):
+                    right = is_right(run(*jax.tree.map(_fresh, args)))
+            except Exception:  # most changes make no sense
+                continue
+            if right:
+                return Repair(line, edit.why, True)
+    return None
+
+
+def _head(statement: ast.stmt) -> ast.stmt:
+    """Return a loop without its body, anything else as it is."""
+    if isinstance(statement, ast.For):
+        return ast.copy_location(ast.For(statement.target, statement.iter, [], []), statement)
+    return statement
+
+
+def _with_body(head: ast.stmt, statement: ast.stmt) -> ast.stmt:
+    if isinstance(head, ast.For) and isinstance(statement, ast.For):
+        return ast.copy_location(ast.For(head.target, head.iter, statement.body, statement.orelse), statement)
+    return head
+
+
+def _fresh(leaf):
+    return np.array(leaf) if isinstance(leaf, np.ndarray) else leaf
 
 
 def _parsed(line: str) -> ast.stmt | None:
@@ -69,7 +124,7 @@ def _gives(expression: ast.expr, names: dict[str, Any], wanted: np.ndarray) -> b
         array = as_array(value)
     except Exception:  # most changes make no sense
         return False
-    return array is not None and array.shape == wanted.shape and close(array, wanted)
+    return array is not None and close(array, wanted)
 
 
 def _in_numpy(names: dict[str, Any]) -> dict[str, Any]:
@@ -85,8 +140,9 @@ def _in_numpy(names: dict[str, Any]) -> dict[str, Any]:
     return {name: plain(value) for name, value in names.items()}
 
 
-def _called(names: dict[str, Any], seen: set[str]) -> tuple[list[str], list[str]]:
-    """Return the arrays and the numbers that have a name, those in the line first; entries of dicts are named too."""
+def _called(names: dict[str, Any], tree: ast.AST) -> tuple[list[str], list[str]]:
+    """Return the arrays and the numbers that have a name, those in a tree first; entries of dicts are named too."""
+    seen = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     arrays, numbers = [], []
     for name in sorted(names, key=lambda name: name not in seen):
         value = names[name]

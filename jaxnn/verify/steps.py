@@ -10,10 +10,10 @@ import linecache
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache, partial
-from types import FrameType, FunctionType, MappingProxyType, ModuleType
+from types import CodeType, FrameType, FunctionType, MappingProxyType, ModuleType
 from typing import Any, NamedTuple
 
 import jax
@@ -77,16 +77,23 @@ def rerun(f: Callable, args: Any, replaced: Mapping[Key, Any]) -> Any:
         return f(*args)
 
 
-def variables_before(f: Callable, args: Any, wanted: Key) -> dict[str, Any]:
-    """Return all names that the line of a step sees, globals too, with the values that they had before it was run.
+class Scope(NamedTuple):
+    """What a line sees before it is run: all `names`, globals too, with their values, and the `code` it stands in.
 
     What the line wrote into is seen as it is afterwards.
     """
-    found: dict[str, Any] = {}
+
+    names: dict[str, Any]
+    code: CodeType
+
+
+def scopes(f: Callable, args: Any, wanted: Collection[Key]) -> dict[Key, Scope]:
+    """Return what the lines of these steps see."""
+    found: dict[Key, Scope] = {}
 
     def see(key, value, scope):
-        if key == wanted:
-            found.update(scope())
+        if key in wanted:
+            found[key] = scope()
 
     args = jax.tree.map(lambda leaf: leaf, args)
     with watched(see), jax.disable_jit():
@@ -111,10 +118,10 @@ def is_array(value: Any) -> bool:
 
 
 @contextmanager
-def watched(seen: Callable[[Key, Any, Callable[[], dict[str, Any]]], Any]):
+def watched(seen: Callable[[Key, Any, Callable[[], Scope]], Any]):
     """A context in which `seen(key, value, scope)` hears of every assignment and may return another array.
 
-    `scope()` are the variables that the line saw before it was run.
+    `scope()` is what the line saw before it was run.
     """
     times: Counter[tuple[Line, str]] = Counter()
     known: dict[int, Any] = {}  # what has been told, and so has a name
@@ -179,8 +186,8 @@ def watched(seen: Callable[[Key, Any, Callable[[], dict[str, Any]]], Any]):
         sys.settrace(former)
 
 
-def _scope(frame: FrameType, before: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
-    return {**frame.f_builtins, **frame.f_globals, **frame.f_locals, **before}
+def _scope(frame: FrameType, before: Mapping[str, Any] = MappingProxyType({})) -> Scope:
+    return Scope({**frame.f_builtins, **frame.f_globals, **frame.f_locals, **before}, frame.f_code)
 
 
 def _old(name: str, was: dict[Path, Any]) -> dict[str, Any]:

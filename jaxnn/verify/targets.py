@@ -11,7 +11,7 @@ import numpy as np
 from jaxnn.verify.adjoints import Node
 from jaxnn.verify.steps import Step, as_array
 
-MOST = 60  # right values that are tried in one place
+MOST = 200  # right values that are tried in one place
 
 
 def _sigmoid(z):
