@@ -27,10 +27,14 @@ BODIES = {
     "custom_lin": "call_jaxpr",
 }
 
+DEPENDENCIES = (
+    *("jax", "jaxlib", "numpy", "scipy", "ml_dtypes", "opt_einsum", "optax", "flax", "jaxtyping", "beartype"),
+    *("chex", "equinox", "haiku", "torch", "tensorflow", "keras", "sklearn", "pandas", "pytest", "_pytest", "pluggy"),
+)
 PACKAGES = Path(jax.__file__).parents[1]
 TRACERS = tuple(str(Path(__file__).parents[1] / part) + "/" for part in ("trace", "verify"))
 NOT_THE_USERS = (
-    *(str(PACKAGES / f"{name}/") + "/" for name in ("jax", "jaxlib", "numpy", "scipy", "opt_einsum", "optax", "flax")),
+    *(str(PACKAGES / f"{name}/") + "/" for name in DEPENDENCIES),
     sysconfig.get_path("stdlib"),
     "<frozen",
 )

@@ -53,16 +53,21 @@ def first_wrong(
     def right_values(step):
         return candidates(step, targets, claimed, scales)
 
+    def named_alike(step):
+        return ((target.meaning, target.value) for target in targets.named_like(step))
+
     def multiples(step):
         return ((f"{factor:g} times as much", factor * step.value) for factor in factors)
 
     started, best, most = time.perf_counter(), None, 0
-    # First what is right for nothing, then what is right under another name; factors, which fit anywhere, come last.
-    for standing, values in ((False, right_values), (True, right_values), (False, multiples)):
+    # First what is right for nothing, or not for its name, then what is right under another name; factors, which fit
+    # anywhere, come last.
+    for wanted, values in ((False, right_values), (True, right_values), (False, multiples)):
         for step in suspects:
-            if stands[step.number] is not standing:
+            unlike = stands[step.number] and not wanted and _contradicts(step, targets)
+            if stands[step.number] is not wanted and not unlike:
                 continue
-            for meaning, value in values(step):
+            for meaning, value in named_alike(step) if unlike else values(step):
                 if time.perf_counter() - started > SECONDS:
                     break
                 repaired = _repaired(backward, right, wrong_now, {step.key: value})
@@ -103,7 +108,7 @@ def where_made(steps: Sequence[Step], value: np.ndarray, true: Sequence[np.ndarr
     if not same:
         return None
     if not any(close(other, value) for other in true):
-        return same[0]
+        return next((step for step in same if ALIAS.fullmatch(step.line.text)), same[0])
     called = (step for step in same if not step.name.startswith("return") and stem_of(step.name) == stem_of(name))
     return next(called, same[-1])
 
@@ -121,8 +126,8 @@ def _without_middle_rounds(steps):
 
 
 def _stands(step, suspects, targets):
-    """Return whether a step's value is a right one, and one that its name may stand for."""
-    return targets.hold(step.value) and not _taken(step, suspects) and not _contradicts(step, targets)
+    """Return whether a step's value is a right one, and not another adjoint's."""
+    return targets.hold(step.value) and not _taken(step, suspects)
 
 
 def _taken(step, suspects):
@@ -147,17 +152,26 @@ def _at_its_source(culprit, steps, targets):
     A function that was passed something wrong is not to blame for what it returned.
     """
     wrong = culprit.step
+    same = [step for step in steps if close(step.value, wrong.value)]
     if targets.hold(wrong.value):
-        return culprit
-    first, *later = [step for step in steps if close(step.value, wrong.value)]
+        return culprit._replace(step=_renamed(wrong, same, targets))
+    first = same[0]
     if first.name.startswith("return"):
         inside = [s for s in steps if s.number < first.number and s.line == wrong.line and s.number != wrong.number]
         passed = [s for s in inside if not s.name.startswith("return")]
         if any(not targets.hold(s.value) for s in passed):
             return culprit
-    # A value that is fit for a name only by another one, "dx = dx1", has lost something on the way to it.
-    renamed = (s for s in later if ALIAS.fullmatch(s.line.text) and targets.named_like(s))
-    return culprit._replace(step=first if targets.named_like(first) else next(renamed, first))
+    return culprit._replace(step=_renamed(first, same, targets))
+
+
+def _renamed(step, same, targets):
+    """Return the step that only gives another name to this one's value, "dx = dx1", if it is there and this has none.
+
+    A value that is fit for a name only by another one has lost something on the way to it.
+    """
+    if is_adjoint(step.name) and targets.named_like(step):
+        return step
+    return next((s for s in same if s.number > step.number and ALIAS.fullmatch(s.line.text)), step)
 
 
 def _repaired(backward, right, wrong_now, replaced):

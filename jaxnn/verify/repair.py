@@ -54,8 +54,8 @@ def by_running(
     suspects = list({step.line: step for step in suspects}.values())
     seen, started = scopes(run, args, {step.key for step in suspects}), time.perf_counter()
     lines = [(step.line, seen[step.key]) for step in suspects if step.key in seen]
-    lines += [(loop, scope) for line, scope in lines for loop in loops_around(line, scope.code)]
-    for line, scope in dict(lines).items():
+    loops = {loop: scope for line, scope in lines for loop in loops_around(line, scope.code)}
+    for line, scope in (loops | dict(lines)).items():
         statement = statement_at(line)
         if statement is None or may_not_end(line):
             continue

@@ -27,7 +27,6 @@ Path = tuple[tuple[str, Any], ...]
 DEPTH = 4  # of containers within containers that are looked into
 COMPREHENSIONS = ("<genexpr>", "<listcomp>", "<dictcomp>", "<setcomp>")
 MOST = 100  # parts of a container that is looked into
-STATEMENT = re.compile(r"(return|if|elif|else|for|while|with|def|class|assert|raise|try|except|finally|pass|del)\b")
 
 
 class Step(NamedTuple):
@@ -124,7 +123,7 @@ def watched(seen: Callable[[Key, Any, Callable[[], Scope]], Any]):
     `scope()` is what the line saw before it was run.
     """
     times: Counter[tuple[Line, str]] = Counter()
-    known: dict[int, Any] = {}  # what has been told, and so has a name
+    known: dict[int, tuple[Any, Any]] = {}  # what has been told, and so has a name; of NumPy's arrays a copy
     former = sys.gettrace()
 
     def on_call(frame, event, arg):
@@ -145,12 +144,7 @@ def watched(seen: Callable[[Key, Any, Callable[[], Scope]], Any]):
                 if name not in variables:
                     continue
                 was, now = before.get(name, {}), held(variables[name])
-                written = name in line.names or _is_expression(line.text)  # an array may have been written into
-                new = {
-                    path: leaf
-                    for path, leaf in now.items()
-                    if was.get(path) is not leaf or (written and isinstance(leaf, np.ndarray))
-                }
+                new = {path: leaf for path, leaf in now.items() if was.get(path) is not leaf or is_written(leaf)}
                 before[name] = now | offer(frame, name, new, line, partial(_scope, frame, _old(name, was)))
             last = frame.f_lineno
             if event == "return":
@@ -164,7 +158,7 @@ def watched(seen: Callable[[Key, Any, Callable[[], Scope]], Any]):
         """Tell of new leaves of a variable; put in, and return, those that are replaced."""
         found = {}
         for path, leaf in leaves.items():
-            if path and id(leaf) in known and name not in line.names:
+            if path and id(leaf) in known and name not in line.names and not is_written(leaf):
                 continue
             new = tell(name + spelt(path), leaf, line, scope)
             if new is not None:
@@ -174,10 +168,16 @@ def watched(seen: Callable[[Key, Any, Callable[[], Scope]], Any]):
 
     def tell(name, value, line, scope):
         times[line, name] += 1
-        known[id(value)] = value
         new = seen((line, name, times[line, name]), value, scope)
-        known[id(new)] = new
+        for told in (value, new):
+            known[id(told)] = told, np.array(told) if isinstance(told, np.ndarray) else None
         return new
+
+    def is_written(leaf):
+        """Return whether an array of NumPy's has other entries than when it was told of."""
+        return isinstance(leaf, np.ndarray) and not np.array_equal(
+            known.get(id(leaf), (0, leaf))[1], leaf, equal_nan=True
+        )
 
     sys.settrace(on_call)
     try:
@@ -252,11 +252,6 @@ def _put(frame: FrameType, name: str, path: Path, new: Any) -> None:
 def _mentioned(text: str) -> tuple[str, ...]:
     """Return the names in a line of the source, those that it assigns among them."""
     return tuple(dict.fromkeys(re.findall(r"[^\W\d]\w*", text)))
-
-
-def _is_expression(text: str) -> bool:
-    """Return whether a line is a call for its effect, such as `np.add.at(dW, index, rows)`."""
-    return "(" in text and "=" not in text.split("(")[0] and not STATEMENT.match(text)
 
 
 def _is_users(frame):

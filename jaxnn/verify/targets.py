@@ -62,7 +62,7 @@ class Target(NamedTuple):
 class Targets:
     """The right values of a loss, by shape: `meant` are those with a name of their own, the adjoints before the values.
 
-    `known(shape)` are all right values, also arguments and expressions, `derived(shape)` what follows from forward
+    `known(shape)` are all right values, also arguments and expressions, `derived(shape)` what may follow from forward
     values: activations and their derivatives.
     """
 
@@ -79,8 +79,8 @@ class Targets:
         return self._of(shape)[1]
 
     def hold(self, value: np.ndarray) -> bool:
-        """Return whether a value is a right one, whatever its name."""
-        return any(close(target.value, value) for target in self.known(value.shape))
+        """Return whether a value is a right one, whatever its name; zeros alone tell nothing."""
+        return bool(value.any()) and any(close(target.value, value) for target in self.known(value.shape))
 
     def named_like(self, step: Step) -> list[Target]:
         """Return the right values of a step's own name and shape: adjoints for an adjoint, else values and adjoints."""
@@ -94,7 +94,7 @@ class Targets:
             values = [Target(node.name or "an expression of the loss", node.value, False) for node in fits]
             derived = _derived(fits) + values
             data = [Target("an argument", value, False) for value in self._data if value.shape == shape]
-            known = [t for t in self.meant if t.value.shape == shape] + derived + data
+            known = [t for t in self.meant if t.value.shape == shape] + values + data
             self._seen[shape] = known, derived
         return self._seen[shape]
 
