@@ -13,7 +13,7 @@ from jaxnn.trace.jaxprs import Line
 from jaxnn.verify import batches
 from jaxnn.verify.adjoints import nodes
 from jaxnn.verify.causes import cause
-from jaxnn.verify.locate import Culprit, first_wrong, suspects, where_made
+from jaxnn.verify.locate import FACTOR, Culprit, first_wrong, renamed, upstream, where_made
 from jaxnn.verify.problem import Problem, in_float64, split_output
 from jaxnn.verify.repair import by_running, by_value
 from jaxnn.verify.replay import line_by_line, replay
@@ -63,30 +63,36 @@ def _located(trial: Trial, problem: Problem, verdict: Verdict, point: Point) -> 
         t + 1e-9 * np.max(np.abs(e), initial=0.0) for t, e in zip(comparison.allowed, comparison.expected, strict=True)
     ]
 
-    def right(arrays):
+    def errors(arrays):
         rows = zip(arrays, comparison.expected, bars, strict=True)
-        return [a.shape == e.shape and bool(np.all(np.abs(a - e) <= t)) for a, e, t in rows]
+        gaps = (np.abs(a - e) / t if a.shape == e.shape else np.array(np.inf) for a, e, t in rows)
+        return [float(np.max(np.nan_to_num(gap, nan=np.inf), initial=0.0)) for gap in gaps]
 
     def is_right(output):
-        return all(right([np.asarray(v, np.float64) for v in gradient(output)]))
+        return max(errors([np.asarray(v, np.float64) for v in gradient(output)])) <= 1
 
     sizes = _sizes(problem, _constants(problem) if tape else ())
     run, args, leaf = problem.whole_grad, problem.args, problem.names.index(verdict.leaf)
     backward = replay(run, args, gradient)
-    if all(right(backward.outputs({}))):  # wrong only as it is called, not as JAX traces it, or the other way round
+    if (
+        max(errors(backward.outputs({}))) <= 1
+    ):  # wrong only as it is called, not as JAX traces it, or the other way round
         backward = line_by_line(run, args, gradient)
-    culprit, targets = None, Targets(tape, true, args)
-    if not all(right(backward.outputs({}))):
-        culprit = first_wrong(backward, targets, right, sorted(set(sizes.values())))
-    sentence = _why(problem, point, tape, backward.steps, sizes, culprit, leaf)
+    steps, targets, culprit = backward.steps, Targets(tape, true, args), None
+    if max(errors(backward.outputs({}))) > 1:
+        culprit = first_wrong(backward, targets, errors, sorted(set(sizes.values())))
+    sentence = _why(problem, point, tape, steps, sizes, culprit, leaf)
     known = [*comparison.expected, *(node.adjoint for node in tape)]
-    made = where_made(backward.steps, comparison.actual[leaf], known, problem.names[leaf])
-    step, expected = (culprit.step, culprit.expected) if culprit else (made, comparison.expected[leaf])
+    step, expected = where_made(steps, comparison.actual[leaf], known, problem.names[leaf]), comparison.expected[leaf]
+    if culprit is not None:
+        step, expected = culprit.step, culprit.expected
     if step is None:
         return replace(verdict, cause=sentence or verdict.cause)
-    change = by_value(run, args, step, expected)
-    if change is None or not change.inside:
-        change = by_running(run, args, is_right, suspects(backward, targets, right, step)) or change
+    change, alias = by_value(run, args, step, expected), renamed(steps, step)
+    if alias is not None and (change is None or not change.inside):
+        step, change = alias, by_value(run, args, alias, expected)
+    elif not (change and (change.inside or (culprit and culprit.meaning != FACTOR and sentence))):
+        change = by_running(run, args, is_right, upstream(backward, targets, errors, step)) or change
     if change is None:
         return replace(verdict, line=spoken(step.line), cause=sentence or verdict.cause)
     if change.line != step.line or not sentence:  # a sentence about the value of another line explains nothing

@@ -101,7 +101,8 @@ def _statements(node):
             new = ast.AugAssign(node.target, other(), node.value)
             yield new, f"{text(node)} should be {text(new)}"
         yield ast.Assign([node.target], node.value), f"{text(node)} adds to what was there: write `=`"
-    if isinstance(node, ast.Assign) and len(node.targets) == 1 and not isinstance(node.targets[0], ast.Tuple):
+    plain = (ast.Name, ast.Attribute, ast.Subscript)
+    if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], plain):
         new = ast.AugAssign(node.targets[0], ast.Add(), node.value)
         yield new, f"{text(node)} overwrites what was there, where it should be added to: write `+=`"
     if isinstance(node, ast.For):

@@ -20,6 +20,7 @@ from jaxnn.verify.targets import Targets, candidates, close, is_adjoint, scales_
 
 SECONDS = 20.0
 ROUNDS = 4
+FACTOR = "a multiple"
 TRIED = 12  # steps before the wrong one that are looked at
 ALIAS = re.compile(r"[^\W\d]\w*\s*=\s*[^\W\d]\w*")
 
@@ -27,7 +28,8 @@ ALIAS = re.compile(r"[^\W\d]\w*\s*=\s*[^\W\d]\w*")
 class Culprit(NamedTuple):
     """The wrong assignment: the variable's `name` and the `step` in which its wrong value first appears.
 
-    `expected` is the value that puts the gradient right, `meaning` what that is, such as "the adjoint of Z1".
+    `expected` is the value that puts the gradient right, `meaning` what that is, such as "the adjoint of Z1", or
+    FACTOR where it is only the wrong one times a number, which may have gone missing elsewhere.
     """
 
     name: str
@@ -37,17 +39,18 @@ class Culprit(NamedTuple):
 
 
 def first_wrong(
-    backward: Replay, targets: Targets, right: Callable[[list[np.ndarray]], list[bool]], sizes: Sequence[float] = ()
+    backward: Replay, targets: Targets, errors: Callable[[list[np.ndarray]], list[float]], sizes: Sequence[float] = ()
 ) -> Culprit | None:
     """Return the culprit, or None where no single assignment explains the error.
 
-    `right` says of each array that `backward` returns whether it is right; `sizes` are constants to try as factors.
+    `errors` are those of the arrays that `backward` returns, each in units of its error bar; `sizes` are constants to
+    try as factors.
     """
-    wrong_now = [not ok for ok in right(backward.outputs({}))]
-    suspects = _without_middle_rounds([s for s in backward.steps if not s.name.startswith("return")])
-    stands = {step.number: _stands(step, suspects, targets) for step in suspects}
-    claimed = {stem_of(step.name) for step in suspects if is_adjoint(step.name)}
-    scales = scales_of(suspects, targets)
+    wrong_now = [error > 1 for error in errors(backward.outputs({}))]
+    steps = _without_middle_rounds([step for step in backward.steps if not step.name.startswith("return")])
+    stands = {step.number: _stands(step, steps, targets) for step in steps}
+    claimed = {stem_of(step.name) for step in steps if is_adjoint(step.name)}
+    scales = scales_of(steps, targets)
     factors = [-1.0, 2.0, 0.5, *sizes, *(1 / size for size in sizes if size)]
 
     def right_values(step):
@@ -57,37 +60,37 @@ def first_wrong(
         return ((target.meaning, target.value) for target in targets.named_like(step))
 
     def multiples(step):
-        return ((f"{factor:g} times as much", factor * step.value) for factor in factors)
+        return ((FACTOR, factor * step.value) for factor in factors)
 
     started, best, most = time.perf_counter(), None, 0
     # First what is right for nothing, or not for its name, then what is right under another name; factors, which fit
     # anywhere, come last.
     for wanted, values in ((False, right_values), (True, right_values), (False, multiples)):
-        for step in suspects:
+        for step in steps:
             unlike = stands[step.number] and not wanted and _contradicts(step, targets)
             if stands[step.number] is not wanted and not unlike:
                 continue
             for meaning, value in named_alike(step) if unlike else values(step):
                 if time.perf_counter() - started > SECONDS:
                     break
-                repaired = _repaired(backward, right, wrong_now, {step.key: value})
+                repaired = _repaired(backward, errors, wrong_now, {step.key: value})
                 if repaired > most:
                     best, most = Culprit(step.name, step, value, meaning), repaired
                 if best is not None and most == sum(wrong_now):
                     return _at_its_source(best, backward.steps, targets)
-    loops = _in_loops(backward, suspects, targets, right, wrong_now)
+    loops = _in_loops(backward, errors, right_values, [step for step in steps if not stands[step.number]])
     return loops if loops is not None else best
 
 
-def suspects(
-    backward: Replay, targets: Targets, right: Callable[[list[np.ndarray]], list[bool]], step: Step
+def upstream(
+    backward: Replay, targets: Targets, errors: Callable[[list[np.ndarray]], list[float]], step: Step
 ) -> list[Step]:
     """Return a step, and those before it that may be what made it wrong, the last of them first.
 
     They have no right value, change something that is wrong and nothing that is right.
     """
     before = backward.outputs({})
-    ok, found = right(before), [step]
+    ok, found = [error <= 1 for error in errors(before)], [step]
     for other in reversed(backward.steps[: step.number]):
         if len(found) > TRIED or targets.hold(other.value) or other.name.startswith("return"):
             continue
@@ -108,9 +111,15 @@ def where_made(steps: Sequence[Step], value: np.ndarray, true: Sequence[np.ndarr
     if not same:
         return None
     if not any(close(other, value) for other in true):
-        return next((step for step in same if ALIAS.fullmatch(step.line.text)), same[0])
+        return same[0]
     called = (step for step in same if not step.name.startswith("return") and stem_of(step.name) == stem_of(name))
     return next(called, same[-1])
+
+
+def renamed(steps: Sequence[Step], step: Step) -> Step | None:
+    """Return the later step that only renames this one's value, "dx = dx1": something may be missing there."""
+    later = (other for other in steps[step.number + 1 :] if ALIAS.fullmatch(other.line.text))
+    return next((other for other in later if other.name != step.name and close(other.value, step.value)), None)
 
 
 def _without_middle_rounds(steps):
@@ -154,54 +163,49 @@ def _at_its_source(culprit, steps, targets):
     wrong = culprit.step
     same = [step for step in steps if close(step.value, wrong.value)]
     if targets.hold(wrong.value):
-        return culprit._replace(step=_renamed(wrong, same, targets))
+        return culprit
     first = same[0]
     if first.name.startswith("return"):
         inside = [s for s in steps if s.number < first.number and s.line == wrong.line and s.number != wrong.number]
         passed = [s for s in inside if not s.name.startswith("return")]
         if any(not targets.hold(s.value) for s in passed):
             return culprit
-    return culprit._replace(step=_renamed(first, same, targets))
+    return culprit._replace(step=first)
 
 
-def _renamed(step, same, targets):
-    """Return the step that only gives another name to this one's value, "dx = dx1", if it is there and this has none.
-
-    A value that is fit for a name only by another one has lost something on the way to it.
-    """
-    if is_adjoint(step.name) and targets.named_like(step):
-        return step
-    return next((s for s in same if s.number > step.number and ALIAS.fullmatch(s.line.text)), step)
-
-
-def _repaired(backward, right, wrong_now, replaced):
+def _repaired(backward, errors, wrong_now, replaced):
     """Return how many wrong arrays the replacement makes right; 0 if it makes a right one wrong."""
     try:
-        now = right(backward.outputs(replaced))
+        now = [error > 1 for error in errors(backward.outputs(replaced))]
     except Exception:  # the value does not fit there
         return 0
-    broken = any(not ok and not was for ok, was in zip(now, wrong_now, strict=True))
-    return 0 if broken else sum(ok and was for ok, was in zip(now, wrong_now, strict=True))
+    broken = any(wrong and not was for wrong, was in zip(now, wrong_now, strict=True))
+    return 0 if broken else sum(was and not wrong for wrong, was in zip(now, wrong_now, strict=True))
 
 
-def _in_loops(backward, suspects, targets, right, wrong_now):
-    """Return the culprit among the variables of a loop, which are assigned to once a round: all rounds are replaced."""
-    groups: dict[tuple[str, str, int], list[Step]] = {}
-    for step in suspects:
-        groups.setdefault((step.name, step.line.file, step.line.number), []).append(step)
+def _in_loops(backward, errors, right_values, steps):
+    """Return the culprit among the lines that are run several times: each round is put right, one after the other."""
+    groups: dict[tuple, list[Step]] = {}
+    for step in steps:
+        groups.setdefault((step.name, step.line), []).append(step)
+    started = time.perf_counter()
+
+    def distance(replaced):
+        try:
+            return sum(np.log1p(error) for error in errors(backward.outputs(replaced)) if error > 1)
+        except Exception:  # the value does not fit there
+            return np.inf
+
     for rounds in groups.values():
-        if len(rounds) < 2:
-            continue
-        meant = [t for t in targets.named_like(rounds[0]) if t.adjoint]
-        if len(meant) < len(rounds):
-            continue
-        for order in (meant[-len(rounds) :][::-1], meant[: len(rounds)][::-1], meant[: len(rounds)]):
-            values = {step.key: target.value for step, target in zip(rounds, order, strict=True)}
-            if all(close(step.value, values[step.key]) for step in rounds):
-                break
-            if _repaired(backward, right, wrong_now, values) == sum(wrong_now):
-                k = next(k for k, s in enumerate(rounds) if not close(s.value, values[s.key]))
-                step = rounds[k]
-                meaning = f"the adjoint of {order[k].name}, in round {k + 1} of {len(rounds)}"
-                return Culprit(step.name, step, values[step.key], meaning)
+        replaced, left, first = {}, distance({}), None
+        for step in rounds if len(rounds) > 1 else ():
+            if time.perf_counter() - started > SECONDS / 2:
+                return None
+            tried = [(distance(replaced | {step.key: value}), meaning, value) for meaning, value in right_values(step)]
+            least, meaning, value = min(tried, key=lambda trial: trial[0], default=(np.inf, "", step.value))
+            if least < left:
+                left, replaced = least, replaced | {step.key: value}
+                first = first if len(replaced) > 1 else Culprit(step.name, step, value, meaning)
+        if replaced and left == 0:
+            return first
     return None

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxnn.trace.jaxprs import Line
 from jaxnn.verify.edits import edits
-from jaxnn.verify.rewrite import loops_around, may_not_end, rewritten, statement_at
+from jaxnn.verify.rewrite import functions_of, loops_around, may_not_end, rewritten, statement_at
 from jaxnn.verify.steps import Step, as_array, scopes
 from jaxnn.verify.targets import close
 
@@ -59,6 +59,7 @@ def by_running(
         statement = statement_at(line)
         if statement is None or may_not_end(line):
             continue
+        functions = functions_of(scope.code)
         for edit in edits(_head(statement), *_called(scope.names, _head(statement))):
             if time.perf_counter() - started > LONGER:
                 return None
@@ -66,7 +67,7 @@ def by_running(
                 continue
             try:
                 with (
-                    rewritten(scope.code, line, _with_body(edit.tree, statement)),
+                    rewritten(functions, line, _with_body(edit.tree, statement)),
                     np.errstate(all="ignore"),
                     jax.disable_jit(),
                 ):

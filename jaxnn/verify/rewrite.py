@@ -3,7 +3,7 @@
 import ast
 import gc
 import linecache
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from types import CodeType, FunctionType
@@ -34,16 +34,21 @@ def may_not_end(line: Line) -> bool:
     return part is None or any(isinstance(node, ast.While) for node in ast.walk(part))
 
 
+def functions_of(code: CodeType) -> list[FunctionType]:
+    """Return the functions that run a code."""
+    return [f for f in gc.get_referrers(code) if isinstance(f, FunctionType) and f.__code__ is code]
+
+
 @contextmanager
-def rewritten(code: CodeType, line: Line, statement: ast.stmt) -> Iterator[None]:
-    """A context in which the functions that run `code` have another statement in the place of one line's.
+def rewritten(functions: Sequence[FunctionType], line: Line, statement: ast.stmt) -> Iterator[None]:
+    """A context in which functions of one code have another statement in the place of one line's.
 
     Raises `ValueError` where the changed code cannot take the place of the old one.
     """
     old, part = statement_at(line), _part(line)
-    functions = [f for f in gc.get_referrers(code) if isinstance(f, FunctionType) and f.__code__ is code]
     if old is None or part is None or not functions:
         raise ValueError(f"{line.function}: no source, or no function to be run with another line {line.number}")
+    code = functions[0].__code__
     whole = compile(ast.Module([put(old, statement, part)], []), line.file, "exec", dont_inherit=True)
     new = _code_like(code, whole)
     if new is None or new.co_freevars != code.co_freevars:

@@ -216,6 +216,8 @@ def batch_split(trial: Trial) -> Finding:
     kind = "sum" if found.weights[0] == 1 else "mean"
     if gap <= bar:
         return Finding([Report(name, True, note=f"the {kind} over {found.size} examples")])
+    if not trial.cleared:  # the gradient is wrong anyway
+        return Finding([Report(name, False, gap, bar, f"no {kind} over {found.size} examples")])
     for (args, _, gradient), which in zip(parts, ("the first example alone", "all but the first example"), strict=True):
         alone = in_float64(trial.exact.whole_loss, trial.exact.whole_grad, args, trial.argnums)
         there = evaluator(alone, trial.evaluator.directions, trial.programs)
