@@ -14,17 +14,46 @@ Notation, the same everywhere, and the lecture's where they differ:
 | images `(n, h, w, c)`, kernels `(kh, kw, c, k)` | NHWC and HWIO | |
 """
 
-from jaxnn import losses as losses
-from jaxnn import networks as networks
-from jaxnn import ops as ops
-from jaxnn import optimizers as optimizers
-from jaxnn.data.mnist import load_mnist as load_mnist
-from jaxnn.data.rrandom import RRandom as RRandom
-from jaxnn.errors import DataFileError as DataFileError
-from jaxnn.errors import Diverged as Diverged
-from jaxnn.errors import InvalidArgument as InvalidArgument
-from jaxnn.optimizers import rmsprop as rmsprop
-from jaxnn.optimizers import rprop_plus as rprop_plus
-from jaxnn.train import evaluate as evaluate
-from jaxnn.train import fit as fit
-from jaxnn.train import predict as predict
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jaxnn import losses as losses
+    from jaxnn import networks as networks
+    from jaxnn import ops as ops
+    from jaxnn import optimizers as optimizers
+    from jaxnn.data.mnist import load_mnist as load_mnist
+    from jaxnn.data.rrandom import RRandom as RRandom
+    from jaxnn.errors import DataFileError as DataFileError
+    from jaxnn.errors import Diverged as Diverged
+    from jaxnn.errors import InvalidArgument as InvalidArgument
+    from jaxnn.optimizers import rmsprop as rmsprop
+    from jaxnn.optimizers import rprop_plus as rprop_plus
+    from jaxnn.train import evaluate as evaluate
+    from jaxnn.train import fit as fit
+    from jaxnn.train import predict as predict
+
+# Where each name is, taken from there when it is first asked for: the pytest plugin, which every run of pytest loads,
+# imports this package, and must not import JAX before the user's own settings are made.
+PLACES = {
+    **dict.fromkeys(("losses", "networks", "ops", "optimizers"), ""),
+    "load_mnist": "data.mnist",
+    "RRandom": "data.rrandom",
+    **dict.fromkeys(("DataFileError", "Diverged", "InvalidArgument"), "errors"),
+    **dict.fromkeys(("rmsprop", "rprop_plus"), "optimizers"),
+    **dict.fromkeys(("evaluate", "fit", "predict"), "train"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    place = PLACES[name]
+    if not place:
+        return importlib.import_module(f"{__name__}.{name}")
+    globals()[name] = value = getattr(importlib.import_module(f"{__name__}.{place}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *PLACES})

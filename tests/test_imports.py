@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import jaxnn
+
 ROOT = Path(__file__).parents[1]
 LIBRARY = sorted((ROOT / "jaxnn").rglob("*.py"))
 ALL = [path for folder in ("jaxnn", "experiments", "benchmarks", "tests") for path in (ROOT / folder).rglob("*.py")]
@@ -92,9 +94,16 @@ def test_imports_run_one_way(path):
 
 
 def test_import_is_light():
-    heavy = ["flax", "matplotlib", "starlette", "rich", "optax", "jinja2", "hypothesis", "pytest"]
+    heavy = ["jax", "flax", "matplotlib", "starlette", "rich", "optax", "jinja2", "hypothesis", "pytest"]
     code = f"import sys, jaxnn; print([name for name in {heavy} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_what_is_imported_late_is_what_the_type_checker_sees():
+    tree = ast.parse((ROOT / "jaxnn" / "__init__.py").read_text())
+    (checked,) = [node for node in tree.body if isinstance(node, ast.If)]
+    names = {alias.asname for node in checked.body for alias in node.names}
+    assert names == set(jaxnn.PLACES) and all(getattr(jaxnn, name) is not None for name in names)
 
 
 @pytest.mark.parametrize("path", ALL, ids=named(ALL))

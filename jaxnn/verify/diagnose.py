@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -19,7 +20,7 @@ from jaxnn.verify.repair import by_running, by_value
 from jaxnn.verify.replay import line_by_line, replay
 from jaxnn.verify.steps import record
 from jaxnn.verify.targets import Targets, close
-from jaxnn.verify.trial import Point, Trial
+from jaxnn.verify.trial import Point, Trial, loss_at
 from jaxnn.verify.verdict import Verdict
 
 CUSTOM = ("stop_gradient", "custom_jvp_call", "custom_vjp_call")
@@ -71,7 +72,7 @@ def _located(trial: Trial, problem: Problem, verdict: Verdict, point: Point) -> 
     def is_right(output):
         return max(errors([np.asarray(v, np.float64) for v in gradient(output)])) <= 1
 
-    sizes = _sizes(problem, _constants(problem) if tape else ())
+    sizes = _sizes(trial, problem, _constants(problem) if tape else ())
     run, args, leaf = problem.whole_grad, problem.args, problem.names.index(verdict.leaf)
     backward = replay(run, args, gradient)
     if (
@@ -124,11 +125,11 @@ def _why(problem, point, tape, steps, sizes, culprit: Culprit | None, leaf: int)
     return next((s for s in sentences if s), "")
 
 
-def _sizes(problem, constants: Iterable[float]) -> dict[str, float]:
+def _sizes(trial, problem, constants: Iterable[float]) -> dict[str, float]:
     """Return the numbers that a gradient is likely to be wrong by: m, `constants` of the loss, scalars, other sizes."""
     found: dict[str, float] = {}
     try:
-        split = batches.split(problem)
+        split = batches.split(problem, partial(loss_at, trial))
     except Exception:
         split = None
     if split is not None:

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnn.verify.compare import Comparison, compare, step_scale
-from jaxnn.verify.evaluation import Evaluation, Evaluator, Programs
-from jaxnn.verify.problem import Leaves, Problem
+from jaxnn.verify.evaluation import Evaluation, Evaluator, Programs, can_trace, split
+from jaxnn.verify.problem import Leaves, Problem, pose
 from jaxnn.verify.rounding import EPSILON, lowest_epsilon
 from jaxnn.verify.verdict import Report, Verdict
 
@@ -98,6 +98,14 @@ def _moved(leaf, size, rng):
     """Return a leaf with each entry changed by a share of itself, of the typical one where it is 0."""
     by = size * rng.uniform(0.5, 1, np.shape(leaf)) * rng.choice([-1, 1], np.shape(leaf))
     return leaf + by * np.where(leaf == 0, step_scale(leaf), leaf)
+
+
+def loss_at(trial: Trial, args: Sequence[Any]) -> float:
+    """Return the loss at other arguments, compiled where JAX can trace it."""
+    problem = pose(trial.exact.whole_loss, trial.exact.whole_grad, args, trial.argnums, any_dtype=True)
+    if can_trace(problem.whole_loss, problem, data_too=True):
+        return float(trial.programs.loss(*split(problem, problem.leaves, True)))
+    return float(problem.loss(problem.leaves))
 
 
 def dtype_name(trial: Trial) -> str:

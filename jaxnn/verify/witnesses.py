@@ -8,6 +8,7 @@ import itertools
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +21,7 @@ from jaxnn.verify.differences import Slope, along, slopes
 from jaxnn.verify.evaluation import STRICT, can_trace, evaluator, split
 from jaxnn.verify.problem import Leaves, in_float64
 from jaxnn.verify.rounding import EPSILON, SAFETY, tolerance
-from jaxnn.verify.trial import Finding, Point, Trial, at_entry, dtype_name
+from jaxnn.verify.trial import Finding, Point, Trial, at_entry, dtype_name, loss_at
 from jaxnn.verify.verdict import Report, Verdict
 
 SMALL = 40  # entries up to which every one is a line of its own
@@ -198,7 +199,7 @@ def _undecided(trial: Trial, report: Report) -> Report:
 def batch_split(trial: Trial) -> Finding:
     """The gradient of m examples against the mean, or the sum, of those of one and of the others."""
     name = "batch split"
-    found = batches.split(trial.exact)
+    found = batches.split(trial.exact, partial(loss_at, trial))
     if found is None:
         return Finding([Report(name, None, note="the loss is no sum or mean over examples")])
     try:

@@ -11,7 +11,7 @@ ARRAYS, NUMBERS = ["a", "b", "z", "p['W']"], ["m"]
 
 def changes(expression):
     root = ast.parse(expression, mode="eval").body
-    return {ast.unparse(edit.expression): edit.why for edit in reversed(list(edits(root, ARRAYS, NUMBERS)))}
+    return {ast.unparse(edit.tree): edit.why for edit in reversed(list(edits(root, ARRAYS, NUMBERS)))}
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def changes(expression):
 def test_what_was_meant_is_among_the_changes(wrong, right, why):
     arrays = [*ARRAYS, "p['V']"] if "'V'" in wrong else ARRAYS
     root = ast.parse(wrong, mode="eval").body
-    found = {ast.unparse(edit.expression): edit.why for edit in reversed(list(edits(root, arrays, NUMBERS)))}
+    found = {ast.unparse(edit.tree): edit.why for edit in reversed(list(edits(root, arrays, NUMBERS)))}
     assert why in found[right]
 
 

@@ -50,8 +50,12 @@ def test_the_constant_of_a_late_mean_is_found():
     assert scales_of([assigned(5 * DZ, "dZ1")], TARGETS) == [5.0]
 
 
-def test_what_is_known_has_any_name():
-    assert TARGETS.hold(Z) and TARGETS.hold(np.tanh(Z)) and not TARGETS.hold(Z + 0.1)
+def test_what_is_known_has_any_name_and_zeros_tell_nothing():
+    assert TARGETS.hold(Z) and TARGETS.hold(DZ) and not TARGETS.hold(Z + 0.1) and not TARGETS.hold(0 * Z)
+
+
+def test_activations_of_what_is_known_are_tried_and_not_taken_for_right():
+    assert any(close(target.value, np.tanh(Z)) for target in TARGETS.derived(Z.shape)) and not TARGETS.hold(np.tanh(Z))
 
 
 def test_close_takes_infinities_for_equal_and_nan_for_nothing():

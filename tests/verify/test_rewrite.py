@@ -1,0 +1,79 @@
+"""Tests for `jaxnn/verify/rewrite.py`: a statement is put in the place of another, in any function, and taken back."""
+
+import ast
+
+import pytest
+
+from jaxnn.trace.jaxprs import source_line
+from jaxnn.verify.rewrite import functions_of, loops_around, may_not_end, rewritten, statement_at
+
+
+def plain(x):
+    y = x + 1
+    return y
+
+
+class Kind:
+    def method(self, x):
+        y = x + 1
+        return super().__hash__() * 0 + y
+
+
+def outer(factor):
+    def inner(x):
+        y = factor * x
+        return y
+
+    return inner
+
+
+def looping(x):
+    for i in range(3):
+        for j in range(2):
+            x = x + i * j
+    while x < 0:
+        x += 1
+    return x
+
+
+def line_of(function, offset):
+    code = function.__code__
+    return source_line(code.co_filename, code.co_firstlineno + offset, code.co_name)
+
+
+@pytest.mark.parametrize("function", [plain, Kind().method, outer(1)], ids=["function", "method", "closure"])
+def test_a_function_runs_with_another_statement_and_then_with_its_own(function):
+    line, functions = line_of(function, 1), functions_of(function.__code__)
+    with rewritten(functions, line, ast.parse("y = 10 * x").body[0]):
+        assert function(2) == 20
+    assert function(2) == (2 if line.text == "y = factor * x" else 3)
+
+
+def test_a_function_whose_variables_would_change_is_refused():
+    inner = outer(2)
+    with pytest.raises(ValueError, match="cannot be run with another line"):
+        with rewritten(functions_of(inner.__code__), line_of(inner, 1), ast.parse("y = x").body[0]):
+            pass
+    assert inner(3) == 6
+
+
+def test_an_error_inside_leaves_the_function_as_it_was():
+    with pytest.raises(ZeroDivisionError):
+        with rewritten(functions_of(plain.__code__), line_of(plain, 1), ast.parse("y = x / 0").body[0]):
+            plain(1)
+    assert plain(1) == 2
+
+
+def test_the_loops_around_a_line_are_found_from_the_inside():
+    found = loops_around(line_of(looping, 3), looping.__code__)
+    assert [loop.text for loop in found] == ["for j in range(2):", "for i in range(3):"]
+    assert loops_around(line_of(plain, 1), plain.__code__) == []
+
+
+def test_what_may_not_end_is_known():
+    assert may_not_end(line_of(looping, 3)) and not may_not_end(line_of(plain, 1))
+
+
+def test_a_statement_is_found_by_its_line():
+    assert ast.unparse(statement_at(line_of(plain, 1))) == "y = x + 1"
+    assert statement_at(line_of(plain, 1)._replace(file="/nowhere.py")) is None
