@@ -11,6 +11,8 @@ from jaxnn.verify.problem import Leaves
 from jaxnn.verify.rounding import EPSILON, tolerance
 
 EXAMINED = 24  # entries that are differenced one by one where hand and autodiff differ
+PAIRED = 24  # entries at kinks that are looked at two at a time
+MANY_NEARBY = 120
 NEARBY = 24  # points whose gradients show what a kink allows
 CLOSE, CLOSER = 1e-5, 1e-8
 
@@ -108,6 +110,7 @@ def rule(evaluator: Evaluator, leaves: Leaves, comparison: Comparison, noise: fl
     guilty = [wrong.copy() for wrong in comparison.wrong]
     corrected = [np.array(e) for e in comparison.expected]
     allowed = _allowed_by_kinks(evaluator, leaves, comparison)
+    apart = _not_together(evaluator, leaves, comparison, allowed)
     kink = autodiff_wrong = False
     for wrong, at_kink in zip(guilty, allowed, strict=True):
         kink |= bool((wrong & at_kink).any())
@@ -129,6 +132,7 @@ def rule(evaluator: Evaluator, leaves: Leaves, comparison: Comparison, noise: fl
                 guilty[entry.leaf][entry.index] = False
     if not any(guilty[entry.leaf][entry.index] for entry in sample):
         guilty = [np.zeros_like(wrong) for wrong in guilty]
+    guilty = [wrong | pair for wrong, pair in zip(guilty, apart, strict=True)]
     return Ruling(guilty, kink, autodiff_wrong, corrected)
 
 
@@ -146,20 +150,54 @@ def _allowed_by_kinks(evaluator, leaves, comparison):
     return allowed
 
 
+def _not_together(evaluator, leaves, comparison, allowed):
+    """Return which entries are each allowed by a kink, but not two at a time: all of a tie cannot get everything.
+
+    A subgradient lies in the hull of the gradients near by, and so does the sum of two of its entries.
+    """
+    apart = [np.zeros_like(mask) for mask in allowed]
+    for i, mask in enumerate(allowed):
+        places = np.flatnonzero(mask & comparison.wrong[i])
+        places = (
+            places[np.linspace(0, places.size - 1, min(places.size, PAIRED)).astype(int)] if places.size else places
+        )
+        given, bar = comparison.actual[i].ravel()[places], comparison.allowed[i].ravel()[places]
+        sums, seen = given[:, None] + given, [comparison.expected[i].ravel()[places]]
+        outside = np.zeros_like(sums, bool)
+        for count in (NEARBY, MANY_NEARBY):  # what was not seen among few is looked for among many
+            if places.size < 2 or (seen[1:] and not outside.any()):
+                break
+            seen += [g[i].ravel()[places] for g in _gradients_near(evaluator, leaves, CLOSER, count, seed=count)]
+            pairs = np.stack([s[:, None] + s for s in seen])
+            slack = 0.01 * np.ptp(pairs, axis=0) + bar[:, None] + bar
+            outside = (sums > pairs.max(axis=0) + slack) | (sums < pairs.min(axis=0) - slack)
+            np.fill_diagonal(outside, False)
+        if places.size > 1 and outside.any():
+            apart[i].ravel()[places[outside.any(axis=0)]] = True
+    return apart
+
+
 def _box(evaluator, leaves, at_point, size):
     """Return the smallest and largest of each entry of autodiff's gradient over points within `size`."""
-    rng = np.random.default_rng(1)
     low, high = [np.array(v) for v in at_point], [np.array(v) for v in at_point]
-    for k in range(NEARBY):
-        whole = 1 - 2 * (k % 2) if k < 2 else None  # all entries up, all down, then every one by chance
-        moved = [
-            leaf + size * step_scale(np.asarray(leaf)) * (whole or rng.uniform(-1, 1, np.shape(leaf)))
-            for leaf in leaves
-        ]
-        for i, gradient in enumerate(evaluator.reference(moved)):
+    for gradients in _gradients_near(evaluator, leaves, size, NEARBY, seed=1):
+        for i, gradient in enumerate(gradients):
             np.fmin(low[i], gradient, out=low[i])
             np.fmax(high[i], gradient, out=high[i])
     return [*zip(low, high, strict=True)]
+
+
+def _gradients_near(evaluator, leaves, size, count, seed):
+    """Yield autodiff's gradient at points within `size`."""
+    rng = np.random.default_rng(seed)
+    for k in range(count):
+        whole = 1 - 2 * (k % 2) if k < 2 else None  # all entries up, all down, then every one by chance
+        yield evaluator.reference(
+            [
+                leaf + size * step_scale(np.asarray(leaf)) * (whole or rng.uniform(-1, 1, np.shape(leaf)))
+                for leaf in leaves
+            ]
+        )
 
 
 def _sample(masks, comparison):

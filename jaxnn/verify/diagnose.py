@@ -14,12 +14,13 @@ from jaxnn.trace.jaxprs import Line
 from jaxnn.verify import batches
 from jaxnn.verify.adjoints import nodes
 from jaxnn.verify.causes import cause
-from jaxnn.verify.locate import FACTOR, Culprit, first_wrong, renamed, upstream, where_made
+from jaxnn.verify.locate import Culprit, first_wrong, renamed, upstream, where_made
 from jaxnn.verify.problem import Problem, in_float64, split_output
 from jaxnn.verify.repair import by_running, by_value
 from jaxnn.verify.replay import line_by_line, replay
+from jaxnn.verify.rewrite import only_assembles
 from jaxnn.verify.steps import record
-from jaxnn.verify.targets import Targets, close
+from jaxnn.verify.targets import FACTOR, Targets, close
 from jaxnn.verify.trial import Point, Trial, loss_at
 from jaxnn.verify.verdict import Verdict
 
@@ -84,16 +85,24 @@ def _located(trial: Trial, problem: Problem, verdict: Verdict, point: Point) -> 
         culprit = first_wrong(backward, targets, errors, sorted(set(sizes.values())))
     sentence = _why(problem, point, tape, steps, sizes, culprit, leaf)
     known = [*comparison.expected, *(node.adjoint for node in tape)]
-    step, expected = where_made(steps, comparison.actual[leaf], known, problem.names[leaf]), comparison.expected[leaf]
-    if culprit is not None:
-        step, expected = culprit.step, culprit.expected
+    made = where_made(steps, comparison.actual[leaf], known, problem.names[leaf])
+    step, expected = (culprit.step, culprit.expected) if culprit else (made, comparison.expected[leaf])
+    change = by_value(run, args, step, expected) if step else None
+    if made and step and culprit and culprit.passed and targets.hold(step.value) and not (change and change.inside):
+        step, expected = made, comparison.expected[leaf]  # what was passed is right, and no other would be better
+        change = by_value(run, args, step, expected)
     if step is None:
         return replace(verdict, cause=sentence or verdict.cause)
-    change, alias = by_value(run, args, step, expected), renamed(steps, step)
+    alias = renamed(steps, step)
     if alias is not None and (change is None or not change.inside):
         step, change = alias, by_value(run, args, alias, expected)
     elif not (change and (change.inside or (culprit and culprit.meaning != FACTOR and sentence))):
-        change = by_running(run, args, is_right, upstream(backward, targets, errors, step)) or change
+        before = upstream(backward, targets, errors, step)
+        change = by_running(run, args, is_right, before) or change
+        if not (change and change.inside) and culprit and culprit.meaning == FACTOR and made:
+            change = by_value(run, args, made, comparison.expected[leaf]) or change  # it may be missing anywhere
+        if change is None and only_assembles(step.line):
+            step = next((other for other in before[1:] if not only_assembles(other.line)), step)
     if change is None:
         return replace(verdict, line=spoken(step.line), cause=sentence or verdict.cause)
     if change.line != step.line or not sentence:  # a sentence about the value of another line explains nothing

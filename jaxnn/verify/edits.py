@@ -3,6 +3,7 @@
 import ast
 import copy
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -33,6 +34,7 @@ FACTORS = (  # what an array `x` may stand in as a factor: activations and their
 )
 OPERANDS = (ast.Name, ast.BinOp, ast.Call, ast.Attribute, ast.Subscript)
 REDUCTIONS = ("sum", "mean", "max", "min", "prod", "argmax", "argmin", "flip", "roll", "cumsum", "expand_dims")
+SIZE = re.compile(r"([\w.]+)\.(?:size|shape\[-?\d\])|len\(([\w.]+)\)")
 AXES = (0, 1, 2, 3, -1, -2, None)
 
 
@@ -51,7 +53,7 @@ def edits(root: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Itera
     """
     nodes = [node for node in ast.walk(root) if isinstance(node, ast.expr) and _is_read(node)]
     yield from (Edit(ast.fix_missing_locations(new), why, True) for new, why in _statements(root))
-    for change in (_axes, _operators, _signs, _slices, _constants, _names, _calls, _transposes, _powers):
+    for change in (_axes, _operators, _slices, _constants, _names, _calls, _transposes, _powers, _signs):
         for node in nodes:
             yield from (_put(root, node, new, why, change is not _signs) for new, why in change(node, arrays, numbers))
     operands = [node for node in nodes if isinstance(node, OPERANDS)]
@@ -72,7 +74,7 @@ def text(node: ast.AST) -> str:
 class _Put(ast.NodeTransformer):
     """Puts `new` in the place of the node `old`, in a copy of what is around it."""
 
-    def __init__(self, old: ast.AST, new: ast.AST):
+    def __init__(self, old: ast.AST, new: ast.AST | list[ast.stmt]):
         self.old, self.new = old, new
 
     def visit(self, node: ast.AST) -> Any:
@@ -85,8 +87,8 @@ class _Put(ast.NodeTransformer):
         return self.generic_visit(node)
 
 
-def put(old: ast.AST, new: ast.AST, tree: ast.AST) -> Any:
-    """Return a copy of a tree with `new` in the place of its node `old`."""
+def put(old: ast.AST, new: ast.AST | list[ast.stmt], tree: ast.AST) -> Any:
+    """Return a copy of a tree with `new`, a node or several statements, in the place of its node `old`."""
     return ast.fix_missing_locations(_Put(old, new).visit(tree))
 
 
@@ -219,6 +221,10 @@ def _names(node, arrays, numbers):
             for add in (-1, 1):
                 new = ast.BinOp(node, ast.Add() if add > 0 else ast.Sub(), ast.Constant(1))
                 yield new, f"`{node.id}` should be {text(new)}: off by one"
+    elif isinstance(node, ast.Attribute | ast.Subscript | ast.Call) and (size := SIZE.fullmatch(ast.unparse(node))):
+        of = size[1] or size[2]
+        for other in (f"{of}.shape[0]", f"{of}.shape[1]", f"{of}.shape[-1]", f"{of}.size"):
+            yield ast.parse(other, mode="eval").body, f"{text(node)} should be `{other}`: divided by another size"
     elif isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Load):
         called = ast.unparse(node)
         for known in (arrays, numbers):
@@ -314,6 +320,8 @@ def _factors(node, arrays, numbers):
                 ast.BinOp(node, ast.Mult(), factor),
                 f"the factor {text(factor)} is missing: multiply {text(node)} by it",
             )
+        if name == ast.unparse(node):
+            continue
         other = ast.parse(name, mode="eval").body
         yield ast.BinOp(node, ast.Div(), other), f"{text(node)} should be divided by {text(other)}"
         yield ast.BinOp(node, ast.Add(), other), f"the term {text(other)} is missing: add it to {text(node)}"

@@ -16,11 +16,11 @@ import numpy as np
 
 from jaxnn.verify.replay import Replay
 from jaxnn.verify.steps import Step
-from jaxnn.verify.targets import Targets, candidates, close, is_adjoint, scales_of, stem_of
+from jaxnn.verify.targets import FACTOR, Targets, candidates, close, is_adjoint, scales_of, stem_of
 
 SECONDS = 20.0
 ROUNDS = 4
-FACTOR = "a multiple"
+WRAPPER = 3  # a file of which no more lines are run only calls the backward pass
 TRIED = 12  # steps before the wrong one that are looked at
 ALIAS = re.compile(r"[^\W\d]\w*\s*=\s*[^\W\d]\w*")
 
@@ -29,13 +29,18 @@ class Culprit(NamedTuple):
     """The wrong assignment: the variable's `name` and the `step` in which its wrong value first appears.
 
     `expected` is the value that puts the gradient right, `meaning` what that is, such as "the adjoint of Z1", or
-    FACTOR where it is only the wrong one times a number, which may have gone missing elsewhere.
+    FACTOR where it is found by a number only, which may have gone missing elsewhere.
     """
 
     name: str
     step: Step
     expected: np.ndarray
     meaning: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether it is no assignment, but what a line passes to a function."""
+        return self.step.name.isidentifier() and self.step.name not in (*self.step.line.names, "return")
 
 
 def first_wrong(
@@ -111,9 +116,12 @@ def where_made(steps: Sequence[Step], value: np.ndarray, true: Sequence[np.ndarr
     if not same:
         return None
     if not any(close(other, value) for other in true):
-        return same[0]
+        files = Counter(line.file for line in dict.fromkeys(step.line for step in steps))
+        main = next((file for file, count in files.items() if count > WRAPPER), same[0].line.file)
+        return next((step for step in same if step.line.file == main), same[0])
     called = (step for step in same if not step.name.startswith("return") and stem_of(step.name) == stem_of(name))
-    return next(called, same[-1])
+    returned = next((step for step in same if step.name.startswith("return")), same[-1])
+    return next(called, returned)
 
 
 def renamed(steps: Sequence[Step], step: Step) -> Step | None:
@@ -165,6 +173,8 @@ def _at_its_source(culprit, steps, targets):
     if targets.hold(wrong.value):
         return culprit
     first = same[0]
+    if first.line.file != wrong.line.file:  # what another module returns is right for what it was given
+        return culprit
     if first.name.startswith("return"):
         inside = [s for s in steps if s.number < first.number and s.line == wrong.line and s.number != wrong.number]
         passed = [s for s in inside if not s.name.startswith("return")]

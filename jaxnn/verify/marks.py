@@ -5,7 +5,6 @@ from typing import Any
 
 import jax
 from jax.ad_checkpoint import checkpoint_name
-from jax.core import Tracer
 
 from jaxnn.trace import jaxprs
 from jaxnn.verify.steps import Key, is_array, watched
@@ -19,7 +18,7 @@ def marked_program(f: Callable, *args: Any) -> tuple[jaxprs.Program, dict[int, K
 
     def marked(*args):
         def mark(key, value, scope):
-            if not isinstance(value, Tracer) or not is_array(value):
+            if not isinstance(value, jax.Array) or not is_array(value):
                 return None
             keys.append(key)
             return checkpoint_name(value, f"{MARK}{len(keys) - 1}")

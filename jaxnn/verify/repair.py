@@ -10,8 +10,16 @@ import numpy as np
 
 from jaxnn.trace.jaxprs import Line
 from jaxnn.verify.edits import edits
-from jaxnn.verify.rewrite import functions_of, loops_around, may_not_end, rewritten, statement_at
-from jaxnn.verify.steps import Step, as_array, scopes
+from jaxnn.verify.rewrite import (
+    functions_of,
+    loops_around,
+    made_from,
+    may_not_end,
+    only_assembles,
+    rewritten,
+    statement_at,
+)
+from jaxnn.verify.steps import Step, as_array, held, is_array, scopes
 from jaxnn.verify.targets import close
 
 SECONDS = 4.0  # for changes of one line, whose right value is known
@@ -50,12 +58,22 @@ def by_value(run: Callable, args: Sequence[Any], step: Step, expected: np.ndarra
 def by_running(
     run: Callable, args: Sequence[Any], is_right: Callable[[Any], bool], suspects: Iterable[Step]
 ) -> Repair | None:
-    """Return the change in the line of one of the suspects, or of a loop around it, that makes `run(*args)` right."""
+    """Return the change in the line of one of the suspects that makes `run(*args)` right.
+
+    Also tried are the loops around such a line, and the lines that made what it takes but are no steps: whole numbers,
+    shapes, indices.
+    """
     suspects = list({step.line: step for step in suspects}.values())
     seen, started = scopes(run, args, {step.key for step in suspects}), time.perf_counter()
-    lines = [(step.line, seen[step.key]) for step in suspects if step.key in seen]
+    lines = [(s.line, seen[s.key]) for s in suspects if s.key in seen and not only_assembles(s.line)]
     loops = {loop: scope for line, scope in lines for loop in loops_around(line, scope.code)}
-    for line, scope in (loops | dict(lines)).items():
+    others = {
+        other: scope
+        for line, scope in lines[:3]
+        for other in made_from(line, scope.code)
+        if not all(is_array(scope.names.get(name)) for name in other.names)
+    }
+    for line, scope in (loops | dict(lines) | others).items():
         statement = statement_at(line)
         if statement is None or may_not_end(line):
             continue
@@ -119,13 +137,15 @@ def _is_value(node):
 
 
 def _gives(expression: ast.expr, names: dict[str, Any], wanted: np.ndarray) -> bool:
-    """Return whether an expression has this value."""
+    """Return whether an expression has this value, or holds it."""
     try:
         value = eval(compile(ast.Expression(expression), "<repair>", "eval"), dict(names))
         array = as_array(value)
     except Exception:  # most changes make no sense
         return False
-    return array is not None and close(array, wanted)
+    if array is not None or not isinstance(value, tuple | list | dict):
+        return array is not None and close(array, wanted)
+    return any(close(part, wanted) for part in map(as_array, held(value).values()) if part is not None)
 
 
 def _in_numpy(names: dict[str, Any]) -> dict[str, Any]:
@@ -135,10 +155,14 @@ def _in_numpy(names: dict[str, Any]) -> dict[str, Any]:
         if value is jax.numpy:
             return np
         if isinstance(value, jax.Array | dict | list | tuple):
-            return jax.tree.map(lambda leaf: np.asarray(leaf) if isinstance(leaf, jax.Array) else leaf, value)
+            return jax.tree.map(lambda leaf: np.asarray(leaf) if _is_plain(leaf) else leaf, value)
         return value
 
     return {name: plain(value) for name, value in names.items()}
+
+
+def _is_plain(leaf):
+    return isinstance(leaf, jax.Array) and not jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 def _called(names: dict[str, Any], tree: ast.AST) -> tuple[list[str], list[str]]:
@@ -153,4 +177,7 @@ def _called(names: dict[str, Any], tree: ast.AST) -> tuple[list[str], list[str]]
             numbers.append(name)
         elif isinstance(value, dict) and len(value) <= 20 and name.isidentifier() and not name.startswith("__"):
             arrays += [f"{name}[{key!r}]" for key, part in value.items() if as_array(part) is not None]
+        elif isinstance(value, tuple):
+            fields = [field for field in getattr(value, "_fields", ()) if as_array(getattr(value, field)) is not None]
+            arrays += [f"{name}.{field}" for field in fields]
     return arrays, numbers

@@ -8,8 +8,14 @@ from contextlib import contextmanager
 from functools import lru_cache
 from types import CodeType, FunctionType
 
-from jaxnn.trace.jaxprs import Line
+from jaxnn.trace.jaxprs import Line, source_line
 from jaxnn.verify.edits import put
+
+LAYOUT = {
+    *("stack", "concatenate", "block", "hstack", "vstack", "asarray", "array", "reshape", "ravel", "flatten", "append"),
+    *("transpose", "swapaxes", "moveaxis", "squeeze", "expand_dims", "pad", "dict", "list", "tuple", "reversed", "zip"),
+    *("range", "len", "enumerate"),
+}
 
 
 def statement_at(line: Line) -> ast.stmt | None:
@@ -26,6 +32,30 @@ def loops_around(line: Line, code: CodeType) -> list[Line]:
         Line(line.file, node.lineno, line.function, (), linecache.getline(line.file, node.lineno).strip())
         for node in sorted(around, key=lambda node: -node.lineno)
     ]
+
+
+def only_assembles(line: Line) -> bool:
+    """Return whether a statement computes nothing: it stacks, cuts or lays out what others have made."""
+    statement = statement_at(line)
+    if statement is None or isinstance(statement, ast.For):
+        return False
+    calls = [node.func for node in ast.walk(statement) if isinstance(node, ast.Call)]
+    named = [ast.unparse(func).rsplit(".", 1)[-1] for func in calls]
+    return bool(named) and set(named) <= LAYOUT
+
+
+def made_from(line: Line, code: CodeType) -> list[Line]:
+    """Return the lines above one in its function that assign the names in it, the nearest first."""
+    statement = statement_at(line)
+    names = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)} if statement is not None else set()
+    numbers = [
+        node.lineno
+        for part in _parts(line.file)
+        for node in ast.walk(part)
+        if isinstance(node, ast.Assign | ast.AugAssign) and code.co_firstlineno < node.lineno < line.number
+    ]
+    above = [source_line(line.file, number, line.function) for number in sorted(set(numbers), reverse=True)]
+    return [other for other in above if names & set(other.names)]
 
 
 def may_not_end(line: Line) -> bool:
@@ -49,7 +79,10 @@ def rewritten(functions: Sequence[FunctionType], line: Line, statement: ast.stmt
     if old is None or part is None or not functions:
         raise ValueError(f"{line.function}: no source, or no function to be run with another line {line.number}")
     code = functions[0].__code__
-    whole = compile(ast.Module([put(old, statement, part)], []), line.file, "exec", dont_inherit=True)
+    # The names of the old statement stay mentioned, so that the code closes over the same variables.
+    names = [ast.Name(n.id, ast.Load()) for n in ast.walk(old) if isinstance(n, ast.Name)]
+    mention = ast.If(ast.Constant(False), [ast.Expr(ast.Tuple(list(names), ast.Load()))], [])
+    whole = compile(ast.Module([put(old, [statement, mention], part)], []), line.file, "exec", dont_inherit=True)
     new = _code_like(code, whole)
     if new is None or new.co_freevars != code.co_freevars:
         raise ValueError(f"{line.function}: cannot be run with another line {line.number}")

@@ -11,6 +11,7 @@ import numpy as np
 from jaxnn.verify.adjoints import Node
 from jaxnn.verify.steps import Step, as_array
 
+FACTOR = "a multiple"
 MOST = 200  # right values that are tried in one place
 
 
@@ -124,7 +125,7 @@ def candidates(
             value = scale * target.value
             if len(tried) <= MOST and not any(close(value, other) for other in tried):
                 tried.append(value)
-                yield target.meaning, value
+                yield target.meaning if scale == 1 else FACTOR, value
 
 
 def scales_of(steps: Sequence[Step], targets: Targets) -> list[float]:

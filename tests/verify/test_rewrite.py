@@ -5,7 +5,7 @@ import ast
 import pytest
 
 from jaxnn.trace.jaxprs import source_line
-from jaxnn.verify.rewrite import functions_of, loops_around, may_not_end, rewritten, statement_at
+from jaxnn.verify.rewrite import functions_of, loops_around, made_from, may_not_end, rewritten, statement_at
 
 
 def plain(x):
@@ -49,12 +49,17 @@ def test_a_function_runs_with_another_statement_and_then_with_its_own(function):
     assert function(2) == (2 if line.text == "y = factor * x" else 3)
 
 
-def test_a_function_whose_variables_would_change_is_refused():
-    inner = outer(2)
+def test_a_statement_that_needs_another_variable_of_an_outer_function_is_refused():
+    hidden = 5
+
+    def inner(x):
+        y = x + 1
+        return y
+
     with pytest.raises(ValueError, match="cannot be run with another line"):
-        with rewritten(functions_of(inner.__code__), line_of(inner, 1), ast.parse("y = x").body[0]):
+        with rewritten(functions_of(inner.__code__), line_of(inner, 1), ast.parse("y = x + hidden").body[0]):
             pass
-    assert inner(3) == 6
+    assert inner(3) == 4 and hidden == 5
 
 
 def test_an_error_inside_leaves_the_function_as_it_was():
@@ -68,6 +73,17 @@ def test_the_loops_around_a_line_are_found_from_the_inside():
     found = loops_around(line_of(looping, 3), looping.__code__)
     assert [loop.text for loop in found] == ["for j in range(2):", "for i in range(3):"]
     assert loops_around(line_of(plain, 1), plain.__code__) == []
+
+
+def test_the_lines_that_made_what_is_in_a_line_are_found():
+    def padded(x):
+        low = 3 // 2
+        size = len(x)
+        high = low + size
+        return x[low:high]
+
+    found = made_from(line_of(padded, 4), padded.__code__)
+    assert [line.text for line in found] == ["high = low + size", "low = 3 // 2"]
 
 
 def test_what_may_not_end_is_known():
