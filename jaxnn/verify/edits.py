@@ -195,6 +195,8 @@ def _constants(node, arrays, numbers):
         if other != value or type(other) is not type(value):
             new = ast.Constant(other)
             what = ": axes in another order, as transposed" if isinstance(value, str) else ""
+            if not isinstance(value, str | bool) and other == -value:
+                what = ": the sign is wrong"
             yield new, f"{text(node)} should be {text(new)}{what}"
 
 

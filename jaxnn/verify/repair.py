@@ -19,7 +19,7 @@ from jaxnn.verify.rewrite import (
     rewritten,
     statement_at,
 )
-from jaxnn.verify.steps import Step, as_array, held, is_array, scopes
+from jaxnn.verify.steps import Path, Step, as_array, held, is_array, scopes
 from jaxnn.verify.targets import close
 
 SECONDS = 4.0  # for changes of one line, whose right value is known
@@ -42,14 +42,15 @@ def by_value(run: Callable, args: Sequence[Any], step: Step, expected: np.ndarra
         return None
     with np.errstate(all="ignore"):
         for names in (_in_numpy(scope.names), scope.names):
-            root = next((r for r in _expressions(statement) if _gives(r, names, step.value)), None)
+            found = ((root, _place(root, names, step.value)) for root in _expressions(statement))
+            root, place = next(((root, place) for root, place in found if place is not None), (None, None))
             if root is None:
                 continue
             started = time.perf_counter()
             for edit in edits(root, *_called(names, root)):
                 if time.perf_counter() - started > SECONDS:
                     break
-                if _gives(edit.tree, names, expected):
+                if _place(edit.tree, names, expected, place) is not None:
                     return Repair(step.line, edit.why, edit.inside)
             break
     return None
@@ -136,16 +137,14 @@ def _is_value(node):
     return not isinstance(node, ast.Constant) and isinstance(getattr(node, "ctx", ast.Load()), ast.Load)
 
 
-def _gives(expression: ast.expr, names: dict[str, Any], wanted: np.ndarray) -> bool:
-    """Return whether an expression has this value, or holds it."""
+def _place(expression: ast.expr, names: dict[str, Any], wanted: np.ndarray, at: Path | None = None) -> Path | None:
+    """Return where in an expression's value an array stands, `at` that place if it is given; None where it does not."""
     try:
-        value = eval(compile(ast.Expression(expression), "<repair>", "eval"), dict(names))
-        array = as_array(value)
+        found = held(eval(compile(ast.Expression(expression), "<repair>", "eval"), dict(names)))
     except Exception:  # most changes make no sense
-        return False
-    if array is not None or not isinstance(value, tuple | list | dict):
-        return array is not None and close(array, wanted)
-    return any(close(part, wanted) for part in map(as_array, held(value).values()) if part is not None)
+        return None
+    places = {path: as_array(part) for path, part in found.items() if at is None or path == at}
+    return next((path for path, array in places.items() if array is not None and close(array, wanted)), None)
 
 
 def _in_numpy(names: dict[str, Any]) -> dict[str, Any]:

@@ -145,7 +145,7 @@ def watched(seen: Callable[[Key, Any, Callable[[], Scope]], Any]):
                     continue
                 was, now = before.get(name, {}), held(variables[name])
                 new = {path: leaf for path, leaf in now.items() if was.get(path) is not leaf or is_written(leaf)}
-                before[name] = now | offer(frame, name, new, line, partial(_scope, frame, _old(name, was)))
+                before[name] = now | offer(frame, name, new, line, partial(_scope, frame, name, was))
             last = frame.f_lineno
             if event == "return":
                 for path, leaf in held(arg).items():
@@ -186,12 +186,14 @@ def watched(seen: Callable[[Key, Any, Callable[[], Scope]], Any]):
         sys.settrace(former)
 
 
-def _scope(frame: FrameType, before: Mapping[str, Any] = MappingProxyType({})) -> Scope:
-    return Scope({**frame.f_builtins, **frame.f_globals, **frame.f_locals, **before}, frame.f_code)
-
-
-def _old(name: str, was: dict[Path, Any]) -> dict[str, Any]:
-    return {name: was[()]} if () in was else {}
+def _scope(frame: FrameType, name: str = "", was: Mapping[Path, Any] = MappingProxyType({})) -> Scope:
+    """Return what a line of a frame sees before it gives a variable another value."""
+    names = {**frame.f_builtins, **frame.f_globals, **frame.f_locals}
+    if () in was:
+        names[name] = was[()]
+    elif not was:
+        names.pop(name, None)
+    return Scope(names, frame.f_code)
 
 
 def held(value: Any) -> dict[Path, Any]:

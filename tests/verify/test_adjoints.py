@@ -94,3 +94,25 @@ def test_a_loop_whose_length_hangs_on_values_has_its_inputs_at_least():
 
     found = {node.name: node for node in nodes(f, [np.float64(1.5)], ("x",))}
     assert float(found["x"].adjoint) == pytest.approx(5 * 1.5**4)
+
+
+def test_each_use_of_a_value_has_its_part_of_the_adjoint():
+    def f(leaves):
+        y = leaves[0] * 3
+        return jnp.sum(y * 5.0 + jnp.sin(y))
+
+    parts = [node.adjoint.tolist() for node in nodes(f, [np.array([2.0])], ("x",)) if not node.name]
+    assert [5.0] in parts and [np.cos(6.0)] in parts
+
+
+def test_several_names_on_a_line_are_told_apart_and_so_are_the_rounds_of_a_loop():
+    def f(leaves):
+        a, b = leaves[0] * 2, leaves[0] * 3
+        total, kept = a * b, []
+        for factor in (5.0, 7.0):
+            total = total * factor
+            kept.append(total + 1)
+        return total + kept[0]
+
+    found = [(node.name, float(node.value)) for node in nodes(f, [np.float64(1.0)], ("x",)) if node.name]
+    assert {("a", 2.0), ("b", 3.0), ("total", 6.0), ("total", 30.0), ("total", 210.0), ("kept[0]", 31.0)} <= set(found)

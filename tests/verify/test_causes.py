@@ -354,3 +354,12 @@ def test_a_relation_to_known_arrays(actual, found):
 
 def test_the_array_of_the_same_name_comes_first():
     assert relation("b", E, {"a": E, "b": E}, 0.0) == "b"
+
+
+def test_a_softmax_without_the_rest_of_its_jacobian_is_recognised():
+    z, g = RNG.normal(size=(6, 4)), RNG.normal(size=(6, 4))
+    P = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+    true = P * (g - (g * P).sum(1, keepdims=True))
+    assert "only the diagonal" in cause("dz", g * P * (1 - P), true, TOLERANCE, others={"P": P})
+    assert "the sum in the softmax's Jacobian" in cause("dz", g * P, true, TOLERANCE, others={"P": P})
+    assert cause("dz", true + 0.1 * RNG.normal(size=(6, 4)), true, TOLERANCE, others={"P": P}) == ""

@@ -137,3 +137,19 @@ def test_bad_cases_are_refused(cases, message):
 def test_a_parameter_that_has_no_gradient_is_the_callers_mistake(w, message):
     with pytest.raises(InvalidArgument, match=message):
         survey(lambda w: jnp.sum(jnp.abs(w)), lambda w: w, [(w,)])
+
+
+@pytest.mark.parametrize(("count", "kind"), [(1, "KINK"), (2, "FAIL"), (3, "FAIL")])
+def test_of_a_tie_each_may_get_all_but_not_several_at_once(count, kind):
+    """Later cases are heard by the witnesses of single entries only, which have to see entries together."""
+
+    def largest(image):
+        return jnp.sum(jnp.max(image, axis=1) * jnp.array([1.0, 3.0]))
+
+    def grad(image):
+        ties = image == jnp.max(image, axis=1, keepdims=True)
+        chosen = ties & (jnp.cumsum(ties[:, ::-1], axis=1)[:, ::-1] <= count)  # the last ones
+        return jnp.where(chosen, jnp.array([[1.0], [3.0]]), 0.0)
+
+    ordinary, tied = np.arange(6.0).reshape(2, 3), np.full((2, 3), 0.5)
+    assert survey(largest, grad, [(ordinary,), (tied,)]).kind == kind
