@@ -55,6 +55,14 @@ def nodes(loss: Callable, leaves: Sequence[Any], names: Sequence[str]) -> list[N
         return maker(equation.inputs[0]) if equation is not None and is_mark(equation) else equation
 
     equations = {slot: maker(slot) for slot in made}
+    users = _users(program)
+
+    def inside(slot):
+        """Whether a value is inside of a function of JAX's: made in it, and used in it alone."""
+        equation = equations.get(slot)
+        calls = equation.calls if equation is not None else ()
+        return bool(calls and users.get(slot)) and all(user.calls[: len(calls)] == calls for user in users[slot])
+
     floats: dict[int, Any] = {}
 
     def values(leaves, zeros, parts):
@@ -89,12 +97,22 @@ def nodes(loss: Callable, leaves: Sequence[Any], names: Sequence[str]) -> list[N
 
     def of(slot):
         equation, name = equations.get(slot), called.get(slot, "")
-        inner = equation is not None and bool(equation.calls) and not name
+        inner = not name and inside(slot)
         yield Node(name, value[slot], adjoint[slot], local.get(slot), _spoken(equation, called), inner)
         for use in uses.get(slot, ()):
-            yield Node("", value[slot], part[use], None, "", True)
+            yield Node("", value[slot], part[use], None, "", inner or bool(program.equations[use[0]].calls))
 
     return [node for slot in shaped if slot not in unnamed for node in of(slot)]
+
+
+def _users(program: jaxprs.Program) -> dict[int, list[jaxprs.Equation]]:
+    """Return the equations that each slot is an operand of."""
+    found: dict[int, list[jaxprs.Equation]] = {}
+    for equation in program.equations:
+        for atom in equation.inputs:
+            if isinstance(atom, int):
+                found.setdefault(atom, []).append(equation)
+    return found
 
 
 def _several_uses(program: jaxprs.Program, slots: Mapping[int, Any]) -> dict[int, list[tuple[int, int]]]:

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -12,14 +12,14 @@ import numpy as np
 from jaxnn.trace import jaxprs
 from jaxnn.trace.jaxprs import Line
 from jaxnn.verify import batches
-from jaxnn.verify.adjoints import nodes
+from jaxnn.verify.adjoints import Node, nodes
 from jaxnn.verify.causes import cause
 from jaxnn.verify.locate import Culprit, first_wrong, renamed, upstream, where_made
 from jaxnn.verify.problem import Problem, in_float64, split_output
-from jaxnn.verify.repair import by_running, by_value
-from jaxnn.verify.replay import line_by_line, replay
+from jaxnn.verify.repair import Repair, by_running, by_value
+from jaxnn.verify.replay import Replay, line_by_line, replay
 from jaxnn.verify.rewrite import only_assembles
-from jaxnn.verify.steps import record
+from jaxnn.verify.steps import Step, record
 from jaxnn.verify.targets import FACTOR, Targets, close
 from jaxnn.verify.trial import Point, Trial, loss_at
 from jaxnn.verify.verdict import Verdict
@@ -53,56 +53,39 @@ def _explained(trial: Trial, verdict: Verdict, point: Point) -> Verdict:
     return _located(trial, problem, verdict, point)
 
 
+class Hand(NamedTuple):
+    """The function by hand: `run(*args)`, its `steps` to be replaced, the right `targets`, and how wrong it is.
+
+    `errors` are those of a gradient's arrays in units of their error bars.
+    """
+
+    run: Callable
+    args: tuple[Any, ...]
+    backward: Replay
+    targets: Targets
+    gradient: Callable[[Any], list[Any]]
+    errors: Callable[[list[np.ndarray]], list[float]]
+
+    def is_right(self, output: Any) -> bool:
+        return max(self.errors([np.asarray(v, np.float64) for v in self.gradient(output)])) <= 1
+
+
 def _located(trial: Trial, problem: Problem, verdict: Verdict, point: Point) -> Verdict:
-    comparison = point.comparison
+    comparison, leaf = point.comparison, problem.names.index(verdict.leaf)
     tape = nodes(problem.loss, problem.leaves, problem.names) if trial.evaluator.loss_traceable else []
-    true = dict(zip(problem.names, comparison.expected, strict=True))
-
-    def gradient(output: Any) -> list[Any]:
-        return split_output(output, problem.structure, problem.names)[1]
-
-    bars = [
-        t + 1e-9 * np.max(np.abs(e), initial=0.0) for t, e in zip(comparison.allowed, comparison.expected, strict=True)
-    ]
-
-    def errors(arrays):
-        rows = zip(arrays, comparison.expected, bars, strict=True)
-        gaps = (np.abs(a - e) / t if a.shape == e.shape else np.array(np.inf) for a, e, t in rows)
-        return [float(np.max(np.nan_to_num(gap, nan=np.inf), initial=0.0)) for gap in gaps]
-
-    def is_right(output):
-        return max(errors([np.asarray(v, np.float64) for v in gradient(output)])) <= 1
-
+    hand = _hand(problem, point, tape)
     sizes = _sizes(trial, problem, _constants(problem) if tape else ())
-    run, args, leaf = problem.whole_grad, problem.args, problem.names.index(verdict.leaf)
-    backward = replay(run, args, gradient)
-    if (
-        max(errors(backward.outputs({}))) <= 1
-    ):  # wrong only as it is called, not as JAX traces it, or the other way round
-        backward = line_by_line(run, args, gradient)
-    steps, targets, culprit = backward.steps, Targets(tape, true, args), None
-    if max(errors(backward.outputs({}))) > 1:
-        culprit = first_wrong(backward, targets, errors, sorted(set(sizes.values())))
-    sentence = _why(problem, point, tape, steps, sizes, culprit, leaf)
+    culprit = None
+    if max(hand.errors(hand.backward.outputs({}))) > 1:
+        culprit = first_wrong(hand.backward, hand.targets, hand.errors, sorted(set(sizes.values())))
+    if culprit and not culprit.whole and any(close(comparison.actual[leaf], true) for true in comparison.expected):
+        culprit = None  # it is another leaf's gradient
+    sentence = _why(problem, point, tape, hand.backward.steps, sizes, culprit, leaf)
     known = [*comparison.expected, *(node.adjoint for node in tape)]
-    made = where_made(steps, comparison.actual[leaf], known, problem.names[leaf])
-    step, expected = (culprit.step, culprit.expected) if culprit else (made, comparison.expected[leaf])
-    change = by_value(run, args, step, expected) if step else None
-    if made and step and culprit and culprit.passed and targets.hold(step.value) and not (change and change.inside):
-        step, expected = made, comparison.expected[leaf]  # what was passed is right, and no other would be better
-        change = by_value(run, args, step, expected)
+    made = where_made(hand.backward.steps, comparison.actual[leaf], known, problem.names[leaf])
+    step, change = _line_and_change(hand, culprit, made, comparison.expected[leaf], bool(sentence))
     if step is None:
         return replace(verdict, cause=sentence or verdict.cause)
-    alias = renamed(steps, step)
-    if alias is not None and (change is None or not change.inside):
-        step, change = alias, by_value(run, args, alias, expected)
-    elif not (change and (change.inside or (culprit and culprit.meaning != FACTOR and sentence))):
-        before = upstream(backward, targets, errors, step)
-        change = by_running(run, args, is_right, before) or change
-        if not (change and change.inside) and culprit and culprit.meaning == FACTOR and made:
-            change = by_value(run, args, made, comparison.expected[leaf]) or change  # it may be missing anywhere
-        if change is None and only_assembles(step.line):
-            step = next((other for other in before[1:] if not only_assembles(other.line)), step)
     if change is None:
         return replace(verdict, line=spoken(step.line), cause=sentence or verdict.cause)
     if change.line != step.line or not sentence:  # a sentence about the value of another line explains nothing
@@ -110,6 +93,65 @@ def _located(trial: Trial, problem: Problem, verdict: Verdict, point: Point) -> 
     else:
         sentence = f"{sentence}; {change.why}"
     return replace(verdict, line=spoken(change.line), cause=sentence)
+
+
+def _hand(problem: Problem, point: Point, tape: list[Node]) -> Hand:
+    """Return the function by hand, compiled if it is as wrong then as when it is run line by line."""
+    comparison, (run, args) = point.comparison, (problem.whole_grad, problem.args)
+    true = dict(zip(problem.names, comparison.expected, strict=True))
+    bars = [
+        t + 1e-9 * np.max(np.abs(e), initial=0.0) for t, e in zip(comparison.allowed, comparison.expected, strict=True)
+    ]
+
+    def gradient(output):
+        return split_output(output, problem.structure, problem.names)[1]
+
+    def errors(arrays):
+        rows = zip(arrays, comparison.expected, bars, strict=True)
+        gaps = (np.abs(a - e) / t if a.shape == e.shape else np.array(np.inf) for a, e, t in rows)
+        return [float(np.max(np.nan_to_num(gap, nan=np.inf), initial=0.0)) for gap in gaps]
+
+    backward = replay(run, args, gradient)
+    if max(errors(backward.outputs({}))) <= 1:  # wrong only as it is called, not as JAX traces it
+        backward = line_by_line(run, args, gradient)
+    return Hand(run, args, backward, Targets(tape, true, args), gradient, errors)
+
+
+def _line_and_change(
+    hand: Hand, culprit: Culprit | None, made: Step | None, true: np.ndarray, has_cause: bool
+) -> tuple[Step | None, Repair | None]:
+    """Return the step to blame and what to change, in its line or in another.
+
+    `made` is where the wrong leaf first appears, which is `true` when right; `has_cause` whether a cause is known.
+    """
+
+    def by(step, expected):
+        found = by_value(hand.run, hand.args, step, expected)
+        return found, bool(found and found.inside)
+
+    step, expected = (culprit.step, culprit.expected) if culprit else (made, true)
+    if step is None:
+        return None, None
+    change, inside = by(step, expected)
+    if made and culprit and culprit.passed and hand.targets.hold(step.value) and not inside:
+        step, expected = made, true  # what was passed is right, and no other would be better
+        change, inside = by(step, expected)
+    alias = renamed(hand.backward.steps, step)
+    if inside:
+        return step, change
+    if alias is not None:
+        return alias, by(alias, expected)[0]
+    is_factor = culprit is not None and culprit.meaning == FACTOR
+    if change and culprit and has_cause and not is_factor:
+        return step, change
+    before = upstream(hand.backward, hand.targets, hand.errors, step)
+    elsewhere = by_running(hand.run, hand.args, hand.is_right, before)
+    if not elsewhere and is_factor and made:  # it may be missing anywhere
+        elsewhere = by(made, true)[0]
+    change = elsewhere or change
+    if change is None and only_assembles(step.line):
+        step = next((other for other in before[1:] if not only_assembles(other.line)), step)
+    return step, change
 
 
 def _why(problem, point, tape, steps, sizes, culprit: Culprit | None, leaf: int) -> str:
@@ -129,6 +171,9 @@ def _why(problem, point, tape, steps, sizes, culprit: Culprit | None, leaf: int)
         size = np.max(np.abs(np.nan_to_num(culprit.expected)), initial=0.0)
         sentences.append(cause(culprit.name, culprit.step.value, culprit.expected, np.asarray(1e-12 * size), **common))
     name = "d" + problem.names[leaf]
+    for other, true in zip(problem.names, comparison.expected, strict=True):
+        if culprit is None and other != problem.names[leaf] and close(comparison.actual[leaf], true):
+            return f"{name}: this is d{other}, not {name}: swapped, or one in place of the other"
     values = comparison.actual[leaf], comparison.expected[leaf], comparison.allowed[leaf]
     sentences.append(cause(name, *values, **common))
     return next((s for s in sentences if s), "")

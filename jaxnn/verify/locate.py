@@ -29,13 +29,15 @@ class Culprit(NamedTuple):
     """The wrong assignment: the variable's `name` and the `step` in which its wrong value first appears.
 
     `expected` is the value that puts the gradient right, `meaning` what that is, such as "the adjoint of Z1", or
-    FACTOR where it is found by a number only, which may have gone missing elsewhere.
+    FACTOR where it is found by a number only, which may have gone missing elsewhere. It puts the `whole` gradient right
+    or a part of it.
     """
 
     name: str
     step: Step
     expected: np.ndarray
     meaning: str
+    whole: bool
 
     @property
     def passed(self) -> bool:
@@ -80,7 +82,7 @@ def first_wrong(
                     break
                 repaired = _repaired(backward, errors, wrong_now, {step.key: value})
                 if repaired > most:
-                    best, most = Culprit(step.name, step, value, meaning), repaired
+                    best, most = Culprit(step.name, step, value, meaning, repaired == sum(wrong_now)), repaired
                 if best is not None and most == sum(wrong_now):
                     return _at_its_source(best, backward.steps, targets)
     loops = _in_loops(backward, errors, right_values, [step for step in steps if not stands[step.number]])
@@ -215,7 +217,7 @@ def _in_loops(backward, errors, right_values, steps):
             least, meaning, value = min(tried, key=lambda trial: trial[0], default=(np.inf, "", step.value))
             if least < left:
                 left, replaced = least, replaced | {step.key: value}
-                first = first if len(replaced) > 1 else Culprit(step.name, step, value, meaning)
+                first = first if len(replaced) > 1 else Culprit(step.name, step, value, meaning, True)
         if replaced and left == 0:
             return first
     return None

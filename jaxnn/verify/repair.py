@@ -74,7 +74,7 @@ def by_running(
         for other in made_from(line, scope.code)
         if not all(is_array(scope.names.get(name)) for name in other.names)
     }
-    for line, scope in (loops | dict(lines) | others).items():
+    for line, scope in (loops | others | dict(lines)).items():  # those of few changes first
         statement = statement_at(line)
         if statement is None or may_not_end(line):
             continue

@@ -63,13 +63,14 @@ class Target(NamedTuple):
 class Targets:
     """The right values of a loss, by shape: `meant` are those with a name of their own, the adjoints before the values.
 
-    `known(shape)` are all right values, also arguments and expressions, `derived(shape)` what may follow from forward
-    values: activations and their derivatives.
+    `known(shape)` are all right values outside of JAX's functions, also arguments and expressions, `derived(shape)`
+    what may follow from forward values: activations and their derivatives.
     """
 
     def __init__(self, nodes: Sequence[Node], leaves: dict[str, np.ndarray], args: Sequence[Any]):
         self.meant = _meant(nodes, leaves)
         self._nodes = nodes
+        self._users = _meant([node for node in nodes if not node.inner], leaves)  # not the insides of JAX's functions
         self._data = [a for a in map(as_array, jax.tree.leaves(args)) if a is not None]
         self._seen: dict[tuple[int, ...], tuple[list[Target], list[Target]]] = {}
 
@@ -92,10 +93,11 @@ class Targets:
     def _of(self, shape):
         if shape not in self._seen:
             fits = [node for node in self._nodes if node.value.shape == shape]
-            values = [Target(node.name or "an expression of the loss", node.value, False) for node in fits]
-            derived = _derived(fits) + values
-            data = [Target("an argument", value, False) for value in self._data if value.shape == shape]
-            known = [t for t in self.meant if t.value.shape == shape] + values + data
+            values = [(node, Target(node.name or "an expression of the loss", node.value, False)) for node in fits]
+            derived = _derived(fits) + [value for _, value in values]
+            known = [target for target in self._users if target.value.shape == shape]
+            known += [value for node, value in values if not node.inner]
+            known += [Target("an argument", value, False) for value in self._data if value.shape == shape]
             self._seen[shape] = known, derived
         return self._seen[shape]
 

@@ -110,7 +110,7 @@ def central(trial: Trial) -> Finding:
     claims, error = products(here.comparison.actual, evaluate.directions), bars(here.comparison, evaluate.directions)
     known = products(here.comparison.expected, evaluate.directions)
     differs = trial.cleared and any(wrong.any() for wrong in here.comparison.wrong)
-    started, seen, bent = time.perf_counter(), [], False
+    started, seen, bent = time.perf_counter(), [], None
     for k, direction in enumerate(evaluate.directions):
         phi = along(evaluate.loss, here.leaves, direction)
         estimates: list[Slope] = []
@@ -128,7 +128,7 @@ def central(trial: Trial) -> Finding:
         # Where several kinks meet, even a right gradient may lie outside; the single entries then have the say.
         allowed = low - margin <= claims[k] <= high + margin or abs(claims[k] - known[k]) <= error[k] or differs
         if gap > bar and found.kink and allowed:
-            bent = True
+            bent = bent or (k, (low + high) / 2, (high - low) / 2)
         elif gap > bar and _consistent(estimates, claims[k]):
             failed = _along_line(trial, name, k, found.central.value, found.central.error)
             return Finding([Report(name, False, gap, bar)], failed, here)
@@ -137,7 +137,10 @@ def central(trial: Trial) -> Finding:
         if time.perf_counter() - started > SECONDS and k >= len(here.leaves):
             break
     gaps, errors = np.array(seen).reshape(-1, 2).T
-    return Finding([furthest(name, gaps, errors, AT_A_KINK if bent else "")])
+    report = furthest(name, gaps, errors, AT_A_KINK if bent else "")
+    if bent is None or evaluate.reference is not None:  # which has told more
+        return Finding([report])
+    return Finding([report], replace(_along_line(trial, name, *bent), kind="KINK"))
 
 
 def _consistent(estimates: list[Slope], claim: float) -> bool:

@@ -180,3 +180,11 @@ def test_the_first_nan_of_a_gradient_is_named_with_its_line():
 def test_an_infinite_gradient_is_not_finite_and_no_warning_escapes():
     found = check(lambda w: jnp.sum(jnp.sqrt(w)), lambda w: 0.5 / jnp.sqrt(w), np.array([1.0, 0.0]))
     assert (found.kind, found.leaf, found.index) == ("NONFINITE", "w", (1,))
+
+
+def test_a_kink_of_a_loss_in_numpy_has_its_place_and_both_slopes():
+    found = check(
+        lambda w: float(np.sum(np.abs(np.asarray(w)) * [1.0, 2.0])), lambda w: np.array([1.0, 0.5]), AT_0[1::-1]
+    )
+    assert (found.kind, found.leaf, found.index, found.actual) == ("KINK", "w", (1,), 0.5)
+    assert found.expected == pytest.approx(0.0, abs=1e-6) and found.error == pytest.approx(2.0)
