@@ -35,13 +35,18 @@ def loops_around(line: Line, code: CodeType) -> list[Line]:
 
 
 def only_assembles(line: Line) -> bool:
-    """Return whether a statement computes nothing: it stacks, cuts or lays out what others have made."""
+    """Return whether a statement computes nothing: it stacks or lays out what others made, and cuts nothing off."""
     statement = statement_at(line)
     if statement is None or isinstance(statement, ast.For):
         return False
     calls = [node.func for node in ast.walk(statement) if isinstance(node, ast.Call)]
     named = [ast.unparse(func).rsplit(".", 1)[-1] for func in calls]
-    return bool(named) and set(named) <= LAYOUT
+    cuts = [node for node in ast.walk(statement) if isinstance(node, ast.Tuple) and any(map(_has_bounds, node.elts))]
+    return bool(named) and set(named) <= LAYOUT and not cuts
+
+
+def _has_bounds(node):
+    return isinstance(node, ast.Slice) and not (node.lower is node.upper is node.step is None)
 
 
 def made_from(line: Line, code: CodeType) -> list[Line]:

@@ -5,7 +5,15 @@ import ast
 import pytest
 
 from jaxnn.trace.jaxprs import source_line
-from jaxnn.verify.rewrite import functions_of, loops_around, made_from, may_not_end, rewritten, statement_at
+from jaxnn.verify.rewrite import (
+    functions_of,
+    loops_around,
+    made_from,
+    may_not_end,
+    only_assembles,
+    rewritten,
+    statement_at,
+)
 
 
 def plain(x):
@@ -84,6 +92,18 @@ def test_the_lines_that_made_what_is_in_a_line_are_found():
 
     found = made_from(line_of(padded, 4), padded.__code__)
     assert [line.text for line in found] == ["high = low + size", "low = 3 // 2"]
+
+
+def test_what_only_stacks_what_others_made_is_known_from_what_computes_or_cuts():
+    def assembled(parts, np):
+        rows = [np.stack(parts[k : k + 2]) for k in range(2)]
+        grid = np.stack(rows).reshape(4, -1)
+        cut = np.stack(rows)[:, 1:]
+        doubled = np.exp(grid)
+        return cut, doubled
+
+    lines = [line_of(assembled, k) for k in range(1, 5)]
+    assert [only_assembles(line) for line in lines] == [True, True, False, False]
 
 
 def test_what_may_not_end_is_known():
