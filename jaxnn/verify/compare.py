@@ -11,6 +11,7 @@ from jaxnn.verify.problem import Leaves
 from jaxnn.verify.rounding import EPSILON, tolerance
 
 EXAMINED = 24  # entries that are differenced one by one where hand and autodiff differ
+FEW = 4  # values that an entry of a single tie takes near by
 PAIRED = 24  # entries at kinks that are looked at two at a time
 MANY_NEARBY = 120
 NEARBY = 24  # points whose gradients show what a kink allows
@@ -153,7 +154,8 @@ def _allowed_by_kinks(evaluator, leaves, comparison):
 def _not_together(evaluator, leaves, comparison, allowed):
     """Return which entries are each allowed by a kink, but not two at a time: all of a tie cannot get everything.
 
-    A subgradient lies in the hull of the gradients near by, and so does the sum of two of its entries.
+    A subgradient lies in the hull of the gradients near by, and so does the sum of two of its entries. Only entries of
+    single ties are looked at, whose few values are all seen.
     """
     apart = [np.zeros_like(mask) for mask in allowed]
     for i, mask in enumerate(allowed):
@@ -172,6 +174,10 @@ def _not_together(evaluator, leaves, comparison, allowed):
             slack = 0.01 * np.ptp(pairs, axis=0) + bar[:, None] + bar
             outside = (sums > pairs.max(axis=0) + slack) | (sums < pairs.min(axis=0) - slack)
             np.fill_diagonal(outside, False)
+            # What adds up many ties takes more values than can be seen near by: it tells nothing.
+            steps = np.diff(np.sort(np.stack(seen), axis=0), axis=0) > 0.01 * np.ptp(seen, axis=0) + bar
+            few = steps.sum(axis=0) < FEW
+            outside &= few[:, None] & few
         if places.size > 1 and outside.any():
             apart[i].ravel()[places[outside.any(axis=0)]] = True
     return apart
