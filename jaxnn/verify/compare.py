@@ -90,7 +90,8 @@ def slopes_at(evaluator: Evaluator, leaves: Leaves, entry: Entry, noise: float, 
 
 def step_scale(leaf: np.ndarray, index: tuple[int, ...] = ()) -> float:
     """Return the size of a step that suits a leaf: its typical entry, or the entry itself, or 1 where all are 0."""
-    typical = float(np.sqrt(np.mean(leaf**2))) if leaf.size else 0.0
+    largest = float(np.max(np.abs(leaf), initial=0.0))
+    typical = largest * float(np.sqrt(np.mean((leaf / largest) ** 2))) if largest else 0.0  # squares may underflow
     return max(typical, abs(float(leaf[index])) if leaf[index].ndim == 0 else 0.0) or 1.0
 
 
