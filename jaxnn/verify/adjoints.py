@@ -34,11 +34,12 @@ class Node(NamedTuple):
     inner: bool
 
 
-def nodes(loss: Callable, leaves: Sequence[Any], names: Sequence[str]) -> list[Node]:
+def nodes(loss: Callable, leaves: Sequence[Any], names: Sequence[str], *, unstopped: bool = False) -> list[Node]:
     """Return the parameters and all intermediates of `loss(leaves)`, in the order in which they are computed.
 
     The adjoint of a value is the gradient of the loss with respect to a zero that is added to it. A value that is used
-    in several places is followed by a node without a name for each, with that use's part of the adjoint.
+    in several places is followed by a node without a name for each, with that use's part of the adjoint. `unstopped`
+    passes over every stop_gradient, as differences do.
     """
     program, places = marked_program(loss, list(leaves))
     made = {slot: equation for equation in program.equations for slot in equation.outputs}
@@ -70,6 +71,8 @@ def nodes(loss: Callable, leaves: Sequence[Any], names: Sequence[str]) -> list[N
 
         def step(eqn, *operands):
             k = next(number)
+            if unstopped and eqn.primitive.name == "stop_gradient":
+                return list(operands)
             return jaxprs.apply(eqn, *(v + parts[k, i] if (k, i) in parts else v for i, v in enumerate(operands)))
 
         env = jaxprs.run(program, leaves, lambda slot, v: v + zeros[slot] if slot in zeros else v, step=step)

@@ -28,9 +28,10 @@ def check(loss: Callable, grad: Callable, *args: Any, argnums: int | Sequence[in
 
     The gradient has the structure, shapes and dtypes of `args[argnums]`, any pytree (for several `argnums`, a tuple of
     such); `grad` may also return `(loss, gradient)`, or the named intermediates beside it, `(gradient, {"dZ1": ...})`.
-    Both functions are also run in float64, so the reference is float64 whatever precision the arguments have. A
-    difference is an error where it exceeds what rounding was measured to do to either side (`jaxnn.verify.rounding`);
-    nothing is multiplied by the size of an array.
+    Both functions are also run in float64, so the reference is float64 whatever precision the arguments have. Matrix
+    products are those of the dtype (`jax.default_matmul_precision("highest")`), on accelerators too. A difference is an
+    error where it exceeds what rounding was measured to do to either side (`jaxnn.verify.rounding`); nothing is
+    multiplied by the size of an array.
 
     Raises `InvalidArgument` where the loss is no scalar, the gradient has another structure, shape or dtype, or a
     parameter cannot be differentiated by.
@@ -51,7 +52,8 @@ def run(
 
     A `quick` one hears only the witnesses that look at every entry, and runs what JAX can trace under `jit` alone.
     """
-    with np.errstate(all="ignore"):  # what is NaN or infinite is told in the verdict
+    # What is NaN or infinite is told in the verdict; matrix products that accelerators round more are not judged.
+    with np.errstate(all="ignore"), jax.default_matmul_precision("highest"):
         return _run(loss, grad, args, argnums, ready, quick)
 
 

@@ -46,11 +46,13 @@ def _explained(trial: Trial, verdict: Verdict, point: Point) -> Verdict:
     if verdict.witness == "central differences" and not any(wrong.any() for wrong in trial.here.comparison.wrong):
         hidden = _hidden_from_autodiff(trial)
         if hidden:
-            leaf = trial.here.comparison.actual[problem.names.index(verdict.leaf)]
-            steps = record(problem.whole_grad, *problem.args)
-            step = where_made(steps, leaf, [])
-            return replace(verdict, cause=hidden, line=spoken(step.line) if step else "")
-    return _located(trial, problem, verdict, point)
+            tape = nodes(problem.loss, problem.leaves, problem.names, unstopped=True)
+            seen = {node.name: node.adjoint for node in reversed(tape)}  # the parameters come first
+            true = point.comparison._replace(expected=[seen[name] for name in problem.names])
+            found = _located(trial, problem, verdict, point._replace(comparison=true), tape)
+            return replace(found, cause=hidden)
+    tape = nodes(problem.loss, problem.leaves, problem.names) if trial.evaluator.loss_traceable else []
+    return _located(trial, problem, verdict, point, tape)
 
 
 class Hand(NamedTuple):
@@ -70,9 +72,8 @@ class Hand(NamedTuple):
         return max(self.errors([np.asarray(v, np.float64) for v in self.gradient(output)])) <= 1
 
 
-def _located(trial: Trial, problem: Problem, verdict: Verdict, point: Point) -> Verdict:
+def _located(trial: Trial, problem: Problem, verdict: Verdict, point: Point, tape: list[Node]) -> Verdict:
     comparison, leaf = point.comparison, problem.names.index(verdict.leaf)
-    tape = nodes(problem.loss, problem.leaves, problem.names) if trial.evaluator.loss_traceable else []
     hand = _hand(problem, point, tape)
     sizes = _sizes(trial, problem, _constants(problem) if tape else ())
     culprit = None

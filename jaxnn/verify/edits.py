@@ -39,11 +39,15 @@ AXES = (0, 1, 2, 3, -1, -2, None)
 
 
 class Edit(NamedTuple):
-    """The changed `tree`, and what is changed in words; `inside` where nothing is put around the whole."""
+    """The changed `tree`, and what is changed in words; `inside` where nothing is put around the whole.
+
+    `rank` is the kind of the change: the smaller, the likelier.
+    """
 
     tree: Any
     why: str
     inside: bool
+    rank: int
 
 
 def edits(root: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Iterator[Edit]:
@@ -52,15 +56,12 @@ def edits(root: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Itera
     `arrays` and `numbers` are what has a name there.
     """
     nodes = [node for node in ast.walk(root) if isinstance(node, ast.expr) and _is_read(node)]
-    yield from (Edit(ast.fix_missing_locations(new), why, True) for new, why in _statements(root))
-    for change in (_axes, _operators, _slices, _constants, _names, _calls, _transposes, _powers, _signs):
-        for node in nodes:
-            yield from (_put(root, node, new, why, change is not _signs) for new, why in change(node, arrays, numbers))
     operands = [node for node in nodes if isinstance(node, OPERANDS)]
-    for node in operands:
-        yield from (_put(root, node, new, why, False) for new, why in _factors(node, arrays, numbers))
-    for node in operands:
-        yield from (_put(root, node, new, why, False) for new, why in _functions(node))
+    yield from (Edit(ast.fix_missing_locations(new), why, True, 0) for new, why in _statements(root))
+    for rank, change in enumerate((*INSIDE, *AROUND)):
+        for node in operands if change in (_factors, _functions) else nodes:
+            for new, why in change(node, arrays, numbers):
+                yield Edit(put(node, new, root), why, change in INSIDE, rank)
 
 
 def _is_read(node):
@@ -90,10 +91,6 @@ class _Put(ast.NodeTransformer):
 def put(old: ast.AST, new: ast.AST | list[ast.stmt], tree: ast.AST) -> Any:
     """Return a copy of a tree with `new`, a node or several statements, in the place of its node `old`."""
     return ast.fix_missing_locations(_Put(old, new).visit(tree))
-
-
-def _put(root: ast.AST, old: ast.expr, new: ast.expr, why: str, inside: bool) -> Edit:
-    return Edit(put(old, new, root), why, inside)
 
 
 def _statements(node):
@@ -144,13 +141,6 @@ def _operators(node, arrays, numbers):
         if isinstance(node.op, ast.Sub | ast.Div | ast.MatMult | ast.Pow):
             new = ast.BinOp(node.right, node.op, node.left)
             yield new, f"{text(node)} has its operands swapped: write {text(new)}"
-        what = {ast.Add: "term", ast.Sub: "term", ast.Mult: "factor", ast.Div: "divisor", ast.MatMult: "factor"}
-        for kept, left in ((node.left, node.right), (node.right, node.left)):
-            word = "exponent" if isinstance(node.op, ast.Pow) else what.get(type(node.op), "operand")
-            yield kept, f"the {word} {text(left)} is too much: write {text(kept)} in place of {text(node)}"
-        if isinstance(node.op, ast.Add | ast.Sub):
-            new = ast.UnaryOp(ast.USub(), node.right if isinstance(node.op, ast.Sub) else node.left)
-            yield new, f"{text(node)} should be {text(new)}: a term too much"
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
         for other in SWAPPED.get(type(node.ops[0]), ()):
             new = ast.Compare(node.left, [other()], node.comparators)
@@ -158,6 +148,19 @@ def _operators(node, arrays, numbers):
                 new,
                 f"{text(node)} should be {text(new)}: a mask inverted, or wrong at its edge",
             )
+
+
+def _removals(node, arrays, numbers):
+    """Yield one operand in the place of an operation."""
+    if not isinstance(node, ast.BinOp):
+        return
+    what = {ast.Add: "term", ast.Sub: "term", ast.Mult: "factor", ast.Div: "divisor", ast.MatMult: "factor"}
+    for kept, left in ((node.left, node.right), (node.right, node.left)):
+        word = "exponent" if isinstance(node.op, ast.Pow) else what.get(type(node.op), "operand")
+        yield kept, f"the {word} {text(left)} is too much: write {text(kept)} in place of {text(node)}"
+    if isinstance(node.op, ast.Add | ast.Sub):
+        new = ast.UnaryOp(ast.USub(), node.right if isinstance(node.op, ast.Sub) else node.left)
+        yield new, f"{text(node)} should be {text(new)}: a term too much"
 
 
 def _signs(node, arrays, numbers):
@@ -299,7 +302,8 @@ def _number(value):
 def _slices(node, arrays, numbers):
     if not isinstance(node, ast.Subscript) or not isinstance(node.ctx, ast.Load):
         return
-    yield node.value, f"the index of {text(node)} is too much: write {text(node.value)}"
+    backwards = ": it is in reverse order" if "::-1" in ast.unparse(node.slice) else ""
+    yield node.value, f"the index of {text(node)} is too much: write {text(node.value)}{backwards}"
     parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
     for k, part in enumerate(parts):
         if isinstance(part, ast.Slice):
@@ -342,7 +346,11 @@ def _powers(node, arrays, numbers):
             yield new, f"{text(node)} should be {text(new)}"
 
 
-def _functions(node):
+def _functions(node, arrays, numbers):
     for call in ("abs({x})", "1 - {x}", "1 / {x}", "({x}) * (1 - {x})", "1 - ({x}) ** 2", "({x}) > 0", "({x})[::-1]"):
         new = ast.parse(call.format(x=f"({ast.unparse(node)})"), mode="eval").body
         yield new, f"{text(node)} should be {text(new)}"
+
+
+INSIDE = (_axes, _operators, _slices, _removals, _constants, _names, _calls, _transposes, _powers)
+AROUND = (_signs, _factors, _functions)  # something is put around a part

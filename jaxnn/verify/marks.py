@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 
 from jaxnn.trace import jaxprs
@@ -12,16 +13,22 @@ from jaxnn.verify.steps import Key, is_array, watched
 MARK = "jaxnn: assignment "
 
 
-def marked_program(f: Callable, *args: Any) -> tuple[jaxprs.Program, dict[int, Key]]:
-    """Return the program of `f(*args)`, loops and calls opened where that can be, and the variable of each slot."""
+def marked_program(
+    f: Callable, *args: Any, floats: Callable[[str], bool] = lambda name: False
+) -> tuple[jaxprs.Program, dict[int, Key]]:
+    """Return the program of `f(*args)`, loops and calls opened where that can be, and the variable of each slot.
+
+    A Python float is marked, and becomes an array, where `floats(name)` holds.
+    """
     keys: list[Key] = []
 
     def marked(*args):
         def mark(key, value, scope):
-            if not isinstance(value, jax.Array) or not is_array(value):
+            number = isinstance(value, float) and floats(key[1])
+            if not number and not (isinstance(value, jax.Array) and is_array(value)):
                 return None
             keys.append(key)
-            return checkpoint_name(value, f"{MARK}{len(keys) - 1}")
+            return checkpoint_name(jnp.asarray(value), f"{MARK}{len(keys) - 1}")
 
         with watched(mark):
             return f(*args)

@@ -1,15 +1,17 @@
 """What should stand in a wrong line: the change of one thing in it that puts the gradient right."""
 
 import ast
+import heapq
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import FunctionType
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from jaxnn.trace.jaxprs import Line
-from jaxnn.verify.edits import edits
+from jaxnn.verify.edits import Edit, edits
 from jaxnn.verify.rewrite import (
     functions_of,
     loops_around,
@@ -19,7 +21,7 @@ from jaxnn.verify.rewrite import (
     rewritten,
     statement_at,
 )
-from jaxnn.verify.steps import Path, Step, as_array, held, is_array, scopes
+from jaxnn.verify.steps import Path, Scope, Step, as_array, held, is_array, scopes
 from jaxnn.verify.targets import close
 
 SECONDS = 4.0  # for changes of one line, whose right value is known
@@ -59,14 +61,21 @@ def by_value(run: Callable, args: Sequence[Any], step: Step, expected: np.ndarra
 def by_running(
     run: Callable, args: Sequence[Any], is_right: Callable[[Any], bool], suspects: Iterable[Step]
 ) -> Repair | None:
-    """Return the change in the line of one of the suspects that makes `run(*args)` right.
+    """Return the change in the line of one of the suspects that makes `run(*args)` right."""
+    suspects = list({step.line: step for step in suspects}.values())
+    seen = scopes(run, args, {step.key for step in suspects})
+    lines = [(s.line, seen[s.key]) for s in suspects if s.key in seen and not only_assembles(s.line)]
+    return in_lines(run, args, is_right, lines)
+
+
+def in_lines(
+    run: Callable, args: Sequence[Any], is_right: Callable[[Any], bool], lines: Sequence[tuple[Line, Scope]]
+) -> Repair | None:
+    """Return the change in one of the lines, each with what it sees, that makes `run(*args)` right.
 
     Also tried are the loops around such a line, and the lines that made what it takes but are no steps: whole numbers,
-    shapes, indices.
+    shapes, indices. The likeliest changes of all lines come first.
     """
-    suspects = list({step.line: step for step in suspects}.values())
-    seen, started = scopes(run, args, {step.key for step in suspects}), time.perf_counter()
-    lines = [(s.line, seen[s.key]) for s in suspects if s.key in seen and not only_assembles(s.line)]
     loops = {loop: scope for line, scope in lines for loop in loops_around(line, scope.code)}
     others = {
         other: scope
@@ -74,28 +83,35 @@ def by_running(
         for other in made_from(line, scope.code)
         if not all(is_array(scope.names.get(name)) for name in other.names)
     }
-    for line, scope in (loops | others | dict(lines)).items():  # those of few changes first
-        statement = statement_at(line)
-        if statement is None or may_not_end(line):
+    places, started = loops | others | dict(lines), time.perf_counter()
+    changes = heapq.merge(*(_changes(*place) for place in places.items()), key=lambda change: change[0].rank)
+    for edit, line, functions, statement in changes:
+        if time.perf_counter() - started > LONGER:
+            return None
+        try:
+            with (
+                rewritten(functions, line, _with_body(edit.tree, statement)),
+                np.errstate(all="ignore"),
+                jax.disable_jit(),
+            ):
+                right = is_right(run(*jax.tree.map(_fresh, args)))
+        except Exception:  # most changes make no sense
             continue
-        functions = functions_of(scope.code)
-        for edit in edits(_head(statement), *_called(scope.names, _head(statement))):
-            if time.perf_counter() - started > LONGER:
-                return None
-            if not edit.inside:
-                continue
-            try:
-                with (
-                    rewritten(functions, line, _with_body(edit.tree, statement)),
-                    np.errstate(all="ignore"),
-                    jax.disable_jit(),
-                ):
-                    right = is_right(run(*jax.tree.map(_fresh, args)))
-            except Exception:  # most changes make no sense
-                continue
-            if right:
-                return Repair(line, edit.why, True)
+        if right:
+            return Repair(line, edit.why, True)
     return None
+
+
+def _changes(line: Line, scope: Scope) -> Iterator[tuple[Edit, Line, list[FunctionType], ast.stmt]]:
+    """Yield the changes inside of a line, each with what it takes to run with it."""
+    statement = statement_at(line)
+    if statement is None or may_not_end(line):
+        return
+    head, functions = _head(statement), functions_of(scope.code)
+    for edit in edits(head, *_called(scope.names, head)):
+        if not edit.inside:
+            break
+        yield edit, line, functions, statement
 
 
 def _head(statement: ast.stmt) -> ast.stmt:

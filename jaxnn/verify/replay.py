@@ -15,6 +15,7 @@ from jaxnn.trace import jaxprs
 from jaxnn.verify.evaluation import FAST
 from jaxnn.verify.marks import marked_program
 from jaxnn.verify.steps import Key, Step, is_array, record, rerun
+from jaxnn.verify.targets import is_adjoint
 
 
 class Replay(NamedTuple):
@@ -53,7 +54,7 @@ def _compiled(run, args, arrays):
         args = jax.tree.unflatten(structure, [given.get(i, leaf) for i, leaf in enumerate(leaves)])
         return [jnp.asarray(v) for v in arrays(run(*args))]
 
-    program, places = marked_program(traced, values)
+    program, places = marked_program(traced, values, floats=is_adjoint)
     kinds = {slot: equation.eqn.outvars[0].aval for equation in program.equations for slot in equation.outputs[:1]}
     keys = {key: slot for slot, key in places.items()}
 

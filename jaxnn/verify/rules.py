@@ -36,9 +36,10 @@ def check_rule(f: Callable, f_fwd: Callable, f_bwd: Callable, *args: Any) -> Ver
         require(callable(function), name, repr(function), "a function")
     places = [i for i, arg in enumerate(args) if _floats(arg)]
     require(bool(places), "args", "no argument of floating-point numbers", "one at least, to differentiate by")
-    out, wiring = f(*args), None
-    require(_floats(out), "f", f"a result of {type(out).__name__}", "floating-point arrays, which have cotangents")
-    wiring = _wiring(out, f, f_fwd, f_bwd, args, places)
+    with jax.default_matmul_precision("highest"):
+        out = f(*args)
+        require(_floats(out), "f", f"a result of {type(out).__name__}", "floating-point arrays, which have cotangents")
+        wiring = _wiring(out, f, f_fwd, f_bwd, args, places)
     if wiring is not None:
         return wiring
     cotangent = _cotangent(out)

@@ -11,7 +11,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache, partial
 from types import CodeType, FrameType, FunctionType, MappingProxyType, ModuleType
 from typing import Any, NamedTuple
@@ -48,6 +48,14 @@ class Step(NamedTuple):
 
 def record(f: Callable, *args: Any) -> list[Step]:
     """Return the steps of `f(*args)` in the order in which they were taken."""
+    steps, error = until_error(f, *args)
+    if error is not None:
+        raise error
+    return steps
+
+
+def until_error(f: Callable, *args: Any) -> tuple[list[Step], Exception | None]:
+    """Return the steps of `f(*args)`, and the error that it raises, if it does."""
     steps: list[Step] = []
 
     def see(key, value, scope):
@@ -55,9 +63,12 @@ def record(f: Callable, *args: Any) -> list[Step]:
         if array is not None:
             steps.append(Step(len(steps), key[1], array, key[0], key, getattr(value, "dtype", np.dtype(float))))
 
-    with watched(see), jax.disable_jit():
-        f(*args)
-    return steps
+    try:
+        with watched(see), jax.disable_jit():
+            f(*args)
+    except Exception as error:
+        return steps, error
+    return steps, None
 
 
 def rerun(f: Callable, args: Any, replaced: Mapping[Key, Any]) -> Any:
@@ -87,7 +98,7 @@ class Scope(NamedTuple):
 
 
 def scopes(f: Callable, args: Any, wanted: Collection[Key]) -> dict[Key, Scope]:
-    """Return what the lines of these steps see."""
+    """Return what the lines of these steps see, of a function that raises those until then."""
     found: dict[Key, Scope] = {}
 
     def see(key, value, scope):
@@ -95,7 +106,7 @@ def scopes(f: Callable, args: Any, wanted: Collection[Key]) -> dict[Key, Scope]:
             found[key] = scope()
 
     args = jax.tree.map(lambda leaf: leaf, args)
-    with watched(see), jax.disable_jit():
+    with suppress(Exception), watched(see), jax.disable_jit():
         f(*args)
     return found
 
@@ -259,6 +270,18 @@ def _mentioned(text: str) -> tuple[str, ...]:
 def _is_users(frame):
     file = frame.f_code.co_filename
     return not file.startswith((*NOT_THE_USERS, *TRACERS)) and (not file.startswith("<") or file in linecache.cache)
+
+
+def raised_in(error: Exception) -> list[tuple[Line, Scope]]:
+    """Return the lines of the user's source that an error passed through, the innermost first, and what they saw."""
+    frames = [(t.tb_frame, t.tb_lineno) for t in _chain(error.__traceback__) if _is_users(t.tb_frame)]
+    return [(_line(frame, lineno), _scope(frame)) for frame, lineno in reversed(frames)]
+
+
+def _chain(traceback):
+    while traceback is not None:
+        yield traceback
+        traceback = traceback.tb_next
 
 
 def _line(frame, lineno):

@@ -1,14 +1,14 @@
 """`survey`: one gradient before the witnesses at many arguments, since some mistakes are not wrong at most points."""
 
-import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from jaxnn.errors import InvalidArgument, require
-from jaxnn.trace.jaxprs import NOT_THE_USERS, TRACERS
+from jaxnn.verify import broken
 from jaxnn.verify.check import run
+from jaxnn.verify.diagnose import spoken
 from jaxnn.verify.evaluation import programs
 from jaxnn.verify.problem import pose
 from jaxnn.verify.verdict import Verdict
@@ -46,7 +46,11 @@ def survey(
             verdict = replace(run(loss, grad, args, argnums, ready, quick=bool(verdicts)), case=name)
         except Exception as error:
             problem = _cannot_compute(loss, args)
-            verdict = _broken(error, name) if problem is None else Verdict("NONFINITE", "loss", cause=problem)
+            verdict = (
+                _broken(error, name, loss, grad, args, argnums)
+                if problem is None
+                else Verdict("NONFINITE", "loss", cause=problem)
+            )
         if verdict.leaf == "loss" and verdict.kind == "NONFINITE":
             left_out.append((name, verdict.cause))
             continue
@@ -67,14 +71,13 @@ def survey(
     return replace(chosen, case=case, resolution=share, note=_joined(chosen.note, f"cases: {counted}{skipped}"))
 
 
-def _broken(error: Exception, name: str) -> Verdict:
+def _broken(error: Exception, name: str, *problem: Any) -> Verdict:
     """Return the verdict on a gradient that cannot be computed, or has another form, where the loss can be."""
+    what = f"the gradient cannot be computed here, the loss can: {type(error).__name__}: {error}"
     if isinstance(error, InvalidArgument) and str(error).startswith("grad"):
-        return Verdict("FAIL", case=name, cause=f"the gradient has another form than the parameters here: {error}")
-    frames = traceback.extract_tb(error.__traceback__)
-    place = next((f for f in reversed(frames) if not f.filename.startswith((*NOT_THE_USERS, *TRACERS))), frames[-1])
-    cause = f"the gradient cannot be computed here, the loss can: {type(error).__name__}: {error}"
-    return Verdict("FAIL", case=name, cause=cause, line=f"{place.line}  ({place.filename}:{place.lineno})")
+        what = f"the gradient has another form than the parameters here: {error}"
+    line, why = broken.place(*problem)
+    return Verdict("FAIL", case=name, cause=_joined(what, why), line=spoken(line) if line else "")
 
 
 def _cannot_compute(loss, args):

@@ -137,6 +137,18 @@ def test_the_name_of_an_axis_comes_from_its_size():
     says(cause("dZ2", put(dZ2, 1, 0), dZ2, TOLERANCE, sizes=SIZES), "row 1", "class", "zero")
 
 
+def test_an_example_of_a_single_number_is_one_sample():
+    wrong = np.array([[0.0], [2.0], [3.0]])
+    said = cause("g", wrong, np.array([[1.0], [2.0], [3.0]]), 1e-12, sizes={"m": 3.0})
+    assert "row 0 of axis 0 (one sample)" in said
+
+
+def test_what_should_be_zero_everywhere_is_said_to_be_so():
+    g = np.array([1.0, -2.0, 3.0])
+    said = cause("x", g, np.zeros(3), 1e-12, others={"g": g})
+    assert "zero in every entry is right" in said and "g is passed straight through" in said
+
+
 def test_the_border_and_the_centre_of_a_kernel():
     images = RNG.normal(size=(2, 6, 6, 3))
     wrong = images * 1.0
@@ -350,6 +362,12 @@ def test_arrays_that_cannot_be_compared_have_no_cause():
 )
 def test_a_relation_to_known_arrays(actual, found):
     assert relation("Q", actual, NET, 1e-13) == found
+
+
+def test_another_array_without_its_mask():
+    da = np.arange(1.0, 13).reshape(3, 4) ** 1.5
+    said = cause("dz", da.reshape(4, 3), (da * (da > 9)).reshape(4, 3), 1e-12, others={"da": da})
+    assert "this is da.reshape(4, 3), not dz: a mask is missing" in said
 
 
 def test_the_array_of_the_same_name_comes_first():

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxnn.verify import check
+from jaxnn.verify import check, check_rule
 
 RNG = np.random.default_rng(9)
 M = 4
@@ -258,6 +258,42 @@ def test_a_stop_gradient_copied_by_hand_is_seen_by_differences():
     verdict = check(detached, lambda w, x: x.sum(0)[:, None] * jnp.sum((x @ w) ** 2), W, X)
     assert verdict.kind == "FAIL" and verdict.witness == "central differences"
     assert "stop_gradient" in verdict.cause and "test_check.py" in verdict.cause
+
+
+def test_the_line_that_copied_a_stop_gradient_is_named():
+    def loss(w, x):
+        h = x @ w
+        scale = jax.lax.stop_gradient(jnp.sqrt(jnp.mean(h**2)))
+        return jnp.sum(jnp.tanh(h / scale))
+
+    def grad(w, x):
+        h = x @ w
+        scale = jnp.sqrt(jnp.mean(h**2))
+        du = 1 - jnp.tanh(h / scale) ** 2
+        dscale = 0.0
+        dh = du / scale + dscale * h / (scale * h.size)
+        return x.T @ dh
+
+    verdict = check(loss, grad, RNG.normal(size=3), RNG.normal(size=(5, 3)))
+    assert "stop_gradient" in verdict.cause and verdict.line.startswith("dscale = 0.0")
+
+
+def test_matrix_products_are_exact_where_accelerators_would_round_them():
+    seen = []
+
+    def grad(w, x):
+        seen.append(jax.config.jax_default_matmul_precision)
+        return x.T @ jnp.ones(len(x), w.dtype)
+
+    with jax.default_matmul_precision("bfloat16"):
+        assert check(lambda w, x: jnp.sum(x @ w), grad, jnp.ones(2), jnp.ones((3, 2)))
+        rule = (lambda x: x @ x, lambda x: (x @ x, x), lambda x, g: (seen.append(precision()) or 2 * g * x,))
+        assert check_rule(*rule, jnp.ones(2))
+    assert set(seen) == {"highest"}
+
+
+def precision():
+    return jax.config.jax_default_matmul_precision
 
 
 def test_captured_parameters_are_stale_at_a_second_point():

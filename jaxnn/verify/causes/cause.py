@@ -46,6 +46,7 @@ def cause(
         arrays = {**others, **factors}
         sentence = (
             zeros(gap)
+            or straight(gap, others)
             or factor_sentence(gap, sizes)
             or nearly(gap)
             or mapped(gap)
@@ -93,6 +94,15 @@ def zeros(gap: Gap) -> str:
     if gap.actual.any():
         return ""
     return "zero in every entry: forgotten, or multiplied by 0"
+
+
+def straight(gap: Gap, others: Mapping[str, np.ndarray]) -> str:
+    """Return which array is passed on where nothing should be: all of the true one is zero."""
+    if np.any(np.abs(gap.expected) > gap.tolerance):
+        return ""
+    passed = [name for name, x in others.items() if x.shape == gap.actual.shape and close(x, gap.actual, gap.tolerance)]
+    what = f": {passed[0]} is passed straight through" if passed else ""
+    return f"zero in every entry is right here, as for a step or a constant{what}"
 
 
 def shuffled(gap: Gap) -> str:

@@ -65,7 +65,7 @@ def place(gap: Gap, sizes: Mapping[str, float], explained: bool) -> str:
 
 def box(wrong: np.ndarray, sizes: Mapping[str, float]) -> str:
     """Return the indices outside of which nothing is wrong, if nearly everything is wrong inside of them."""
-    if wrong.sum() == 1:
+    if wrong.sum() == 1 and sorted(wrong.shape)[:-1] != [1] * (wrong.ndim - 1):
         return f"in the one entry {[int(i) for i in np.argwhere(wrong)[0]]}"
     parts, volume = [], 1
     for axis, n in enumerate(wrong.shape):

@@ -94,6 +94,9 @@ def is_another(gap: Gap, others: Pool, multiple: bool = False) -> str:
     found = relation(gap.name, gap.actual, different, SLACK * gap.tolerance)
     if found in (None, gap.name) or (" * " in found) != multiple:
         return ""
+    off = np.abs(gap.expected) <= gap.tolerance
+    if not off.all() and np.all(off[gap.wrong]):
+        return f"this is {found}, not {gap.name}: a mask is missing that makes {off.sum()} of {off.size} entries zero"
     return f"this is {found}, not {gap.name}: swapped, or one in place of the other"
 
 
