@@ -21,7 +21,7 @@ from jaxnn.verify.replay import Replay, line_by_line, replay
 from jaxnn.verify.rewrite import only_assembles
 from jaxnn.verify.steps import Step, record
 from jaxnn.verify.targets import FACTOR, Targets, close
-from jaxnn.verify.trial import Point, Trial, loss_at
+from jaxnn.verify.trial import MOVED, Point, Trial, loss_at
 from jaxnn.verify.verdict import Verdict
 
 CUSTOM = ("stop_gradient", "custom_jvp_call", "custom_vjp_call")
@@ -75,6 +75,10 @@ class Hand(NamedTuple):
 def _located(trial: Trial, problem: Problem, verdict: Verdict, point: Point, tape: list[Node]) -> Verdict:
     comparison, leaf = point.comparison, problem.names.index(verdict.leaf)
     hand = _hand(problem, point, tape)
+    stale = _stale(trial, problem, point, hand.targets)
+    if stale is not None:
+        why = f"{stale.name}: a stale value, captured at another point: it does not follow the arguments"
+        return replace(verdict, line=spoken(stale.line), cause=why)
     sizes = _sizes(trial, problem, _constants(problem) if tape else ())
     culprit = None
     if max(hand.errors(hand.backward.outputs({}))) > 1:
@@ -89,8 +93,9 @@ def _located(trial: Trial, problem: Problem, verdict: Verdict, point: Point, tap
         return replace(verdict, cause=sentence or verdict.cause)
     if change is None:
         return replace(verdict, line=spoken(step.line), cause=sentence or verdict.cause)
-    if change.line != step.line or not sentence:  # a sentence about the value of another line explains nothing
-        sentence = f"{next(iter(change.line.names), step.name)}: {change.why}"
+    if change.line != step.line or not sentence:
+        follows = f"; so {sentence}" if sentence else ""
+        sentence = f"{next(iter(change.line.names), step.name)}: {change.why}{follows}"
     else:
         sentence = f"{sentence}; {change.why}"
     return replace(verdict, line=spoken(change.line), cause=sentence)
@@ -150,9 +155,26 @@ def _line_and_change(
     if not elsewhere and is_factor and made:  # it may be missing anywhere
         elsewhere = by(made, true)[0]
     change = elsewhere or change
-    if change is None and only_assembles(step.line):
-        step = next((other for other in before[1:] if not only_assembles(other.line)), step)
+    if change is None and only_assembles(step.line, step.name):
+        makers = [other for other in before[1:] if not only_assembles(other.line, other.name)]
+        step = min(makers, key=lambda other: other.dtype == bool, default=step)  # what is handed on, before its masks
     return step, change
+
+
+def _stale(trial: Trial, problem: Problem, point: Point, targets: Targets) -> Step | None:
+    """Return the step of a gradient that is wrong at the second point alone whose value is still that of the first."""
+    if point.note != MOVED or any(wrong.any() for wrong in trial.here.comparison.wrong):
+        return None
+    first = in_float64(trial.exact.whole_loss, trial.exact.whole_grad, trial.here.args, trial.argnums)
+    tape = nodes(first.loss, first.leaves, first.names) if trial.evaluator.loss_traceable else []
+    right = Targets(tape, {}, first.args)
+    there = {step.key: step.value for step in record(first.whole_grad, *first.args)}
+    for step in record(problem.whole_grad, *problem.args):
+        same = step.key in there and close(there[step.key], step.value)
+        inside = step.name.startswith("return")  # of what another line calls
+        if same and not inside and right.hold(step.value) and not targets.hold(step.value):
+            return step
+    return None
 
 
 def _why(problem, point, tape, steps, sizes, culprit: Culprit | None, leaf: int) -> str:

@@ -39,7 +39,7 @@ AXES = (0, 1, 2, 3, -1, -2, None)
 
 
 class Edit(NamedTuple):
-    """The changed `tree`, and what is changed in words; `inside` where nothing is put around the whole.
+    """The changed `tree`, and what is changed in words; `inside` where nothing is put around a part.
 
     `rank` is the kind of the change: the smaller, the likelier.
     """
@@ -57,11 +57,12 @@ def edits(root: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Itera
     """
     nodes = [node for node in ast.walk(root) if isinstance(node, ast.expr) and _is_read(node)]
     operands = [node for node in nodes if isinstance(node, OPERANDS)]
-    yield from (Edit(ast.fix_missing_locations(new), why, True, 0) for new, why in _statements(root))
-    for rank, change in enumerate((*INSIDE, *AROUND)):
-        for node in operands if change in (_factors, _functions) else nodes:
+    stages = [(_statements, [root], True), *((change, nodes, True) for change in INSIDE), (_sums, [root], True)]
+    stages += [(_signs, nodes, False), (_factors, operands, False), (_functions, operands, False)]
+    for rank, (change, places, inside) in enumerate(stages):
+        for node in places:
             for new, why in change(node, arrays, numbers):
-                yield Edit(put(node, new, root), why, change in INSIDE, rank)
+                yield Edit(put(node, new, root), why, inside, rank)
 
 
 def _is_read(node):
@@ -93,23 +94,27 @@ def put(old: ast.AST, new: ast.AST | list[ast.stmt], tree: ast.AST) -> Any:
     return ast.fix_missing_locations(_Put(old, new).visit(tree))
 
 
-def _statements(node):
-    """Yield a statement of another kind: `=` for `+=`, `-=` for it, a loop the other way round."""
+def _statements(node, arrays, numbers):
+    """Yield a statement of another kind: `=` or `-=` for `+=`, a loop the other way round."""
     if isinstance(node, ast.AugAssign):
         for other in SWAPPED.get(type(node.op), ()):
             new = ast.AugAssign(node.target, other(), node.value)
             yield new, f"{text(node)} should be {text(new)}"
         yield ast.Assign([node.target], node.value), f"{text(node)} adds to what was there: write `=`"
-    plain = (ast.Name, ast.Attribute, ast.Subscript)
-    if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], plain):
-        new = ast.AugAssign(node.targets[0], ast.Add(), node.value)
-        yield new, f"{text(node)} overwrites what was there, where it should be added to: write `+=`"
     if isinstance(node, ast.For):
         walked = ast.Call(
             ast.Name("reversed", ast.Load()), [ast.Call(ast.Name("list", ast.Load()), [node.iter], [])], []
         )
         where = f"`for {ast.unparse(node.target)} in {ast.unparse(node.iter)}`"
         yield ast.For(node.target, walked, node.body, node.orelse), f"{where} should walk the other way round, reversed"
+
+
+def _sums(node, arrays, numbers):
+    """Yield a statement that adds to a variable in the place of one that overwrites it."""
+    plain = (ast.Name, ast.Attribute, ast.Subscript)
+    if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], plain):
+        new = ast.AugAssign(node.targets[0], ast.Add(), node.value)
+        yield new, f"{text(node)} overwrites what was there, where it should be added to: write `+=`"
 
 
 def _axes(node, arrays, numbers):
@@ -352,5 +357,4 @@ def _functions(node, arrays, numbers):
         yield new, f"{text(node)} should be {text(new)}"
 
 
-INSIDE = (_axes, _operators, _slices, _removals, _constants, _names, _calls, _transposes, _powers)
-AROUND = (_signs, _factors, _functions)  # something is put around a part
+INSIDE = (_axes, _operators, _slices, _removals, _constants, _calls, _transposes, _names, _powers)

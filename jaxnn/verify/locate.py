@@ -69,7 +69,7 @@ def first_wrong(
     def multiples(step):
         return ((FACTOR, factor * step.value) for factor in factors)
 
-    started, best, most = time.perf_counter(), None, 0
+    started, best, most = time.thread_time(), None, 0
     # First what is right for nothing, or not for its name, then what is right under another name; factors, which fit
     # anywhere, come last.
     for wanted, values in ((False, right_values), (True, right_values), (False, multiples)):
@@ -78,13 +78,16 @@ def first_wrong(
             if stands[step.number] is not wanted and not unlike:
                 continue
             for meaning, value in named_alike(step) if unlike else values(step):
-                if time.perf_counter() - started > SECONDS:
+                if time.thread_time() - started > SECONDS:
                     break
                 repaired = _repaired(backward, errors, wrong_now, {step.key: value})
                 if repaired > most:
                     best, most = Culprit(step.name, step, value, meaning, repaired == sum(wrong_now)), repaired
                 if best is not None and most == sum(wrong_now):
                     return _at_its_source(best, backward.steps, targets)
+    together = None if most == sum(wrong_now) else _together(backward, errors, wrong_now, targets, steps)
+    if together is not None:
+        return together
     loops = _in_loops(backward, errors, right_values, [step for step in steps if not stands[step.number]])
     return loops if loops is not None else best
 
@@ -195,12 +198,27 @@ def _repaired(backward, errors, wrong_now, replaced):
     return 0 if broken else sum(was and not wrong for wrong, was in zip(now, wrong_now, strict=True))
 
 
+def _together(backward, errors, wrong_now, targets, steps):
+    """Return the culprit if it is a line that gives several variables wrong values, such as stale ones."""
+    lines: dict[tuple, list[tuple[Step, np.ndarray]]] = {}
+    for step in steps:
+        meant = [target.value for target in targets.named_like(step)]
+        if meant and not any(close(value, step.value) for value in meant):
+            lines.setdefault((step.line, step.key[2]), []).append((step, meant[0]))
+    for line in (line for line in lines.values() if len(line) > 1):
+        repaired = _repaired(backward, errors, wrong_now, {step.key: value for step, value in line})
+        if repaired == sum(wrong_now):
+            step, value = line[0]
+            return Culprit(step.name, step, value, f"what the loss calls {step.name}", True)
+    return None
+
+
 def _in_loops(backward, errors, right_values, steps):
     """Return the culprit among the lines that are run several times: each round is put right, one after the other."""
     groups: dict[tuple, list[Step]] = {}
     for step in steps:
         groups.setdefault((step.name, step.line), []).append(step)
-    started = time.perf_counter()
+    started = time.thread_time()
 
     def distance(replaced):
         try:
@@ -211,7 +229,7 @@ def _in_loops(backward, errors, right_values, steps):
     for rounds in groups.values():
         replaced, left, first = {}, distance({}), None
         for step in rounds if len(rounds) > 1 else ():
-            if time.perf_counter() - started > SECONDS / 2:
+            if time.thread_time() - started > SECONDS / 2:
                 return None
             tried = [(distance(replaced | {step.key: value}), meaning, value) for meaning, value in right_values(step)]
             least, meaning, value = min(tried, key=lambda trial: trial[0], default=(np.inf, "", step.value))

@@ -48,9 +48,9 @@ def by_value(run: Callable, args: Sequence[Any], step: Step, expected: np.ndarra
             root, place = next(((root, place) for root, place in found if place is not None), (None, None))
             if root is None:
                 continue
-            started = time.perf_counter()
+            started = time.thread_time()
             for edit in edits(root, *_called(names, root)):
-                if time.perf_counter() - started > SECONDS:
+                if time.thread_time() - started > SECONDS:
                     break
                 if _place(edit.tree, names, expected, place) is not None:
                     return Repair(step.line, edit.why, edit.inside)
@@ -64,7 +64,7 @@ def by_running(
     """Return the change in the line of one of the suspects that makes `run(*args)` right."""
     suspects = list({step.line: step for step in suspects}.values())
     seen = scopes(run, args, {step.key for step in suspects})
-    lines = [(s.line, seen[s.key]) for s in suspects if s.key in seen and not only_assembles(s.line)]
+    lines = [(s.line, seen[s.key]) for s in suspects if s.key in seen and not only_assembles(s.line, s.name)]
     return in_lines(run, args, is_right, lines)
 
 
@@ -83,10 +83,10 @@ def in_lines(
         for other in made_from(line, scope.code)
         if not all(is_array(scope.names.get(name)) for name in other.names)
     }
-    places, started = loops | others | dict(lines), time.perf_counter()
+    places, started = loops | others | dict(lines), time.thread_time()
     changes = heapq.merge(*(_changes(*place) for place in places.items()), key=lambda change: change[0].rank)
     for edit, line, functions, statement in changes:
-        if time.perf_counter() - started > LONGER:
+        if time.thread_time() - started > LONGER:
             return None
         try:
             with (

@@ -3,6 +3,7 @@
 import ast
 import gc
 import linecache
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -11,8 +12,9 @@ from types import CodeType, FunctionType
 from jaxnn.trace.jaxprs import Line, source_line
 from jaxnn.verify.edits import put
 
+JOINS = {"stack", "concatenate", "block", "hstack", "vstack", "asarray", "array", "append"}
 LAYOUT = {
-    *("stack", "concatenate", "block", "hstack", "vstack", "asarray", "array", "reshape", "ravel", "flatten", "append"),
+    *(*JOINS, "reshape", "ravel", "flatten"),
     *("transpose", "swapaxes", "moveaxis", "squeeze", "expand_dims", "pad", "dict", "list", "tuple", "reversed", "zip"),
     *("range", "len", "enumerate"),
 }
@@ -34,15 +36,25 @@ def loops_around(line: Line, code: CodeType) -> list[Line]:
     ]
 
 
-def only_assembles(line: Line) -> bool:
-    """Return whether a statement computes nothing: it stacks or lays out what others made, and cuts nothing off."""
+def only_assembles(line: Line, name: str = "") -> bool:
+    """Return whether a statement computes nothing: it stacks or lays out what others made, and cuts nothing off.
+
+    Of a tuple that is returned it is the part of that `name`, "return[0]", which is meant.
+    """
     statement = statement_at(line)
     if statement is None or isinstance(statement, ast.For):
         return False
-    calls = [node.func for node in ast.walk(statement) if isinstance(node, ast.Call)]
-    named = [ast.unparse(func).rsplit(".", 1)[-1] for func in calls]
-    cuts = [node for node in ast.walk(statement) if isinstance(node, ast.Tuple) and any(map(_has_bounds, node.elts))]
-    return bool(named) and set(named) <= LAYOUT and not cuts
+    tree: ast.AST = statement
+    part = re.match(r"return\[(\d+)\]", name)
+    if part and isinstance(statement, ast.Return) and isinstance(statement.value, ast.Tuple):
+        parts = statement.value.elts
+        tree = parts[int(part[1])] if int(part[1]) < len(parts) else statement
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    named = {ast.unparse(call.func).rsplit(".", 1)[-1] for call in calls}
+    cuts = [node for node in ast.walk(tree) if isinstance(node, ast.Tuple) and any(map(_has_bounds, node.elts))]
+    joined = [arg for call in calls if ast.unparse(call.func).rsplit(".", 1)[-1] in JOINS for arg in call.args]
+    computes = [arg for arg in joined if isinstance(arg, ast.BinOp | ast.UnaryOp)]
+    return bool(named) and named <= LAYOUT and not cuts and not computes
 
 
 def _has_bounds(node):

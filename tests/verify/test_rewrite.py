@@ -106,6 +106,16 @@ def test_what_only_stacks_what_others_made_is_known_from_what_computes_or_cuts()
     assert [only_assembles(line) for line in lines] == [True, True, False, False]
 
 
+def test_a_list_of_sums_is_computed_and_a_tuple_is_judged_by_its_part():
+    def shared(parts, np, cut):
+        parts.append(parts[0] / 2)
+        return parts[0][:, cut:], np.stack(parts)
+
+    halved, both = (line_of(shared, k) for k in (1, 2))
+    assert not only_assembles(halved) and not only_assembles(both)
+    assert not only_assembles(both, "return[0]") and only_assembles(both, "return[1]['W']")
+
+
 def test_what_may_not_end_is_known():
     assert may_not_end(line_of(looping, 3)) and not may_not_end(line_of(plain, 1))
 
