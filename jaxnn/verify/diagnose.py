@@ -16,7 +16,7 @@ from jaxnn.verify.adjoints import Node, nodes
 from jaxnn.verify.causes import cause
 from jaxnn.verify.locate import Culprit, first_wrong, renamed, upstream, where_made
 from jaxnn.verify.problem import Problem, in_float64, split_output
-from jaxnn.verify.repair import Repair, by_running, by_value
+from jaxnn.verify.repair import Repair, by_running, by_value, in_function
 from jaxnn.verify.replay import Replay, line_by_line, replay
 from jaxnn.verify.rewrite import only_assembles
 from jaxnn.verify.steps import Step, record
@@ -150,14 +150,17 @@ def _line_and_change(
     is_factor = culprit is not None and culprit.meaning == FACTOR
     if change and culprit and has_cause and not is_factor:
         return step, change
-    before = upstream(hand.backward, hand.targets, hand.errors, step)
-    elsewhere = by_running(hand.run, hand.args, hand.is_right, before)
+    before = upstream(hand.backward, hand.targets, step)
+    elsewhere = None
+    if not is_factor:
+        elsewhere = in_function(hand.run, hand.args, hand.is_right, step, expected)
+    elsewhere = elsewhere or by_running(hand.run, hand.args, hand.is_right, before)
     if not elsewhere and is_factor and made:  # it may be missing anywhere
         elsewhere = by(made, true)[0]
     change = elsewhere or change
     if change is None and only_assembles(step.line, step.name):
         makers = [other for other in before[1:] if not only_assembles(other.line, other.name)]
-        step = min(makers, key=lambda other: other.dtype == bool, default=step)  # what is handed on, before its masks
+        step = min(makers, key=lambda other: other.dtype == bool, default=before[-1])  # masks come last
     return step, change
 
 

@@ -220,6 +220,13 @@ def _subscripts(value):
             yield ",".join(changed[:-1]) + "->" + changed[-1]
 
 
+def _sizes(node, arrays, numbers):
+    if isinstance(node, ast.Attribute | ast.Subscript | ast.Call) and (size := SIZE.fullmatch(ast.unparse(node))):
+        of = size[1] or size[2]
+        for other in (f"{of}.shape[0]", f"{of}.shape[1]", f"{of}.shape[-1]", f"{of}.size"):
+            yield ast.parse(other, mode="eval").body, f"{text(node)} should be `{other}`: another size"
+
+
 def _names(node, arrays, numbers):
     if isinstance(node, ast.Name):
         for known in (arrays, numbers):
@@ -231,10 +238,6 @@ def _names(node, arrays, numbers):
             for add in (-1, 1):
                 new = ast.BinOp(node, ast.Add() if add > 0 else ast.Sub(), ast.Constant(1))
                 yield new, f"`{node.id}` should be {text(new)}: off by one"
-    elif isinstance(node, ast.Attribute | ast.Subscript | ast.Call) and (size := SIZE.fullmatch(ast.unparse(node))):
-        of = size[1] or size[2]
-        for other in (f"{of}.shape[0]", f"{of}.shape[1]", f"{of}.shape[-1]", f"{of}.size"):
-            yield ast.parse(other, mode="eval").body, f"{text(node)} should be `{other}`: divided by another size"
     elif isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Load):
         called = ast.unparse(node)
         for known in (arrays, numbers):
@@ -357,4 +360,4 @@ def _functions(node, arrays, numbers):
         yield new, f"{text(node)} should be {text(new)}"
 
 
-INSIDE = (_axes, _operators, _slices, _removals, _constants, _calls, _transposes, _names, _powers)
+INSIDE = (_axes, _operators, _sizes, _slices, _removals, _constants, _calls, _transposes, _names, _powers)

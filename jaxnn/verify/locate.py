@@ -53,7 +53,8 @@ def first_wrong(
     `errors` are those of the arrays that `backward` returns, each in units of its error bar; `sizes` are constants to
     try as factors.
     """
-    wrong_now = [error > 1 for error in errors(backward.outputs({}))]
+    before = backward.outputs({})
+    wrong_now = [error > 1 for error in errors(before)]
     steps = _without_middle_rounds([step for step in backward.steps if not step.name.startswith("return")])
     stands = {step.number: _stands(step, steps, targets) for step in steps}
     claimed = {stem_of(step.name) for step in steps if is_adjoint(step.name)}
@@ -61,7 +62,13 @@ def first_wrong(
     factors = [-1.0, 2.0, 0.5, *sizes, *(1 / size for size in sizes if size)]
 
     def right_values(step):
-        return candidates(step, targets, claimed, scales)
+        found = candidates(step, targets, claimed, scales)
+        return ((m, (v != 0).astype(float)) for m, v in found) if step.dtype == bool else found
+
+    def likely(step):
+        if step.number in to_blame:
+            return right_values(step)
+        return candidates(step, targets, claimed, scales, adjoints_only=True)
 
     def named_alike(step):
         return ((target.meaning, target.value) for target in targets.named_like(step))
@@ -69,11 +76,16 @@ def first_wrong(
     def multiples(step):
         return ((FACTOR, factor * step.value) for factor in factors)
 
+    to_blame = {step.number for step in steps if _touches(backward, before, wrong_now, step)}
+    rest = [step for step in steps if step.number not in to_blame]
     started, best, most = time.thread_time(), None, 0
-    # First what is right for nothing, or not for its name, then what is right under another name; factors, which fit
-    # anywhere, come last.
-    for wanted, values in ((False, right_values), (True, right_values), (False, multiples)):
-        for step in steps:
+    # First what is right for nothing, or not for its name, then what is right under another name. Of what also feeds
+    # something right, few values are tried at first. Factors, which fit anywhere, come last.
+    rounds = [
+        (some, wanted, values) for some, values in ((steps, likely), (rest, right_values)) for wanted in (False, True)
+    ]
+    for some, wanted, values in (*rounds, (steps, False, multiples)):
+        for step in some:
             unlike = stands[step.number] and not wanted and _contradicts(step, targets)
             if stands[step.number] is not wanted and not unlike:
                 continue
@@ -92,27 +104,39 @@ def first_wrong(
     return loops if loops is not None else best
 
 
-def upstream(
-    backward: Replay, targets: Targets, errors: Callable[[list[np.ndarray]], list[float]], step: Step
-) -> list[Step]:
-    """Return a step, and those before it that may be what made it wrong, the last of them first.
-
-    They have no right value, change something that is wrong and nothing that is right.
-    """
-    before = backward.outputs({})
-    ok, found = [error <= 1 for error in errors(before)], [step]
+def upstream(backward: Replay, targets: Targets, step: Step) -> list[Step]:
+    """Return a step, and those that made it without having a right value, or one on the way; the last of them first."""
+    found, right = [step], {}
     for other in reversed(backward.steps[: step.number]):
-        if len(found) > TRIED or targets.hold(other.value) or other.name.startswith("return"):
-            continue
-        size = np.max(np.abs(other.value), initial=0.0) or 1.0
-        try:
-            after = backward.outputs({other.key: 1.25 * other.value + 0.5 * size})
-        except Exception:
-            continue
-        changed = [not close(a, b) for a, b in zip(before, after, strict=True)]
-        if any(changed) and not any(c and good for c, good in zip(changed, ok, strict=True)):
+        if targets.hold(other.value):
+            right[other.key] = other.value
+        elif len(found) <= TRIED and not other.name.startswith("return") and _feeds(backward, other, step, right):
             found.append(other)
     return found
+
+
+def _touches(backward, before, wrong, step):
+    """Return whether another value of a step changes something that is wrong, and nothing that is right."""
+    try:
+        after = backward.outputs({step.key: _another(step)})
+    except Exception:  # it cannot be another one
+        return False
+    changed = [not close(a, b) for a, b in zip(before, after, strict=True)]
+    return any(changed) and all(bad for bad, c in zip(wrong, changed, strict=True) if c)
+
+
+def _feeds(backward, step, later, kept):
+    """Return whether another value of a step changes that of a later one while others are kept as they are."""
+    try:
+        value = backward.values({**kept, step.key: _another(step)}).get(later.key)
+    except Exception:  # it cannot be another one
+        return False
+    return value is not None and not close(value, later.value)
+
+
+def _another(step):
+    size = np.max(np.abs(step.value), initial=0.0) or 1.0
+    return 1 - step.value if step.dtype == bool else 1.25 * step.value + 0.5 * size
 
 
 def where_made(steps: Sequence[Step], value: np.ndarray, true: Sequence[np.ndarray], name: str = "") -> Step | None:

@@ -2,6 +2,7 @@
 
 import ast
 import heapq
+import inspect
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import FunctionType
@@ -13,6 +14,7 @@ import numpy as np
 from jaxnn.trace.jaxprs import Line
 from jaxnn.verify.edits import Edit, edits
 from jaxnn.verify.rewrite import (
+    code_with,
     functions_of,
     loops_around,
     made_from,
@@ -76,6 +78,65 @@ def in_lines(
     Also tried are the loops around such a line, and the lines that made what it takes but are no steps: whole numbers,
     shapes, indices. The likeliest changes of all lines come first.
     """
+    started = time.thread_time()
+    for line, scope, statement, why in _changes(lines):
+        if time.thread_time() - started > LONGER:
+            return None
+        if _is_right_with(run, args, is_right, line, scope, statement):
+            return Repair(line, why, True)
+    return None
+
+
+def in_function(
+    run: Callable, args: Sequence[Any], is_right: Callable[[Any], bool], step: Step, expected: np.ndarray
+) -> Repair | None:
+    """Return the same for the function that a step stands in and returns the value of: its call is run by itself.
+
+    `expected` is what it should return; NumPy stands in for JAX where that gives the same.
+    """
+    scope = scopes(run, args, {step.key}).get(step.key)
+    functions = functions_of(scope.code) if scope is not None else []
+    if scope is None or not functions or scope.code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS):
+        return None
+    for swap in (_in_numpy, dict):
+        own, given = functions[0], swap(scope.given)
+        names = swap(own.__globals__)
+
+        def returned(code, own=own, given=given, names=names):
+            f = FunctionType(code, names, own.__name__, own.__defaults__, own.__closure__)
+            f.__kwdefaults__ = own.__kwdefaults__
+            with np.errstate(all="ignore"), jax.disable_jit():
+                return held(f(**jax.tree.map(_fresh, given)))
+
+        try:
+            place = next(path for path, leaf in returned(own.__code__).items() if close(as_array(leaf), step.value))
+        except Exception:  # NumPy cannot run it, or it does not return the step's value
+            continue
+        above = made_from(step.line, scope.code)
+        started = time.thread_time()
+        for line, _, statement, why in _changes([(line, scope) for line in (step.line, *above)]):
+            if time.thread_time() - started > SECONDS:
+                break
+            try:
+                right = close(as_array(returned(code_with(own.__code__, line, statement))[place]), expected)
+            except Exception:  # most changes make no sense
+                continue
+            if right and _is_right_with(run, args, is_right, line, scope, statement):
+                return Repair(line, why, True)
+        break
+    return None
+
+
+def _is_right_with(run, args, is_right, line, scope, statement):
+    try:
+        with rewritten(functions_of(scope.code), line, statement), np.errstate(all="ignore"), jax.disable_jit():
+            return is_right(run(*jax.tree.map(_fresh, args)))
+    except Exception:  # most changes make no sense
+        return False
+
+
+def _changes(lines: Sequence[tuple[Line, Scope]]) -> Iterator[tuple[Line, Scope, ast.stmt, str]]:
+    """Yield changed statements in lines, the loops around them and what made their numbers, the likeliest first."""
     loops = {loop: scope for line, scope in lines for loop in loops_around(line, scope.code)}
     others = {
         other: scope
@@ -83,35 +144,21 @@ def in_lines(
         for other in made_from(line, scope.code)
         if not all(is_array(scope.names.get(name)) for name in other.names)
     }
-    places, started = loops | others | dict(lines), time.thread_time()
-    changes = heapq.merge(*(_changes(*place) for place in places.items()), key=lambda change: change[0].rank)
-    for edit, line, functions, statement in changes:
-        if time.thread_time() - started > LONGER:
-            return None
-        try:
-            with (
-                rewritten(functions, line, _with_body(edit.tree, statement)),
-                np.errstate(all="ignore"),
-                jax.disable_jit(),
-            ):
-                right = is_right(run(*jax.tree.map(_fresh, args)))
-        except Exception:  # most changes make no sense
-            continue
-        if right:
-            return Repair(line, edit.why, True)
-    return None
+    each = (_inside(*place) for place in (loops | others | dict(lines)).items())
+    for edit, line, scope, statement in heapq.merge(*each, key=lambda change: change[0].rank):
+        yield line, scope, _with_body(edit.tree, statement), edit.why
 
 
-def _changes(line: Line, scope: Scope) -> Iterator[tuple[Edit, Line, list[FunctionType], ast.stmt]]:
-    """Yield the changes inside of a line, each with what it takes to run with it."""
+def _inside(line: Line, scope: Scope) -> Iterator[tuple[Edit, Line, Scope, ast.stmt]]:
+    """Yield the changes inside of a line."""
     statement = statement_at(line)
     if statement is None or may_not_end(line):
         return
-    head, functions = _head(statement), functions_of(scope.code)
+    head = _head(statement)
     for edit in edits(head, *_called(scope.names, head)):
         if not edit.inside:
             break
-        yield edit, line, functions, statement
+        yield edit, line, scope, statement
 
 
 def _head(statement: ast.stmt) -> ast.stmt:

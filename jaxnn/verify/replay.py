@@ -19,10 +19,14 @@ from jaxnn.verify.targets import is_adjoint
 
 
 class Replay(NamedTuple):
-    """The `steps` of a run, and `outputs(replaced)`, the arrays it gives with other values at the keys `replaced`."""
+    """The `steps` of a run, and what it gives with other values at the keys `replaced`.
+
+    `outputs(replaced)` are the arrays that it returns, `values(replaced)` those of the steps.
+    """
 
     steps: list[Step]
     outputs: Callable[[Mapping[Key, np.ndarray]], list[np.ndarray]]
+    values: Callable[[Mapping[Key, np.ndarray]], dict[Key, np.ndarray]]
 
 
 def replay(run: Callable, args: Sequence[Any], arrays: Callable[[Any], list[Any]]) -> Replay:
@@ -39,7 +43,12 @@ def line_by_line(run: Callable, args: Sequence[Any], arrays: Callable[[Any], lis
     def outputs(replaced):
         return [np.asarray(v, np.float64) for v in arrays(rerun(run, args, replaced))]
 
-    return Replay([step for step in record(run, *args) if step.value.size], outputs)
+    def values(replaced):
+        seen: dict[Key, np.ndarray] = {}
+        rerun(run, args, replaced, seen)
+        return seen
+
+    return Replay([step for step in record(run, *args) if step.value.size], outputs, values)
 
 
 def _compiled(run, args, arrays):
@@ -70,14 +79,19 @@ def _compiled(run, args, arrays):
     ready = jax.jit(everything).lower(values, never, none).compile(compiler_options=FAST)
     _, seen = ready(values, never, none)
 
-    def outputs(replaced):
+    def again(replaced):
         new = {keys[key]: value for key, value in replaced.items()}
         put = {slot: np.asarray(value, none[slot].dtype).reshape(none[slot].shape) for slot, value in new.items()}
-        found, _ = ready(values, never | dict.fromkeys(put, True), none | put)
-        return [np.asarray(v, np.float64) for v in found]
+        return ready(values, never | dict.fromkeys(put, True), none | put)
+
+    def outputs(replaced):
+        return [np.asarray(v, np.float64) for v in again(replaced)[0]]
+
+    def all_values(replaced):
+        return {places[slot]: np.asarray(v, np.float64) for slot, v in again(replaced)[1].items()}
 
     def steps():
         for number, (slot, key) in enumerate(places.items()):
             yield Step(number, key[1], np.asarray(seen[slot], np.float64), key[0], key, none[slot].dtype)
 
-    return Replay([step for step in steps() if step.value.size], outputs)
+    return Replay([step for step in steps() if step.value.size], outputs, all_values)

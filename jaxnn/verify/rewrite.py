@@ -86,16 +86,14 @@ def functions_of(code: CodeType) -> list[FunctionType]:
     return [f for f in gc.get_referrers(code) if isinstance(f, FunctionType) and f.__code__ is code]
 
 
-@contextmanager
-def rewritten(functions: Sequence[FunctionType], line: Line, statement: ast.stmt) -> Iterator[None]:
-    """A context in which functions of one code have another statement in the place of one line's.
+def code_with(code: CodeType, line: Line, statement: ast.stmt) -> CodeType:
+    """Return a function's code with another statement in the place of one line's.
 
-    Raises `ValueError` where the changed code cannot take the place of the old one.
+    Raises `ValueError` where there is no source, or the changed code cannot take the place of the old one.
     """
     old, part = statement_at(line), _part(line)
-    if old is None or part is None or not functions:
-        raise ValueError(f"{line.function}: no source, or no function to be run with another line {line.number}")
-    code = functions[0].__code__
+    if old is None or part is None:
+        raise ValueError(f"{line.function}: no source of line {line.number}")
     # The names of the old statement stay mentioned, so that the code closes over the same variables.
     names = [ast.Name(n.id, ast.Load()) for n in ast.walk(old) if isinstance(n, ast.Name)]
     mention = ast.If(ast.Constant(False), [ast.Expr(ast.Tuple(list(names), ast.Load()))], [])
@@ -103,6 +101,19 @@ def rewritten(functions: Sequence[FunctionType], line: Line, statement: ast.stmt
     new = _code_like(code, whole)
     if new is None or new.co_freevars != code.co_freevars:
         raise ValueError(f"{line.function}: cannot be run with another line {line.number}")
+    return new
+
+
+@contextmanager
+def rewritten(functions: Sequence[FunctionType], line: Line, statement: ast.stmt) -> Iterator[None]:
+    """A context in which functions of one code have another statement in the place of one line's.
+
+    Raises `ValueError` as `code_with` does, and where there is no function.
+    """
+    if not functions:
+        raise ValueError(f"{line.function}: no function to be run with another line {line.number}")
+    code = functions[0].__code__
+    new = code_with(code, line, statement)
     try:
         for function in functions:
             function.__code__ = new

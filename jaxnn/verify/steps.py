@@ -71,10 +71,13 @@ def until_error(f: Callable, *args: Any) -> tuple[list[Step], Exception | None]:
     return steps, None
 
 
-def rerun(f: Callable, args: Any, replaced: Mapping[Key, Any]) -> Any:
-    """Return `f(*args)` with the assignments of these keys replaced by other arrays."""
+def rerun(f: Callable, args: Any, replaced: Mapping[Key, Any], seen: dict[Key, np.ndarray] | None = None) -> Any:
+    """Return `f(*args)` with the assignments of these keys replaced by other arrays; `seen` is filled with the rest."""
 
     def swap(key, value, scope):
+        array = as_array(value) if seen is not None else None
+        if seen is not None and array is not None:
+            seen[key] = array
         if key not in replaced:
             return None
         new = np.asarray(replaced[key])
@@ -90,11 +93,12 @@ def rerun(f: Callable, args: Any, replaced: Mapping[Key, Any]) -> Any:
 class Scope(NamedTuple):
     """What a line sees before it is run: all `names`, globals too, with their values, and the `code` it stands in.
 
-    What the line wrote into is seen as it is afterwards.
+    What the line wrote into is seen as it is afterwards. `given` is what the function was called with, as far as known.
     """
 
     names: dict[str, Any]
     code: CodeType
+    given: dict[str, Any]
 
 
 def scopes(f: Callable, args: Any, wanted: Collection[Key]) -> dict[Key, Scope]:
@@ -140,8 +144,8 @@ def watched(seen: Callable[[Key, Any, Callable[[], Scope]], Any]):
     def on_call(frame, event, arg):
         if not _is_users(frame):
             return None
-        caller = frame.f_back
-        before = {name: held(value) for name, value in dict(frame.f_locals).items()}
+        caller, given = frame.f_back, dict(frame.f_locals)
+        before = {name: held(value) for name, value in given.items()}
         if caller is not None and _is_users(caller) and frame.f_code.co_name not in COMPREHENSIONS:
             for name, now in before.items():
                 before[name] = now | offer(frame, name, now, _line(caller, caller.f_lineno), partial(_scope, caller))
@@ -156,11 +160,11 @@ def watched(seen: Callable[[Key, Any, Callable[[], Scope]], Any]):
                     continue
                 was, now = before.get(name, {}), held(variables[name])
                 new = {path: leaf for path, leaf in now.items() if was.get(path) is not leaf or is_written(leaf)}
-                before[name] = now | offer(frame, name, new, line, partial(_scope, frame, name, was))
+                before[name] = now | offer(frame, name, new, line, partial(_scope, frame, given, name, was))
             last = frame.f_lineno
             if event == "return":
                 for path, leaf in held(arg).items():
-                    tell("return" + spelt(path), leaf, _line(frame, frame.f_lineno), partial(_scope, frame))
+                    tell("return" + spelt(path), leaf, _line(frame, frame.f_lineno), partial(_scope, frame, given))
             return on_line
 
         return on_line
@@ -197,14 +201,19 @@ def watched(seen: Callable[[Key, Any, Callable[[], Scope]], Any]):
         sys.settrace(former)
 
 
-def _scope(frame: FrameType, name: str = "", was: Mapping[Path, Any] = MappingProxyType({})) -> Scope:
+def _scope(
+    frame: FrameType,
+    given: Mapping[str, Any] = MappingProxyType({}),
+    name: str = "",
+    was: Mapping[Path, Any] = MappingProxyType({}),
+) -> Scope:
     """Return what a line of a frame sees before it gives a variable another value."""
     names = {**frame.f_builtins, **frame.f_globals, **frame.f_locals}
     if () in was:
         names[name] = was[()]
     elif not was:
         names.pop(name, None)
-    return Scope(names, frame.f_code)
+    return Scope(names, frame.f_code, dict(given))
 
 
 def held(value: Any) -> dict[Path, Any]:

@@ -103,7 +103,7 @@ class Targets:
 
 
 def candidates(
-    step: Step, targets: Targets, claimed: set[str], scales: Sequence[float]
+    step: Step, targets: Targets, claimed: set[str], scales: Sequence[float], *, adjoints_only: bool = False
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yield the right values to try in the place of a step's, each with what it is; none if it is right as it is.
 
@@ -116,6 +116,9 @@ def candidates(
         return
     free = [t for t in targets.meant if not t.adjoint or t.stem == stem or t.stem not in claimed]
     fits = [t for t in free if t.value.shape == shape]
+    if adjoints_only:
+        yield from ((t.meaning, t.value) for t in fits if t.adjoint)
+        return
     turned = [t._replace(value=t.value.T) for t in free if t.value.ndim == 2 and t.value.T.shape == shape]
     order = same_name + [t for t in fits if t.adjoint] + [t for t in fits if not t.adjoint] + turned
     if not is_adjoint(step.name):

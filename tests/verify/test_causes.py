@@ -370,6 +370,12 @@ def test_another_array_without_its_mask():
     assert "this is da.reshape(4, 3), not dz: a mask is missing" in said
 
 
+def test_a_mask_in_place_of_another_is_named_by_the_arrays_whose_signs_they_are():
+    z, dz = np.array([1.0, -2, 3, -4, 5, 6]), np.array([-1.0, 2, 3, -4, 5, -6])
+    assert "the mask dz > 0 in place of z > 0" in cause("m", dz > 0, z > 0, 1e-12, others={"z": z, "dz": dz})
+    assert "a wrong mask, in place of z > 0: 3 of 6" in cause("m", dz > 0, z > 0, 1e-12, others={"z": z})
+
+
 def test_the_array_of_the_same_name_comes_first():
     assert relation("b", E, {"a": E, "b": E}, 0.0) == "b"
 

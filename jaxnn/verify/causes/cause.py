@@ -8,6 +8,7 @@ from jaxnn.verify.causes.constants import factor_sentence, nearly, unnamed_facto
 from jaxnn.verify.causes.convolutions import convolution
 from jaxnn.verify.causes.factors import local_factor
 from jaxnn.verify.causes.gap import Gap, close, measure
+from jaxnn.verify.causes.masks import mask
 from jaxnn.verify.causes.patterns import computed_in, layout, mapped, of_one_sign
 from jaxnn.verify.causes.places import anywhere, one_of, place, where, windows
 from jaxnn.verify.causes.products import product
@@ -47,6 +48,7 @@ def cause(
         sentence = (
             zeros(gap)
             or straight(gap, others)
+            or mask(gap, others)
             or factor_sentence(gap, sizes)
             or nearly(gap)
             or mapped(gap)
