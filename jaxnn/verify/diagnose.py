@@ -1,7 +1,7 @@
 """Where and why a gradient is wrong: the first wrong line, and the cause in one sentence."""
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from jaxnn.trace.jaxprs import Line
 from jaxnn.verify import batches
 from jaxnn.verify.adjoints import Node, nodes
 from jaxnn.verify.causes import cause
-from jaxnn.verify.locate import Culprit, first_wrong, renamed, upstream, where_made
+from jaxnn.verify.locate import Culprit, culprits, renamed, upstream, where_made
 from jaxnn.verify.problem import Problem, in_float64, split_output
 from jaxnn.verify.repair import Repair, by_running, by_value, in_function
 from jaxnn.verify.replay import Replay, line_by_line, replay
@@ -24,6 +24,7 @@ from jaxnn.verify.targets import FACTOR, Targets, close
 from jaxnn.verify.trial import MOVED, Point, Trial, loss_at
 from jaxnn.verify.verdict import Verdict
 
+EXPLANATIONS = 5  # of the wrong gradient that are looked at
 CUSTOM = ("stop_gradient", "custom_jvp_call", "custom_vjp_call")
 
 
@@ -82,7 +83,7 @@ def _located(trial: Trial, problem: Problem, verdict: Verdict, point: Point, tap
     sizes = _sizes(trial, problem, _constants(problem) if tape else ())
     culprit = None
     if max(hand.errors(hand.backward.outputs({}))) > 1:
-        culprit = first_wrong(hand.backward, hand.targets, hand.errors, sorted(set(sizes.values())))
+        culprit = _likeliest(hand, culprits(hand.backward, hand.targets, hand.errors, sorted(set(sizes.values()))))
     if culprit and not culprit.whole and any(close(comparison.actual[leaf], true) for true in comparison.expected):
         culprit = None  # it is another leaf's gradient
     sentence = _why(problem, point, tape, hand.backward.steps, sizes, culprit, leaf)
@@ -121,6 +122,16 @@ def _hand(problem: Problem, point: Point, tape: list[Node]) -> Hand:
     if max(errors(backward.outputs({}))) <= 1:  # wrong only as it is called, not as JAX traces it
         backward = line_by_line(run, args, gradient)
     return Hand(run, args, backward, Targets(tape, true, args), gradient, errors)
+
+
+def _likeliest(hand: Hand, found: Iterator[Culprit]) -> Culprit | None:
+    """Return the first culprit in whose line one change is enough, else the first of all."""
+    first = None
+    for culprit in itertools.islice(found, EXPLANATIONS):
+        first = first or culprit
+        if culprit.meaning != FACTOR and by_value(hand.run, hand.args, culprit.step, culprit.expected):
+            return culprit
+    return first
 
 
 def _line_and_change(

@@ -9,16 +9,17 @@ import itertools
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from jaxnn.verify.replay import Replay
 from jaxnn.verify.steps import Step
-from jaxnn.verify.targets import FACTOR, Targets, candidates, close, is_adjoint, scales_of, stem_of
+from jaxnn.verify.targets import FACTOR, Targets, candidates, close, digest, is_adjoint, scales_of, stem_of
 
 SECONDS = 20.0
+MORE = 3.0  # for other explanations than the first
 ROUNDS = 4
 WRAPPER = 3  # a file of which no more lines are run only calls the backward pass
 TRIED = 12  # steps before the wrong one that are looked at
@@ -45,10 +46,10 @@ class Culprit(NamedTuple):
         return self.step.name.isidentifier() and self.step.name not in (*self.step.line.names, "return")
 
 
-def first_wrong(
+def culprits(
     backward: Replay, targets: Targets, errors: Callable[[list[np.ndarray]], list[float]], sizes: Sequence[float] = ()
-) -> Culprit | None:
-    """Return the culprit, or None where no single assignment explains the error.
+) -> Iterator[Culprit]:
+    """Yield the assignments that explain the error, the likeliest first; none where no single one does.
 
     `errors` are those of the arrays that `backward` returns, each in units of its error bar; `sizes` are constants to
     try as factors.
@@ -58,19 +59,23 @@ def first_wrong(
     steps = _without_middle_rounds([step for step in backward.steps if not step.name.startswith("return")])
     stands = {step.number: _stands(step, steps, targets) for step in steps}
     claimed = {stem_of(step.name) for step in steps if is_adjoint(step.name)}
-    scales = scales_of(steps, targets)
+    called: dict[str, set[str]] = {}  # the variables that a value goes by
+    for step in steps:
+        called.setdefault(digest(step.value), set()).add(stem_of(step.name))
+    scales = [*scales_of(steps, targets), *sizes]
     factors = [-1.0, 2.0, 0.5, *sizes, *(1 / size for size in sizes if size)]
 
-    def right_values(step):
-        found = candidates(step, targets, claimed, scales)
+    def right_values(step, **options):
+        found = candidates(step, targets, claimed - called[digest(step.value)], scales, **options)
         return ((m, (v != 0).astype(float)) for m, v in found) if step.dtype == bool else found
 
-    def likely(step):
-        if step.number in to_blame:
-            return right_values(step)
-        return candidates(step, targets, claimed, scales, adjoints_only=True)
+    def adjoints(step):
+        return right_values(step, adjoints_only=True)
 
-    def named_alike(step):
+    def likely(step):
+        return right_values(step) if step.number in to_blame else adjoints(step)
+
+    def by_name(step):
         return ((target.meaning, target.value) for target in targets.named_like(step))
 
     def multiples(step):
@@ -78,30 +83,50 @@ def first_wrong(
 
     to_blame = {step.number for step in steps if _touches(backward, before, wrong_now, step)}
     rest = [step for step in steps if step.number not in to_blame]
-    started, best, most = time.thread_time(), None, 0
-    # First what is right for nothing, or not for its name, then what is right under another name. Of what also feeds
-    # something right, few values are tried at first. Factors, which fit anywhere, come last.
-    rounds = [
-        (some, wanted, values) for some, values in ((steps, likely), (rest, right_values)) for wanted in (False, True)
-    ]
-    for some, wanted, values in (*rounds, (steps, False, multiples)):
+    end, told, part, most = time.thread_time() + SECONDS, set(), None, 0
+
+    def search(some, wanted, values):
+        nonlocal end, part, most
         for step in some:
             unlike = stands[step.number] and not wanted and _contradicts(step, targets)
-            if stands[step.number] is not wanted and not unlike:
+            if (stands[step.number] is not wanted and not unlike) or step.number in told:
                 continue
-            for meaning, value in named_alike(step) if unlike else values(step):
-                if time.thread_time() - started > SECONDS:
-                    break
+            for meaning, value in by_name(step) if unlike else values(step):
+                if time.thread_time() > end:
+                    return
                 repaired = _repaired(backward, errors, wrong_now, {step.key: value})
+                whole = repaired == sum(wrong_now)
                 if repaired > most:
-                    best, most = Culprit(step.name, step, value, meaning, repaired == sum(wrong_now)), repaired
-                if best is not None and most == sum(wrong_now):
-                    return _at_its_source(best, backward.steps, targets)
-    together = None if most == sum(wrong_now) else _together(backward, errors, wrong_now, targets, steps)
-    if together is not None:
-        return together
-    loops = _in_loops(backward, errors, right_values, [step for step in steps if not stands[step.number]])
-    return loops if loops is not None else best
+                    part, most = Culprit(step.name, step, value, meaning, whole), repaired
+                if whole:
+                    told.add(step.number)
+                    yield _at_its_source(Culprit(step.name, step, value, meaning, True), backward.steps, targets)
+                    end = min(end, time.thread_time() + MORE)
+                    break
+
+    # First what is right for nothing, or not for its name, then what is right under another name. Of what also feeds
+    # something right, few values are tried at first. Factors, which fit anywhere, come last.
+    groups = _rounds(steps, stands)
+    wrong_rounds = {step.number for group in groups for step in group if sum(not stands[s.number] for s in group) > 1}
+    aligned = _aligned(backward, errors, wrong_now, targets, groups, [1.0, *scales[:2]])
+    last = aligned.step.number if aligned else len(backward.steps)
+    once = [step for step in steps if step.number < last and step.number not in wrong_rounds]
+    yield from search(once, False, likely)
+    if aligned is not None:
+        yield aligned
+        return
+    yield from search(once, True, likely)
+    if not told:
+        several = _in_loops(backward, errors, (by_name, adjoints, right_values), groups)
+        several = several or _together(backward, errors, wrong_now, targets, steps)
+        if several is not None:
+            yield several
+            return
+    again = [(steps, False, likely), (rest, False, right_values), (rest, True, right_values), (steps, False, multiples)]
+    for some, wanted, values in again:
+        yield from search(some, wanted, values)
+    if not told and part is not None:
+        yield part
 
 
 def upstream(backward: Replay, targets: Targets, step: Step) -> list[Step]:
@@ -237,12 +262,46 @@ def _together(backward, errors, wrong_now, targets, steps):
     return None
 
 
-def _in_loops(backward, errors, right_values, steps):
-    """Return the culprit among the lines that are run several times: each round is put right, one after the other."""
+def _rounds(steps, stands):
+    """Return the steps of lines that are run several times by line and name; those with a wrong value come first."""
     groups: dict[tuple, list[Step]] = {}
     for step in steps:
         groups.setdefault((step.name, step.line), []).append(step)
-    started = time.thread_time()
+    several = [rounds for rounds in groups.values() if len(rounds) > 1]
+    wrong = [rounds for rounds in several if not all(stands[step.number] for step in rounds)]
+    return wrong + [
+        rounds for rounds in several if all(stands[step.number] for step in rounds) and is_adjoint(rounds[0].name)
+    ]
+
+
+def _aligned(backward, errors, wrong_now, targets, groups, scales):
+    """Return the culprit among the lines that are run as often as a line of the loss: all rounds are put right at once.
+
+    Of several such lines it is the one that is run first.
+    """
+    found = []
+    for name, line in dict.fromkeys((group[0].name, group[0].line) for group in groups):
+        rounds = [step for step in backward.steps if (step.name, step.line) == (name, line)]
+        if any(step.value.shape != rounds[0].value.shape for step in rounds):
+            continue
+        for meaning, values in targets.repeated(rounds[0], len(rounds)):
+            for scale in scales:
+                pairs = list(zip(rounds, [scale * value for value in values], strict=True))
+                if _repaired(backward, errors, wrong_now, {step.key: value for step, value in pairs}) == sum(wrong_now):
+                    wrong = (pair for pair in pairs if not close(pair[0].value, pair[1]))
+                    step, value = next(wrong, pairs[0])
+                    found.append(Culprit(name, step, value, meaning if scale == 1 else FACTOR, True))
+                    break
+    return min(found, key=lambda culprit: culprit.step.number, default=None)
+
+
+def _in_loops(backward, errors, choices, groups):
+    """Return the culprit among the lines that are run several times: each round is put right, one after the other.
+
+    `choices` are functions that give the values to try for a step, the likeliest first. Of several lines that can be
+    put right it is the one that is run first.
+    """
+    end = time.thread_time() + SECONDS / 2
 
     def distance(replaced):
         try:
@@ -250,16 +309,23 @@ def _in_loops(backward, errors, right_values, steps):
         except Exception:  # the value does not fit there
             return np.inf
 
-    for rounds in groups.values():
-        replaced, left, first = {}, distance({}), None
-        for step in rounds if len(rounds) > 1 else ():
-            if time.thread_time() - started > SECONDS / 2:
-                return None
-            tried = [(distance(replaced | {step.key: value}), meaning, value) for meaning, value in right_values(step)]
+    def put_right(rounds, values):
+        replaced, left, first = {}, now, None
+        for step in rounds:
+            tried = []
+            for meaning, value in values(step):
+                if time.thread_time() > end:
+                    return None
+                tried.append((distance(replaced | {step.key: value}), meaning, value))
             least, meaning, value = min(tried, key=lambda trial: trial[0], default=(np.inf, "", step.value))
             if least < left:
                 left, replaced = least, replaced | {step.key: value}
                 first = first if len(replaced) > 1 else Culprit(step.name, step, value, meaning, True)
-        if replaced and left == 0:
-            return first
+        return first if left == 0 else None
+
+    now = distance({})
+    for values in choices:
+        found = [first for rounds in groups if (first := put_right(rounds, values)) is not None]
+        if found:
+            return min(found, key=lambda culprit: culprit.step.number)
     return None

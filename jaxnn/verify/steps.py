@@ -86,7 +86,7 @@ def rerun(f: Callable, args: Any, replaced: Mapping[Key, Any], seen: dict[Key, n
         return jax.numpy.asarray(new, value.dtype) if isinstance(value, jax.Array) else new.astype(value.dtype)
 
     args = jax.tree.map(lambda leaf: leaf, args)  # containers of its own, which may be written into
-    with watched(swap), jax.disable_jit():
+    with watched(swap, None if seen is not None else {key[0] for key in replaced}), jax.disable_jit():
         return f(*args)
 
 
@@ -132,39 +132,51 @@ def is_array(value: Any) -> bool:
 
 
 @contextmanager
-def watched(seen: Callable[[Key, Any, Callable[[], Scope]], Any]):
+def watched(seen: Callable[[Key, Any, Callable[[], Scope]], Any], lines: Collection[Line] | None = None):
     """A context in which `seen(key, value, scope)` hears of every assignment and may return another array.
 
-    `scope()` is what the line saw before it was run.
+    `scope()` is what the line saw before it was run. With `lines` it hears of theirs, and of little else, much faster.
     """
+    wanted = None if lines is None else {(line.file, line.number) for line in lines}
     times: Counter[tuple[Line, str]] = Counter()
     known: dict[int, tuple[Any, Any]] = {}  # what has been told, and so has a name; of NumPy's arrays a copy
     former = sys.gettrace()
 
+    def hears(line):
+        return wanted is None or (line.file, line.number) in wanted
+
     def on_call(frame, event, arg):
         if not _is_users(frame):
             return None
-        caller, given = frame.f_back, dict(frame.f_locals)
+        caller = frame.f_back
+        inside = wanted is None or _has_one_of(frame.f_code, wanted)
+        if not inside and (caller is None or wanted is None or not _has_one_of(caller.f_code, wanted)):
+            return None
+        given = dict(frame.f_locals)
         before = {name: held(value) for name, value in given.items()}
         if caller is not None and _is_users(caller) and frame.f_code.co_name not in COMPREHENSIONS:
             for name, now in before.items():
                 before[name] = now | offer(frame, name, now, _line(caller, caller.f_lineno), partial(_scope, caller))
+        if not inside:
+            return None
         last = frame.f_lineno
 
         def on_line(frame, event, arg):
-            nonlocal last
-            line = _line(frame, last)
-            variables = dict(frame.f_locals)
-            for name in _mentioned(line.text) or variables:
+            nonlocal last, before
+            line, following = _line(frame, last), frame.f_lineno
+            variables = dict(frame.f_locals) if hears(line) else {}
+            for name in (_mentioned(line.text) or variables) if variables else ():
                 if name not in variables:
                     continue
                 was, now = before.get(name, {}), held(variables[name])
                 new = {path: leaf for path, leaf in now.items() if was.get(path) is not leaf or is_written(leaf)}
                 before[name] = now | offer(frame, name, new, line, partial(_scope, frame, given, name, was))
-            last = frame.f_lineno
-            if event == "return":
+            last = following
+            if wanted is not None and hears(_line(frame, following)):  # what its names are until then
+                before = {name: held(value) for name, value in dict(frame.f_locals).items()}
+            if event == "return" and hears(_line(frame, following)):
                 for path, leaf in held(arg).items():
-                    tell("return" + spelt(path), leaf, _line(frame, frame.f_lineno), partial(_scope, frame, given))
+                    tell("return" + spelt(path), leaf, _line(frame, following), partial(_scope, frame, given))
             return on_line
 
         return on_line
@@ -291,6 +303,17 @@ def _chain(traceback):
     while traceback is not None:
         yield traceback
         traceback = traceback.tb_next
+
+
+def _has_one_of(code: CodeType, wanted: Collection[tuple[str, int]]) -> bool:
+    first, last = _extent(code)
+    return any(file == code.co_filename and first <= number <= last for file, number in wanted)
+
+
+@lru_cache(maxsize=4096)
+def _extent(code: CodeType) -> tuple[int, int]:
+    """Return the first and the last line of a function."""
+    return code.co_firstlineno, max((line for _, _, line in code.co_lines() if line), default=code.co_firstlineno)
 
 
 def _line(frame, lineno):
