@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from jaxnn.trace.jaxprs import Line
+from jaxnn.verify.convolutions import convolutions, no_others
 from jaxnn.verify.problem import in_float64, split_output
 from jaxnn.verify.repair import in_lines
 from jaxnn.verify.steps import raised_in, scopes, until_error
@@ -42,5 +43,6 @@ def place(loss: Callable, grad: Callable, args: Sequence[Any], argnums: int | Se
             jax.eval_shape(lambda: grad(*args))  # what breaks still, breaks here without being compiled
             return grad(*args)
 
-        change = in_lines(run, problem.args, is_right, list(dict(lines).items()))
+        with no_others(convolutions(lambda: grad(*problem.args))):
+            change = in_lines(run, problem.args, is_right, list(dict(lines).items()))
     return (change.line, change.why) if change else (raises, "")

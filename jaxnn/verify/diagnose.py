@@ -1,9 +1,8 @@
 """Where and why a gradient is wrong: the first wrong line, and the cause in one sentence."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -11,18 +10,19 @@ import numpy as np
 
 from jaxnn.trace import jaxprs
 from jaxnn.trace.jaxprs import Line
-from jaxnn.verify import batches
 from jaxnn.verify.adjoints import Node, nodes
-from jaxnn.verify.causes import cause
+from jaxnn.verify.convolutions import convolutions, no_others
 from jaxnn.verify.locate import Culprit, culprits, renamed, upstream, where_made
+from jaxnn.verify.operands import made_of
 from jaxnn.verify.problem import Problem, in_float64, split_output
 from jaxnn.verify.repair import Repair, by_running, by_value, in_function
 from jaxnn.verify.replay import Replay, line_by_line, replay
 from jaxnn.verify.rewrite import only_assembles
 from jaxnn.verify.steps import Step, record
 from jaxnn.verify.targets import FACTOR, Targets, close
-from jaxnn.verify.trial import MOVED, Point, Trial, loss_at
+from jaxnn.verify.trial import MOVED, Point, Trial
 from jaxnn.verify.verdict import Verdict
+from jaxnn.verify.why import Known, constants, likely_sizes, of_culprit, of_leaf
 
 EXPLANATIONS = 5  # of the wrong gradient that are looked at
 CUSTOM = ("stop_gradient", "custom_jvp_call", "custom_vjp_call")
@@ -74,25 +74,34 @@ class Hand(NamedTuple):
 
 
 def _located(trial: Trial, problem: Problem, verdict: Verdict, point: Point, tape: list[Node]) -> Verdict:
+    with no_others(convolutions(lambda: problem.whole_grad(*problem.args))):
+        return _placed(trial, problem, verdict, point, tape)
+
+
+def _placed(trial, problem, verdict, point, tape):
     comparison, leaf = point.comparison, problem.names.index(verdict.leaf)
     hand = _hand(problem, point, tape)
     stale = _stale(trial, problem, point, hand.targets)
     if stale is not None:
         why = f"{stale.name}: a stale value, captured at another point: it does not follow the arguments"
         return replace(verdict, line=spoken(stale.line), cause=why)
-    sizes = _sizes(trial, problem, _constants(problem) if tape else ())
-    culprit = None
+    sizes = likely_sizes(trial, problem, constants(problem) if tape else ())
+    known, culprit = Known(problem, tape, hand.backward.steps, sizes), None
     if max(hand.errors(hand.backward.outputs({}))) > 1:
-        culprit = _likeliest(hand, culprits(hand.backward, hand.targets, hand.errors, sorted(set(sizes.values()))))
+        found = culprits(hand.backward, hand.targets, hand.errors, sorted(set(sizes.values())))
+        culprit = _likeliest(hand, found)
     if culprit and not culprit.whole and any(close(comparison.actual[leaf], true) for true in comparison.expected):
         culprit = None  # it is another leaf's gradient
-    sentence = _why(problem, point, tape, hand.backward.steps, sizes, culprit, leaf)
-    known = [*comparison.expected, *(node.adjoint for node in tape)]
-    made = where_made(hand.backward.steps, comparison.actual[leaf], known, problem.names[leaf])
+    sentence = (of_culprit(known, culprit) if culprit else "") or of_leaf(known, comparison, culprit, leaf)
+    true = [*comparison.expected, *(node.adjoint for node in tape)]
+    made = where_made(hand.backward.steps, comparison.actual[leaf], true, problem.names[leaf])
     step, change = _line_and_change(hand, culprit, made, comparison.expected[leaf], bool(sentence))
     if step is None:
         return replace(verdict, cause=sentence or verdict.cause)
     if change is None:
+        if not sentence:
+            parts = made_of(hand.run, hand.args, step, hand.targets)
+            sentence = f"{step.name}: {parts}" if parts else ""
         return replace(verdict, line=spoken(step.line), cause=sentence or verdict.cause)
     if change.line != step.line or not sentence:
         follows = f"; so {sentence}" if sentence else ""
@@ -189,73 +198,6 @@ def _stale(trial: Trial, problem: Problem, point: Point, targets: Targets) -> St
         if same and not inside and right.hold(step.value) and not targets.hold(step.value):
             return step
     return None
-
-
-def _why(problem, point, tape, steps, sizes, culprit: Culprit | None, leaf: int) -> str:
-    """Return the cause: of the wrong line's own value if it fits one, else of the leaf."""
-    comparison = point.comparison
-    others = {n.name: n.value for n in tape if n.name} | {f"d{n.name}": n.adjoint for n in tape if n.name}
-    others |= {n: v for n, v in _data(problem).items() if n not in others}
-    before = itertools.takewhile(lambda step: culprit is None or step.number != culprit.step.number, steps)
-    for step in before:
-        itself = culprit is not None and close(step.value, culprit.step.value)
-        if step.name.isidentifier() and step.name not in {*others, "return"} and not itself:
-            others[step.name] = step.value
-    factors = {n.operation: n.local for n in tape if n.local is not None}
-    common = {"sizes": sizes, "factors": factors, "others": others}
-    sentences = []
-    if culprit is not None:
-        size = np.max(np.abs(np.nan_to_num(culprit.expected)), initial=0.0)
-        sentences.append(cause(culprit.name, culprit.step.value, culprit.expected, np.asarray(1e-12 * size), **common))
-    name = "d" + problem.names[leaf]
-    for other, true in zip(problem.names, comparison.expected, strict=True):
-        if culprit is None and other != problem.names[leaf] and close(comparison.actual[leaf], true):
-            return f"{name}: this is d{other}, not {name}: swapped, or one in place of the other"
-    values = comparison.actual[leaf], comparison.expected[leaf], comparison.allowed[leaf]
-    sentences.append(cause(name, *values, **common))
-    return next((s for s in sentences if s), "")
-
-
-def _sizes(trial, problem, constants: Iterable[float]) -> dict[str, float]:
-    """Return the numbers that a gradient is likely to be wrong by: m, `constants` of the loss, scalars, other sizes."""
-    found: dict[str, float] = {}
-    try:
-        split = batches.split(problem, partial(loss_at, trial))
-    except Exception:
-        split = None
-    if split is not None:
-        found["m"] = float(split.size)
-    found |= {f"the constant {c:g} of the loss": c for c in constants}
-    titles = problem.titles
-    for i, arg in enumerate(problem.args):
-        if i not in problem.argnums and isinstance(arg, jax.Array | np.ndarray):
-            for axis, size in enumerate(np.shape(arg)):
-                if size > 1 and float(size) not in found.values():
-                    found[f"the size of axis {axis} of {titles[i]}"] = float(size)
-        if isinstance(arg, float) and np.isfinite(arg) and arg not in (0.0, 1.0):
-            found[f"{titles[i]}"] = arg
-    return found
-
-
-def _constants(problem) -> list[float]:
-    """Return the numbers that stand in the loss, but for the plainest."""
-    program, _ = jaxprs.program(problem.loss, problem.leaves)
-    atoms = (atom for equation in program.equations for atom in equation.inputs if not isinstance(atom, int))
-    numbers = (
-        float(atom.val) for atom in atoms if np.ndim(atom.val) == 0 and isinstance(atom.val, float | np.floating)
-    )
-    return [c for c in dict.fromkeys(numbers) if np.isfinite(c) and c not in (0.0, 1.0, -1.0, 2.0, -2.0, 0.5)]
-
-
-def _data(problem) -> dict[str, np.ndarray]:
-    """Return the floating arrays among the arguments by name."""
-    found = {}
-    for i, arg in enumerate(problem.args):
-        for path, leaf in jax.tree.leaves_with_path(arg):
-            if isinstance(leaf, jax.Array | np.ndarray) and jax.numpy.issubdtype(leaf.dtype, jax.numpy.floating):
-                name = jax.tree_util.keystr(path, simple=True, separator=".") or problem.titles[i]
-                found[name] = np.asarray(leaf, np.float64)
-    return found
 
 
 def spoken(line: Line) -> str:

@@ -41,10 +41,10 @@ class Repair(NamedTuple):
 def by_value(run: Callable, args: Sequence[Any], step: Step, expected: np.ndarray) -> Repair | None:
     """Return the change in a step's line that gives it the value `expected`, evaluated where the line stands."""
     scope = scopes(run, args, {step.key}).get(step.key)
-    statement = _parsed(step.line.text)
+    statement = parsed(step.line.text)
     if scope is None or statement is None:
         return None
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), jax.disable_jit():
         for names in (_in_numpy(scope.names), scope.names):
             found = ((root, _place(root, names, step.value)) for root in _expressions(statement))
             root, place = next(((root, place) for root, place in found if place is not None), (None, None))
@@ -109,7 +109,7 @@ def in_function(
                 return held(f(**jax.tree.map(_fresh, given)))
 
         try:
-            place = next(path for path, leaf in returned(own.__code__).items() if close(as_array(leaf), step.value))
+            place = next(path for path, leaf in returned(own.__code__).items() if _equals(leaf, step.value))
         except Exception:  # NumPy cannot run it, or it does not return the step's value
             continue
         above = made_from(step.line, scope.code)
@@ -118,13 +118,18 @@ def in_function(
             if time.thread_time() - started > SECONDS:
                 break
             try:
-                right = close(as_array(returned(code_with(own.__code__, line, statement))[place]), expected)
+                right = _equals(returned(code_with(own.__code__, line, statement))[place], expected)
             except Exception:  # most changes make no sense
                 continue
             if right and _is_right_with(run, args, is_right, line, scope, statement):
                 return Repair(line, why, True)
         break
     return None
+
+
+def _equals(value, expected):
+    array = as_array(value)
+    return array is not None and close(array, expected)
 
 
 def _is_right_with(run, args, is_right, line, scope, statement):
@@ -178,7 +183,8 @@ def _fresh(leaf):
     return np.array(leaf) if isinstance(leaf, np.ndarray) else leaf
 
 
-def _parsed(line: str) -> ast.stmt | None:
+def parsed(line: str) -> ast.stmt | None:
+    """Return a line as a statement, None where it is none."""
     for whole in (line, f"def f():\n {line}"):
         try:
             (statement,) = ast.parse(whole).body
