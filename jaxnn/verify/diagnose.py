@@ -12,7 +12,7 @@ from jaxnn.trace import jaxprs
 from jaxnn.trace.jaxprs import Line
 from jaxnn.verify.adjoints import Node, nodes
 from jaxnn.verify.convolutions import convolutions, no_others
-from jaxnn.verify.locate import Culprit, culprits, renamed, upstream, where_made
+from jaxnn.verify.locate import ALIAS, Culprit, culprits, renamed, upstream, where_made
 from jaxnn.verify.operands import made_of
 from jaxnn.verify.problem import Problem, in_float64, split_output
 from jaxnn.verify.repair import Repair, by_running, by_value, in_function
@@ -24,7 +24,7 @@ from jaxnn.verify.trial import MOVED, Point, Trial
 from jaxnn.verify.verdict import Verdict
 from jaxnn.verify.why import Known, constants, likely_sizes, of_culprit, of_leaf
 
-EXPLANATIONS = 5  # of the wrong gradient that are looked at
+EXPLANATIONS = 8  # of the wrong gradient that are looked at
 CUSTOM = ("stop_gradient", "custom_jvp_call", "custom_vjp_call")
 
 
@@ -134,11 +134,15 @@ def _hand(problem: Problem, point: Point, tape: list[Node]) -> Hand:
 
 
 def _likeliest(hand: Hand, found: Iterator[Culprit]) -> Culprit | None:
-    """Return the first culprit in whose line one change is enough, else the first of all."""
+    """Return the first culprit if one change is enough in its line, else another in whose line it is, else the first.
+
+    In a line that only renames, "dx = dh", something may be missing; in others what is there has to be changed.
+    """
     first = None
     for culprit in itertools.islice(found, EXPLANATIONS):
-        first = first or culprit
-        if culprit.meaning != FACTOR and by_value(hand.run, hand.args, culprit.step, culprit.expected):
+        first, step = first or culprit, culprit.step
+        inside = step.number != first.step.number and not ALIAS.fullmatch(step.line.text)
+        if culprit.meaning != FACTOR and by_value(hand.run, hand.args, step, culprit.expected, inside=inside):
             return culprit
     return first
 

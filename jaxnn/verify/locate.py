@@ -99,10 +99,11 @@ def culprits(
                 if repaired > most:
                     part, most = Culprit(step.name, step, value, meaning, whole), repaired
                 if whole:
-                    told.add(step.number)
                     yield _at_its_source(Culprit(step.name, step, value, meaning, True), backward.steps, targets)
                     end = min(end, time.thread_time() + MORE)
-                    break
+                    if step.number in told:
+                        break
+                    told.add(step.number)
 
     # First what is right for nothing, or not for its name, then what is right under another name. Of what also feeds
     # something right, few values are tried at first. Factors, which fit anywhere, come last.
@@ -251,7 +252,7 @@ def _together(backward, errors, wrong_now, targets, steps):
     """Return the culprit if it is a line that gives several variables wrong values, such as stale ones."""
     lines: dict[tuple, list[tuple[Step, np.ndarray]]] = {}
     for step in steps:
-        meant = [target.value for target in targets.named_like(step)]
+        meant = [t.value for t in targets.named_like(step) if t.adjoint == is_adjoint(step.name)]
         if meant and not any(close(value, step.value) for value in meant):
             lines.setdefault((step.line, step.key[2]), []).append((step, meant[0]))
     for line in (line for line in lines.values() if len(line) > 1):

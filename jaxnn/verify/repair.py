@@ -38,10 +38,15 @@ class Repair(NamedTuple):
     inside: bool
 
 
-def by_value(run: Callable, args: Sequence[Any], step: Step, expected: np.ndarray) -> Repair | None:
-    """Return the change in a step's line that gives it the value `expected`, evaluated where the line stands."""
+def by_value(
+    run: Callable, args: Sequence[Any], step: Step, expected: np.ndarray, *, inside: bool = False
+) -> Repair | None:
+    """Return the change in a step's line that gives it the value `expected`, evaluated where the line stands.
+
+    `inside`: with nothing put around what stands there.
+    """
     scope = scopes(run, args, {step.key}).get(step.key)
-    statement = parsed(step.line.text)
+    statement = parsed(step.line.text, step.name)
     if scope is None or statement is None:
         return None
     with np.errstate(all="ignore"), jax.disable_jit():
@@ -52,7 +57,7 @@ def by_value(run: Callable, args: Sequence[Any], step: Step, expected: np.ndarra
                 continue
             started = time.thread_time()
             for edit in edits(root, *_called(names, root)):
-                if time.thread_time() - started > SECONDS:
+                if time.thread_time() - started > SECONDS or (inside and not edit.inside):
                     break
                 if _place(edit.tree, names, expected, place) is not None:
                     return Repair(step.line, edit.why, edit.inside)
@@ -183,15 +188,21 @@ def _fresh(leaf):
     return np.array(leaf) if isinstance(leaf, np.ndarray) else leaf
 
 
-def parsed(line: str) -> ast.stmt | None:
-    """Return a line as a statement, None where it is none."""
+def parsed(line: str, name: str = "") -> ast.stmt | None:
+    """Return a line as a statement, of several the one that assigns to `name`; None where it is none."""
     for whole in (line, f"def f():\n {line}"):
         try:
-            (statement,) = ast.parse(whole).body
+            (*others, statement) = ast.parse(whole).body
         except (SyntaxError, ValueError):
             continue
-        return statement.body[0] if isinstance(statement, ast.FunctionDef) else statement
+        found = statement.body if isinstance(statement, ast.FunctionDef) else [*others, statement]
+        names = ([n.id for n in ast.walk(s) if isinstance(n, ast.Name) and _is_stored(n)] for s in found)
+        return next((s for s, assigned in zip(found, names, strict=True) if name in assigned), found[0])
     return None
+
+
+def _is_stored(node):
+    return isinstance(node.ctx, ast.Store)
 
 
 def _expressions(statement: ast.stmt) -> list[ast.expr]:
