@@ -116,7 +116,8 @@ def culprits(
     if aligned is not None:
         yield aligned
         return
-    yield from search(once, True, likely)
+    earlier = [step for step in once if step.number < min(told, default=last)]
+    yield from search(earlier[::-1] if told else earlier, True, likely)  # the nearest first
     if not told:
         several = _in_loops(backward, errors, (by_name, adjoints, right_values), groups)
         several = several or _together(backward, errors, wrong_now, targets, steps)

@@ -14,7 +14,7 @@ from jaxnn.verify.steps import Step, as_array
 
 FACTOR = "a multiple"
 MOST = 200  # right values that are tried in one place
-FEW = 12  # expressions of one name that are told apart
+FEW = 24  # expressions of one name that are told apart
 
 
 def _sigmoid(z):
@@ -98,10 +98,8 @@ class Targets:
         return [t for t in fits if t.stem == stem]
 
     def repeated(self, step: Step, times: int) -> Iterator[tuple[str, list[np.ndarray]]]:
-        """Yield the values of what is computed so many times in the loss, in reverse order, as a backward pass runs.
-
-        For what is no adjoint they also come in the order of the loss. Those of the step's own name come first.
-        """
+        """Yield the values of what is computed so many times in the loss, in reverse order, as time is run through
+        backwards, and in its own order; those of the step's own name come first."""
         stem, adjoint = stem_of(step.name), is_adjoint(step.name)
         fits: dict[tuple, list[np.ndarray]] = {}
         for target in self.meant if adjoint else [*self.meant, *self.derived(step.value.shape)]:
@@ -116,8 +114,7 @@ class Targets:
                 parts = [values[1:], values[:-1]]
             for part in parts[:FEW]:
                 yield meaning, part[::-1]
-                if not adjoint:
-                    yield meaning, part
+                yield meaning, part
 
     def _of(self, shape):
         if shape not in self._seen:
@@ -134,14 +131,16 @@ class Targets:
 def candidates(
     step: Step, targets: Targets, claimed: set[str], scales: Sequence[float], *, adjoints_only: bool = False
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield the right values to try in the place of a step's, each with what it is; none if it is right as it is.
+    """Yield the right values to try in the place of a step's, each with what it is; few if it may be right as it is.
 
     `claimed` are the variables that other adjoints of the backward pass are named after, `scales` the constants that
     right adjoints may be multiplied by.
     """
     stem, shape = stem_of(step.name), step.value.shape
     same_name = targets.named_like(step)
-    if any(close(target.value, step.value) for target in same_name):
+    others = [target for target in same_name if not close(target.value, step.value)]
+    if len(others) < len(same_name):  # right, unless it is another variable of the name that is meant
+        yield from ((target.meaning, target.value) for target in others)
         return
     free = [t for t in targets.meant if not t.adjoint or t.stem == stem or t.stem not in claimed]
     fits = [t for t in free if t.value.shape == shape]
