@@ -1,13 +1,12 @@
 """The witness that needs no reference: the gradient of m examples is the mean, or the sum, of the m gradients."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnn.verify.evaluation import FAST
 from jaxnn.verify.problem import Leaves, Problem, pose
 from jaxnn.verify.rounding import EPSILON, SAFETY
 
@@ -49,13 +48,13 @@ def split(problem: Problem, loss: Callable[[Sequence[Any]], float]) -> Split | N
 
 
 def examples(
-    split: Split, problem: Problem, argnums: int | Sequence[int]
+    split: Split, problem: Problem, argnums: int | Sequence[int], options: Mapping[str, Any]
 ) -> Iterator[tuple[tuple[Any, ...], float, Leaves]]:
-    """Yield each part's arguments, weight and hand-written gradient, as float64 arrays."""
+    """Yield each part's arguments, weight and hand-written gradient, as float64 arrays; compiled with `options`."""
     for args, weight in zip(split.parts, split.weights, strict=True):
         part = pose(problem.whole_loss, problem.whole_grad, args, argnums, any_dtype=True)
         try:
-            found = jax.jit(part.grad, compiler_options=FAST)(part.leaves)
+            found = jax.jit(part.grad, compiler_options=dict(options))(part.leaves)
         except (jax.errors.JAXTypeError, TypeError):
             found = part.grad(part.leaves)
         yield args, weight, [np.asarray(v, np.float64) for v in found]
