@@ -332,3 +332,15 @@ def test_the_error_of_a_function_is_its_own():
         check(squares, lambda w, x, y: 1 / 0, W, X, Y)
     with pytest.raises(NameError, match="no_such_name"):
         check(lambda w: no_such_name * w, jnp.ones_like, W)  # noqa: F821
+
+
+def test_what_differs_at_a_second_point_under_jit_alone_is_reported_and_no_failure():
+    point = RNG.normal(size=3)
+
+    def grad(x):  # as XLA may, which computes some values twice and differently
+        off = jnp.where(jnp.any(x != point), 1.001, 1.0) if isinstance(x, jax.core.Tracer) else 1.0
+        return 2 * x * off
+
+    verdict = check(lambda x: jnp.sum(x**2), grad, point)
+    (report,) = [report for report in verdict.witnesses if report.witness == "at a second point"]
+    assert verdict.kind == "PASS" and report.agrees is None and "under jit alone" in report.note
