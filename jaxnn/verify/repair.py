@@ -84,10 +84,11 @@ def in_lines(
     shapes, indices. The likeliest changes of all lines come first.
     """
     started = time.thread_time()
+    functions = {scope.code: functions_of(scope.code) for _, scope in lines}  # found by searching through everything
     for line, scope, statement, why in _changes(lines):
         if time.thread_time() - started > LONGER:
             return None
-        if _is_right_with(run, args, is_right, line, scope, statement):
+        if _is_right_with(run, args, is_right, line, functions[scope.code], statement):
             return Repair(line, why, True)
     return None
 
@@ -126,7 +127,7 @@ def in_function(
                 right = _equals(returned(code_with(own.__code__, line, statement))[place], expected)
             except Exception:  # most changes make no sense
                 continue
-            if right and _is_right_with(run, args, is_right, line, scope, statement):
+            if right and _is_right_with(run, args, is_right, line, functions, statement):
                 return Repair(line, why, True)
         break
     return None
@@ -137,9 +138,9 @@ def _equals(value, expected):
     return array is not None and close(array, expected)
 
 
-def _is_right_with(run, args, is_right, line, scope, statement):
+def _is_right_with(run, args, is_right, line, functions, statement):
     try:
-        with rewritten(functions_of(scope.code), line, statement), np.errstate(all="ignore"), jax.disable_jit():
+        with rewritten(functions, line, statement), np.errstate(all="ignore"), jax.disable_jit():
             return is_right(run(*jax.tree.map(_fresh, args)))
     except Exception:  # most changes make no sense
         return False
