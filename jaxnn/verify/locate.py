@@ -18,7 +18,7 @@ from jaxnn.verify.replay import Replay
 from jaxnn.verify.steps import Step
 from jaxnn.verify.targets import FACTOR, Targets, candidates, close, digest, is_adjoint, scales_of, stem_of
 
-SECONDS = 20.0
+SECONDS = 20.0  # of this thread's own work, so that a busy machine finds the same
 MORE = 3.0  # for other explanations than the first
 ROUNDS = 4
 WRAPPER = 3  # a file of which no more lines are run only calls the backward pass

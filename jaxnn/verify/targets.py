@@ -180,7 +180,7 @@ def digest(value: np.ndarray) -> str:
     return f"{value.shape} {np.vdot(value, _weights(value.shape)):.8e}"
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)
 def _weights(shape):
     return np.random.default_rng(0).normal(size=shape)
 

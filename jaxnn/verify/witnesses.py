@@ -123,7 +123,7 @@ def central(trial: Trial) -> Finding:
     claims, error = products(here.comparison.actual, evaluate.directions), bars(here.comparison, evaluate.directions)
     known = products(here.comparison.expected, evaluate.directions)
     differs = trial.cleared and any(wrong.any() for wrong in here.comparison.wrong)
-    started, seen, bent = time.thread_time(), [], None
+    started, seen, bent = time.perf_counter(), [], None
     for k, direction in enumerate(evaluate.directions):
         phi = along(evaluate.loss, here.leaves, direction)
         estimates: list[Slope] = []
@@ -147,7 +147,7 @@ def central(trial: Trial) -> Finding:
             return Finding([Report(name, False, gap, bar)], failed, here)
         elif gap <= bar:
             seen.append((gap, bar))
-        if time.thread_time() - started > SECONDS and k >= len(here.leaves):
+        if time.perf_counter() - started > SECONDS and k >= len(here.leaves):
             break
     gaps, errors = np.array(seen).reshape(-1, 2).T
     report = furthest(name, gaps, errors, AT_A_KINK if bent else "")
