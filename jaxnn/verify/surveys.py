@@ -55,7 +55,7 @@ def survey(
             left_out.append((name, verdict.cause))
             continue
         if not verdict:
-            return replace(verdict, note=_joined(verdict.note, f"{len(verdicts)} other cases before it were right"))
+            return replace(verdict, note=_joined(verdict.note, _before(len(verdicts))))
         verdicts.append(verdict)
     if not verdicts:
         raise InvalidArgument(
@@ -91,6 +91,15 @@ def _cannot_compute(loss, args):
 
 def _name(k, case):
     return getattr(case, "name", f"case {k}")
+
+
+def _before(count):
+    match count:
+        case 0:
+            return ""
+        case 1:
+            return "the case before it was right"
+    return f"the {count} cases before it were right"
 
 
 def _joined(*notes):

@@ -38,7 +38,7 @@ def test_a_right_gradient_passes_and_the_cases_are_counted():
 def test_a_mistake_that_shows_with_two_outputs_alone_is_found_and_the_case_named():
     verdict = survey(squares, over_all_outputs, {"one output": case(), "two outputs": case(2)})
     assert verdict.kind == "FAIL" and verdict.case == "two outputs" and "(two outputs)" in str(verdict)
-    assert "1 other cases before it were right" in verdict.note
+    assert "the case before it was right" in verdict.note
     assert verdict.actual == pytest.approx(verdict.expected / 2)
 
 
