@@ -15,7 +15,8 @@ from jaxnn import draw
 from jaxnn.data import RRandom, circle
 from jaxnn.networks import hidden_layer
 from jaxnn.optimizers import rprop_plus
-from jaxnn.train import Restarts, fit_until, predict
+from jaxnn.restarts import Restarts, fit_until
+from jaxnn.train import predict
 
 SECTION = "7"
 TITLE = "R's neuralnet: resilient backpropagation"

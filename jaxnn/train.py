@@ -5,7 +5,7 @@ An epoch, shuffling and validation included, is one compiled program; nothing ha
 
 import time
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -14,10 +14,12 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array
 
-from jaxnn.errors import Diverged, check_finite, check_key, check_positive, check_positive_int, check_share, require
+from jaxnn.errors import Diverged, check_finite, check_key, check_positive_int, check_share, require
+from jaxnn.parallel import check_mesh, mean_of_rows, mean_over_devices, on_each, replicated
 
 if TYPE_CHECKING:  # optax takes a tenth of the time of `import jax`
     import optax
+    from jax.sharding import Mesh
 
 Data = tuple[Array | np.ndarray, Array | np.ndarray]
 History = dict[str, np.ndarray]
@@ -45,6 +47,7 @@ def fit(
     metrics: Callable | None = None,
     progress: Callable[[int, Mapping[str, float]], None] | None = None,
     progress_every: int | None = None,
+    mesh: "Mesh | None" = None,
 ) -> Fit:
     """Return the parameters after `epochs` passes over `data = (x, y)`, one example a row, and the history.
 
@@ -57,10 +60,14 @@ def fit(
     so on belong to its end. `progress(epochs_done, last)` is called between compiled programs, each of `progress_every`
     epochs (`None`: as many as make some 500 updates, or one).
 
+    With a `mesh` of devices each takes its share of every batch, and one sum over all of them a step puts the gradients
+    together: the parameters are those of one device but for rounding, and dropout's, whose noise is each device's own.
+    A batch need not divide evenly. The mesh may span several processes that make the same call (`jax.distributed`).
+
     Raises `InvalidArgument` for data or settings that cannot be right and `Diverged`, with the epoch and the step, when
     the loss or the parameters turn NaN or infinite.
     """
-    x, y = _checked_data(data, params)
+    x, y = checked_data(data, params)
     for name, value in {"epochs": epochs, "batch_size": len(x) if batch_size is None else batch_size}.items():
         check_positive_int(name, value)
     if progress_every is not None:
@@ -78,6 +85,8 @@ def fit(
     )
     batch = kept if batch_size is None else batch_size
     require(0 < batch <= kept, "batch_size", batch, f"at most the {kept} examples that are trained on")
+    if mesh is not None:
+        check_mesh(mesh, batch)
     # Tracing the gradient with the data in sight lets the network look at their values, once.
     jax.eval_shape(lambda p: value_and_grad(p, x, y, *([key] if with_key else [])), params)
 
@@ -87,13 +96,15 @@ def fit(
     state = jax.tree.map(jnp.array, (params, optimizer.init(params)))
     # A key an epoch, whatever their number: a longer run begins like a shorter one.
     keys = None if key is None else jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(epochs))
+    if mesh is not None:
+        state, parts, keys = replicated((state, parts, keys), mesh)
     per_call = progress_every or max(1, _UPDATES_PER_CALL // -(-kept // batch))
     history = []
     for done in range(0, epochs, per_call):
         count = min(per_call, epochs - done)
         some_keys = None if keys is None else keys[done : done + count]
-        state, record, losses = _compiled(jax.default_backend())(
-            state, parts, some_keys, value_and_grad, optimizer, metrics, batch, with_key, count
+        state, record, losses = _compiled(jax.default_backend(), mesh)(
+            value_and_grad, optimizer, metrics, batch, with_key, count, state, parts, some_keys
         )
         history.append(jax.tree.map(np.asarray, wait_for(record)))
         _stop_if_diverged(np.asarray(losses), state[0], done)
@@ -107,17 +118,19 @@ def fit(
 _UPDATES_PER_CALL = 500
 
 
-def _run(state, parts, keys, value_and_grad, optimizer, metrics, batch, with_key, count):
-    """Return the state after `count` epochs, `{name: (count,)}` and the losses `(count, updates)`."""
+def _run(mean, value_and_grad, optimizer, metrics, batch, with_key, count, state, parts, keys):
+    """Return the state after `count` epochs, `{name: (count,)}` and the losses `(count, updates)`.
+
+    `mean(f)(params, x, y, rows, *key)` is what `f` gives for those rows, computed here or by several devices together.
+    """
     x, y, x_val, y_val = parts
     full, rest = divmod(len(x), batch)
     weights = np.array([batch] * full + [rest] * (rest > 0), np.float32)
 
     def step(state, chosen):
         params, optimizer_state = state
-        index, key = chosen
-        examples = (x, y) if index is None else (x[index], y[index])
-        value, grads = value_and_grad(params, *examples, *([key] if with_key else []))
+        rows, key = chosen
+        value, grads = mean(value_and_grad)(params, x, y, rows, *([key] if with_key else []))
         loss, others = value if isinstance(value, tuple) else (value, {})
         changes, optimizer_state = optimizer.update(grads, optimizer_state, params)
         params = jax.tree.map(lambda p, change: p + change.astype(p.dtype), params, changes)
@@ -141,7 +154,7 @@ def _run(state, parts, keys, value_and_grad, optimizer, metrics, batch, with_key
 
     def epoch(state, key):
         state, record = batches(state, key)
-        held_out = _mean_metrics(metrics, state[0], x_val, y_val, _EVALUATED_AT_ONCE) if len(x_val) else {}
+        held_out = _mean_metrics(metrics, state[0], x_val, y_val, _EVALUATED_AT_ONCE, mean) if len(x_val) else {}
         return state, (record, {f"val_{name}": value for name, value in held_out.items()})
 
     state, (record, held_out) = lax.scan(epoch, state, keys, length=count)
@@ -150,112 +163,25 @@ def _run(state, parts, keys, value_and_grad, optimizer, metrics, batch, with_key
 
 
 @cache
-def _compiled(backend):
-    return jax.jit(_run, static_argnums=range(3, 9), donate_argnums=0, compiler_options=_options(backend))
+def _compiled(backend, mesh):
+    mean = mean_of_rows if mesh is None else partial(mean_over_devices, mesh)
+
+    def run(value_and_grad, optimizer, metrics, batch, with_key, count, *arrays):
+        part = partial(_run, mean, value_and_grad, optimizer, metrics, batch, with_key, count)
+        return (part if mesh is None else on_each(part, mesh))(*arrays)
+
+    return jax.jit(run, static_argnums=range(6), donate_argnums=6, compiler_options=compiler_options(backend))
 
 
-def _options(backend):
+def compiler_options(backend: str) -> dict[str, int] | None:
+    """Return what XLA is told when a loop is compiled for that backend."""
     # XLA's CPU compiler uses half of an AVX-512 register unless told otherwise; lesser machines take what they have.
     return {"xla_cpu_prefer_vector_width": 512} if backend == "cpu" else None
 
 
-class Restarts(NamedTuple):
-    """Where each restart stopped, one entry a restart: every leaf of `params` has them as its first axis."""
-
-    params: Any
-    loss: np.ndarray
-    largest_gradient: np.ndarray
-    steps: np.ndarray
-    converged: np.ndarray
-
-
-def fit_until(
-    value_and_grad: Callable,
-    starts: Any,
-    optimizer: "optax.GradientTransformation",
-    data: Data,
-    *,
-    threshold: float = 0.01,
-    stepmax: int = 100_000,
-    progress: Callable[[np.ndarray, np.ndarray], None] | None = None,
-) -> Restarts:
-    r"""Return where full-batch training from each start stops: at $\max |\partial J| \le$ `threshold` or `stepmax`.
-
-    Every leaf of `starts` has the restarts as its first axis; they run side by side in one compiled loop, and one that
-    has stopped stands still. Steps count as in R's neuralnet, where the first gradient is step 1: updates + 1, at most
-    `stepmax` (lecture section 7). `progress(steps, largest gradients)` is called every 10,000 steps.
-
-    Raises `InvalidArgument` for data or settings that cannot be right and `Diverged` when a loss turns NaN or infinite.
-    """
-    x, y = _checked_data(data, starts)
-    check_positive("threshold", threshold)
-    check_positive_int("stepmax", stepmax)
-    counts = {np.shape(leaf)[:1] for leaf in jax.tree.leaves(starts)}
-    require(
-        len(counts) == 1 and min(counts) > (0,),
-        "starts",
-        f"first axes {sorted(counts)}",
-        "one restart or more, as many in each leaf",
-    )
-    first = jax.tree.map(lambda leaf: leaf[0], starts)
-    jax.eval_shape(lambda p: value_and_grad(p, x, y), first)
-    begin, advance = _restarts(value_and_grad, optimizer, jax.default_backend())
-    x, y = jnp.asarray(x), jnp.asarray(y)
-    state, limit = begin(jax.tree.map(jnp.asarray, starts), x, y), 1
-    running = True
-    while running:
-        limit = min(limit + 10_000, stepmax)
-        state = wait_for(advance(state, x, y, threshold, limit))
-        _, _, losses, gradients, steps = state
-        largest = np.asarray(_largest(gradients))
-        for number in np.flatnonzero(~(np.isfinite(losses) & np.isfinite(largest))):
-            raise Diverged(
-                f"loss: got {losses[number]}, with a largest gradient of {largest[number]}, in restart {number + 1}, "
-                f"step {steps[number]}, expected finite numbers"
-            )
-        running = limit < stepmax and (largest > threshold).any()
-        if progress is not None:
-            progress(np.asarray(steps), largest)
-    return Restarts(state[0], np.asarray(losses), largest, np.asarray(steps), np.less_equal(largest, threshold))
-
-
-@cache
-def _restarts(value_and_grad, optimizer, backend):
-    """Return the compiled functions that begin all restarts and take them on to step `limit`."""
-
-    def begin(params, x, y):
-        return params, optimizer.init(params), *value_and_grad(params, x, y), jnp.ones((), int)
-
-    def step(state, x, y):
-        params, optimizer_state, _, gradients, steps = state
-        changes, optimizer_state = optimizer.update(gradients, optimizer_state, params)
-        params = jax.tree.map(jnp.add, params, changes)
-        return params, optimizer_state, *value_and_grad(params, x, y), steps + 1
-
-    def advance(state, x, y, threshold, limit):
-        def running(state):
-            largest = jnp.max(jnp.stack([jnp.abs(leaf).max() for leaf in jax.tree.leaves(state[3])]))
-            return (largest > threshold) & (state[4] < limit) & jnp.isfinite(state[2])
-
-        return lax.while_loop(running, lambda state: step(state, x, y), state)
-
-    options = _options(backend)
-    return (
-        jax.jit(jax.vmap(begin, in_axes=(0, None, None)), compiler_options=options),
-        jax.jit(jax.vmap(advance, in_axes=(0, None, None, None, None)), donate_argnums=0, compiler_options=options),
-    )
-
-
-def _largest(gradients):
-    """Return the largest entry of each restart's gradient."""
-    return jnp.stack([jnp.abs(leaf).reshape(len(leaf), -1).max(axis=1) for leaf in jax.tree.leaves(gradients)]).max(
-        axis=0
-    )
-
-
 def evaluate(metrics: Callable, params: Any, data: Data, *, batch_size: int = 1000) -> dict[str, float]:
     """Return `metrics(params, x, y)` over all of `data`, taken `batch_size` examples at a time, as numbers."""
-    x, y = _checked_data(data, params)
+    x, y = checked_data(data, params)
     check_positive_int("batch_size", batch_size)
     jax.eval_shape(lambda p: metrics(p, x, y), params)
     means = jax.jit(_mean_metrics, static_argnums=(0, 4))(metrics, params, x, y, min(batch_size, len(x)))
@@ -277,23 +203,21 @@ def predict(apply: Callable, params: Any, x: Array | np.ndarray, *, batch_size: 
 _EVALUATED_AT_ONCE = 1000
 
 
-def _mean_metrics(metrics, params, x, y, batch):
+def _mean_metrics(metrics, params, x, y, batch, mean=mean_of_rows):
     """Return the means over all examples of `metrics`, themselves means over a batch."""
     batch = min(batch, len(x))
     full, rest = divmod(len(x), batch)
-
-    def part(array):
-        return array[: full * batch].reshape(full, batch, *array.shape[1:])
-
-    sums = lax.map(lambda xy: metrics(params, *xy), (part(x), part(y)))
+    order = jnp.arange(len(x))
+    sums = lax.map(lambda rows: mean(metrics)(params, x, y, rows), order[: full * batch].reshape(full, batch))
     sums = jax.tree.map(lambda values: batch * values.sum(), sums)
     if rest:
-        last = metrics(params, x[full * batch :], y[full * batch :])
+        last = mean(metrics)(params, x, y, order[full * batch :])
         sums = jax.tree.map(lambda total, value: total + rest * value, sums, last)
     return jax.tree.map(lambda total: total / len(x), sums)
 
 
-def _checked_data(data, params):
+def checked_data(data: Data, params: Any) -> Data:
+    """Return `(x, y)` as arrays, known to be finite, of one length, and of the precision of the parameters."""
     require(isinstance(data, tuple | list) and len(data) == 2, "data", type(data).__name__, "a pair (x, y)")
     x, y = (part if isinstance(part, jax.Array) else np.asarray(part) for part in data)
     require(x.ndim > 0 and len(x) > 0, "x", f"shape {x.shape}", "at least one example")

@@ -9,7 +9,7 @@ import pytest
 from jaxnn import rprop_plus
 from jaxnn.errors import Diverged, InvalidArgument
 from jaxnn.networks import hidden_layer
-from jaxnn.train import fit_until
+from jaxnn.restarts import fit_until
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(30, 2))

@@ -12,7 +12,7 @@ from experiments import resilient
 from jaxnn.data import RRandom, circle
 from jaxnn.networks import hidden_layer
 from jaxnn.optimizers import rprop_plus
-from jaxnn.train import fit_until
+from jaxnn.restarts import fit_until
 
 CASES = json.loads(Path(__file__).with_name("neuralnet_rprop.json").read_text())["cases"]
 

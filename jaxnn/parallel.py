@@ -1,0 +1,96 @@
+"""Data-parallel training: every device holds all parameters and takes its share of each batch.
+
+What is taken over a batch is a mean, of n examples on N devices: each device has the mean of its n // N, the first
+n % N devices that of one example more, and one sum over the devices, of everything in one vector, puts them together.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.flatten_util import ravel_pytree
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from jaxnn.errors import require
+
+
+def check_mesh(mesh: Any, batch: int | None = None) -> None:
+    """A mesh of devices, with at least one example of each whole batch for every one of them."""
+    require(isinstance(mesh, Mesh), "mesh", repr(mesh), "a jax.sharding.Mesh, such as jax.make_mesh((8,), ('batch',))")
+    require(
+        batch is None or mesh.size <= batch,
+        "mesh",
+        f"{mesh.size} devices for batches of {batch}",
+        f"an example for each device: a mesh of at most {batch}, or batches of {mesh.size} or more",
+    )
+
+
+def replicated(tree: Any, mesh: Mesh) -> Any:
+    """Return copies of the arrays, whole on every device of the mesh, those of other processes too."""
+
+    def copy(leaf):
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            return jax.random.wrap_key_data(copy(jax.random.key_data(leaf)), impl=jax.random.key_impl(leaf))
+        return jax.device_put(np.asarray(leaf), NamedSharding(mesh, PartitionSpec()))
+
+    return jax.tree.map(copy, tree)
+
+
+def on_each(run: Callable, mesh: Mesh) -> Callable:
+    """Return `run`, a program of whole arrays, as one that every device runs, knowing its place in the mesh."""
+    return jax.shard_map(run, mesh=mesh, in_specs=PartitionSpec(), out_specs=PartitionSpec(), check_vma=False)
+
+
+def shared_out(run: Callable, mesh: Mesh) -> Callable:
+    """Return `run(state, *others)`, a program of things that run side by side, with those things shared out.
+
+    The leaves of the state, and of what is returned, have them as the first axis, a multiple of the devices. They are
+    whole on every device before and after, so that each process can look at all.
+    """
+
+    def part(state, *others):
+        place, each = lax.axis_index(mesh.axis_names), len(jax.tree.leaves(state)[0]) // mesh.size
+        mine = jax.tree.map(lambda leaf: lax.dynamic_slice_in_dim(leaf, place * each, each), state)
+        return lax.all_gather(run(mine, *others), mesh.axis_names, tiled=True)
+
+    return on_each(part, mesh)
+
+
+def mean_of_rows(mean: Callable) -> Callable:
+    """Return `mean(params, x, y, *key)` as a function of some rows of `x` and `y`, or of all: `rows` is then `None`."""
+
+    def of_rows(params, x, y, rows, *key):
+        return mean(params, *((x, y) if rows is None else (x[rows], y[rows])), *key)
+
+    return of_rows
+
+
+def mean_over_devices(mesh: Mesh, mean: Callable) -> Callable:
+    """Return `mean_of_rows(mean)`, a tree of means, as `on_each` runs it: the rows are shared out among the devices.
+
+    A key becomes another one on each device, since their dropout must not be alike.
+    """
+    axes, devices = mesh.axis_names, mesh.size
+
+    def of_rows(params, x, y, rows, *key):
+        rows = jnp.arange(len(x)) if rows is None else rows
+        place = lax.axis_index(axes)
+        each, over = divmod(len(rows), devices)
+        key = [jax.random.fold_in(k, place) for k in key]
+
+        def part(start, count):
+            return mean_of_rows(mean)(params, x, y, lax.dynamic_slice(rows, (start,), (count,)), *key)
+
+        sums = []
+        if each:
+            sums.append(jax.tree.map(lambda v: each * v, part(place * each, each)))
+        if over:  # one example more for the first devices; the others do the work too, for nothing
+            more = part(each * devices + jnp.minimum(place, over - 1), 1)
+            sums.append(jax.tree.map(lambda v: jnp.where(place < over, v, 0), more))
+        flat, unflat = ravel_pytree(jax.tree.map(lambda *values: sum(values) / len(rows), *sums))
+        return unflat(lax.psum(flat, axes))
+
+    return of_rows

@@ -1,0 +1,120 @@
+"""Training from many starts side by side, each until its gradient is small, in one compiled loop."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxnn.errors import Diverged, check_positive, check_positive_int, require
+from jaxnn.parallel import check_mesh, replicated, shared_out
+from jaxnn.train import Data, checked_data, compiler_options, wait_for
+
+if TYPE_CHECKING:  # optax takes a tenth of the time of `import jax`
+    import optax
+    from jax.sharding import Mesh
+
+
+class Restarts(NamedTuple):
+    """Where each restart stopped, one entry a restart: every leaf of `params` has them as its first axis."""
+
+    params: Any
+    loss: np.ndarray
+    largest_gradient: np.ndarray
+    steps: np.ndarray
+    converged: np.ndarray
+
+
+def fit_until(
+    value_and_grad: Callable,
+    starts: Any,
+    optimizer: "optax.GradientTransformation",
+    data: Data,
+    *,
+    threshold: float = 0.01,
+    stepmax: int = 100_000,
+    progress: Callable[[np.ndarray, np.ndarray], None] | None = None,
+    mesh: "Mesh | None" = None,
+) -> Restarts:
+    r"""Return where full-batch training from each start stops: at $\max |\partial J| \le$ `threshold` or `stepmax`.
+
+    Every leaf of `starts` has the restarts as its first axis; they run side by side in one compiled loop, and one that
+    has stopped stands still. Steps count as in R's neuralnet, where the first gradient is step 1: updates + 1, at most
+    `stepmax` (lecture section 7). `progress(steps, largest gradients)` is called every 10,000 steps. The devices of a
+    `mesh` share the restarts out, each of them running on one device from start to end.
+
+    Raises `InvalidArgument` for data or settings that cannot be right and `Diverged` when a loss turns NaN or infinite.
+    """
+    x, y = checked_data(data, starts)
+    check_positive("threshold", threshold)
+    check_positive_int("stepmax", stepmax)
+    counts = {np.shape(leaf)[:1] for leaf in jax.tree.leaves(starts)}
+    require(
+        len(counts) == 1 and min(counts) > (0,),
+        "starts",
+        f"first axes {sorted(counts)}",
+        "one restart or more, as many in each leaf",
+    )
+    first = jax.tree.map(lambda leaf: leaf[0], starts)
+    jax.eval_shape(lambda p: value_and_grad(p, x, y), first)
+    begin, advance = _restarts(value_and_grad, optimizer, jax.default_backend(), mesh)
+    starts, x, y = jax.tree.map(jnp.asarray, (starts, x, y))
+    ((count,),) = counts
+    if mesh is not None:
+        check_mesh(mesh)
+        every = np.minimum(np.arange(-(-count // mesh.size) * mesh.size), count - 1)  # the last again, to fill up
+        starts, x, y = replicated((jax.tree.map(lambda leaf: leaf[every], starts), x, y), mesh)
+    state, limit = begin(starts, x, y), 1
+    running = True
+    while running:
+        limit = min(limit + 10_000, stepmax)
+        state = wait_for(advance(state, x, y, threshold, limit))
+        params, _, losses, gradients, steps = jax.tree.map(lambda leaf: leaf[:count], state)
+        largest = np.asarray(_largest(gradients))
+        for number in np.flatnonzero(~(np.isfinite(losses) & np.isfinite(largest))):
+            raise Diverged(
+                f"loss: got {losses[number]}, with a largest gradient of {largest[number]}, in restart {number + 1}, "
+                f"step {steps[number]}, expected finite numbers"
+            )
+        running = limit < stepmax and (largest > threshold).any()
+        if progress is not None:
+            progress(np.asarray(steps), largest)
+    return Restarts(params, np.asarray(losses), largest, np.asarray(steps), np.less_equal(largest, threshold))
+
+
+@cache
+def _restarts(value_and_grad, optimizer, backend, mesh):
+    """Return the compiled functions that begin all restarts and take them on to step `limit`."""
+
+    def begin(params, x, y):
+        return params, optimizer.init(params), *value_and_grad(params, x, y), jnp.ones((), int)
+
+    def step(state, x, y):
+        params, optimizer_state, _, gradients, steps = state
+        changes, optimizer_state = optimizer.update(gradients, optimizer_state, params)
+        params = jax.tree.map(jnp.add, params, changes)
+        return params, optimizer_state, *value_and_grad(params, x, y), steps + 1
+
+    def advance(state, x, y, threshold, limit):
+        def running(state):
+            largest = jnp.max(jnp.stack([jnp.abs(leaf).max() for leaf in jax.tree.leaves(state[3])]))
+            return (largest > threshold) & (state[4] < limit) & jnp.isfinite(state[2])
+
+        return lax.while_loop(running, lambda state: step(state, x, y), state)
+
+    begin = jax.vmap(begin, in_axes=(0, None, None))
+    advance = jax.vmap(advance, in_axes=(0, None, None, None, None))
+    if mesh is not None:
+        begin, advance = shared_out(begin, mesh), shared_out(advance, mesh)
+    options = compiler_options(backend)
+    return jax.jit(begin, compiler_options=options), jax.jit(advance, donate_argnums=0, compiler_options=options)
+
+
+def _largest(gradients):
+    """Return the largest entry of each restart's gradient."""
+    return jnp.stack([jnp.abs(leaf).reshape(len(leaf), -1).max(axis=1) for leaf in jax.tree.leaves(gradients)]).max(
+        axis=0
+    )
