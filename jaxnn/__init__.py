@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from jaxnn import optimizers as optimizers
     from jaxnn.data.mnist import load_mnist as load_mnist
     from jaxnn.data.rrandom import RRandom as RRandom
+    from jaxnn.errors import CheckpointError as CheckpointError
     from jaxnn.errors import DataFileError as DataFileError
     from jaxnn.errors import Diverged as Diverged
     from jaxnn.errors import InvalidArgument as InvalidArgument
@@ -39,7 +40,7 @@ PLACES = {
     **dict.fromkeys(("losses", "networks", "ops", "optimizers"), ""),
     "load_mnist": "data.mnist",
     "RRandom": "data.rrandom",
-    **dict.fromkeys(("DataFileError", "Diverged", "InvalidArgument"), "errors"),
+    **dict.fromkeys(("CheckpointError", "DataFileError", "Diverged", "InvalidArgument"), "errors"),
     **dict.fromkeys(("rmsprop", "rprop_plus"), "optimizers"),
     **dict.fromkeys(("evaluate", "fit", "predict"), "train"),
 }

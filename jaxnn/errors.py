@@ -23,6 +23,10 @@ class Diverged(ValueError):
     """Training whose loss became NaN or infinite: the message says at which epoch and step."""
 
 
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be written, cannot be read, or belongs to another run."""
+
+
 class DataFileError(ValueError):
     """A data file that is missing, damaged, truncated or not what it claims to be."""
 

@@ -18,6 +18,8 @@ from jaxnn.errors import Diverged, check_finite, check_key, check_positive_int, 
 from jaxnn.parallel import check_mesh, mean_of_rows, mean_over_devices, on_each, replicated
 
 if TYPE_CHECKING:  # optax takes a tenth of the time of `import jax`
+    from pathlib import Path
+
     import optax
     from jax.sharding import Mesh
 
@@ -48,6 +50,7 @@ def fit(
     progress: Callable[[int, Mapping[str, float]], None] | None = None,
     progress_every: int | None = None,
     mesh: "Mesh | None" = None,
+    checkpoint: "str | Path | None" = None,
 ) -> Fit:
     """Return the parameters after `epochs` passes over `data = (x, y)`, one example a row, and the history.
 
@@ -64,8 +67,13 @@ def fit(
     together: the parameters are those of one device but for rounding, and dropout's, whose noise is each device's own.
     A batch need not divide evenly. The mesh may span several processes that make the same call (`jax.distributed`).
 
-    Raises `InvalidArgument` for data or settings that cannot be right and `Diverged`, with the epoch and the step, when
-    the loss or the parameters turn NaN or infinite.
+    With `checkpoint`, a folder, the run saves itself there, at most a twentieth of the time, and at its end. The same
+    call then goes on from the newest checkpoint, to bit for bit what an undisturbed run leaves, however often it is
+    killed; more `epochs` make a finished run longer.
+
+    Raises `InvalidArgument` for data or settings that cannot be right, `Diverged`, with the epoch and the step, when
+    the loss or the parameters turn NaN or infinite, and `CheckpointError` for a folder that cannot be written or has
+    another run's checkpoints.
     """
     x, y = checked_data(data, params)
     for name, value in {"epochs": epochs, "batch_size": len(x) if batch_size is None else batch_size}.items():
@@ -96,18 +104,33 @@ def fit(
     state = jax.tree.map(jnp.array, (params, optimizer.init(params)))
     # A key an epoch, whatever their number: a longer run begins like a shorter one.
     keys = None if key is None else jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(epochs))
+    begin, history, due = 0, [], 0.0
+    if checkpoint is not None:
+        from jaxnn import checkpoints  # orbax takes as long to import as JAX
+
+        run = checkpoints.run_of(x=x, y=y, trained_on=kept, batch_size=batch, with_key=with_key, key=key)
+        begin, state, history = checkpoints.restore(checkpoint, run, state)
+        expected = f"at least the {begin} of the checkpoint in {checkpoint}, or another folder"
+        require(begin <= epochs, "epochs", epochs, expected)
     if mesh is not None:
         state, parts, keys = replicated((state, parts, keys), mesh)
     per_call = progress_every or max(1, _UPDATES_PER_CALL // -(-kept // batch))
-    history = []
-    for done in range(0, epochs, per_call):
+    for done in range(begin, epochs, per_call):
         count = min(per_call, epochs - done)
         some_keys = None if keys is None else keys[done : done + count]
         state, record, losses = _compiled(jax.default_backend(), mesh)(
             value_and_grad, optimizer, metrics, batch, with_key, count, state, parts, some_keys
         )
         history.append(jax.tree.map(np.asarray, wait_for(record)))
+        require(
+            history[0].keys() == history[-1].keys(),
+            "metrics",
+            f"{sorted(history[-1])}",
+            f"{sorted(history[0])} as in the checkpoint in {checkpoint}, or another folder",
+        )
         _stop_if_diverged(np.asarray(losses), state[0], done)
+        if checkpoint is not None and checkpoints.agreed(done + count == epochs or time.perf_counter() >= due):
+            due = checkpoints.save(checkpoint, run, done + count, state, history)
         if progress is not None:
             progress(done + count, {name: float(values[-1]) for name, values in history[-1].items()})
     return Fit(state[0], {name: np.concatenate([part[name] for part in history]) for name in history[0]})
