@@ -12,12 +12,38 @@ from types import ModuleType
 import jax
 from rich.console import Console
 
-from benchmarks import cnn, comparison, gradient, hidden, mlp, results
+from benchmarks import (
+    cnn,
+    comparison,
+    ensemble,
+    evaluation,
+    first_result,
+    gradient,
+    hidden,
+    limits,
+    linear,
+    mlp,
+    results,
+    roofline,
+    rprop,
+    verification,
+)
 from benchmarks.agreement import Different
 from benchmarks.peers import HOW_TO_GET, cannot_import
 from benchmarks.timing import alternate
 
-CASES: dict[str, ModuleType] = {"mlp": mlp, "cnn": cnn, "hidden": hidden, "gradient": gradient}
+CASES: dict[str, ModuleType] = {
+    "linear": linear,
+    "hidden": hidden,
+    "ensemble": ensemble,
+    "rprop": rprop,
+    "mlp": mlp,
+    "cnn": cnn,
+    "evaluate": evaluation,
+    "gradient": gradient,
+    "verify": verification,
+    "first-result": first_result,
+}
 FAILED, INTERRUPTED = 1, 130
 
 
@@ -39,11 +65,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     peers = available(asked.against, asked.names, console)
     where, all_rows, status = results.surroundings(peers), [], 0
     try:
+        if any(hasattr(CASES[name], "work") for name in asked.names):
+            console.print("the machine's limits ...", style="dim")
+            where["limits"] = limits.measured()
         status = run(asked, peers, where, all_rows, console)
     except KeyboardInterrupt:
         console.print("\ninterrupted; what was finished is kept", style="yellow")
         status = INTERRUPTED
     report(console, all_rows, where)
+    if asked.plot is not None and "limits" in where:
+        roofline.draw(all_rows, where["limits"], asked.plot)
     return status
 
 
@@ -54,6 +85,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--against", default="", metavar="PEER[,PEER]", help=f"peers: {', '.join(HOW_TO_GET)}")
     parser.add_argument("--samples", type=int, metavar="N", help="blocks a side (default: 20, of the slow cases 10)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write all samples")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="where to draw the roofline, .png or .svg")
     asked = parser.parse_args(arguments)
     asked.against = [peer for peer in dict.fromkeys(asked.against.split(",")) if peer]
     for what, given, known in (("NAME", asked.names, CASES), ("--against", asked.against, HOW_TO_GET)):
@@ -62,11 +94,14 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
             parser.error(f"{what}: got {', '.join(unknown)}, expected any of {', '.join(known)}")
     if asked.samples is not None and asked.samples < 1:
         parser.error(f"--samples: got {asked.samples}, expected a whole number of at least 1")
-    try:
-        if asked.json is not None:
-            results.check_writable(asked.json)
-    except OSError as error:
-        parser.error(f"--json: got {asked.json}, expected a file that can be written ({error.strerror})")
+    for option, file in (("--json", asked.json), ("--plot", asked.plot)):
+        try:
+            if file is not None:
+                results.check_writable(file)
+        except OSError as error:
+            parser.error(f"{option}: got {file}, expected a file that can be written ({error.strerror})")
+    if asked.plot is not None and asked.plot.suffix not in (".png", ".svg"):
+        parser.error(f"--plot: got {asked.plot}, expected a name that ends in .png or .svg")
     asked.names = [name for name in CASES if name in asked.names or not asked.names]
     return asked
 
@@ -99,7 +134,11 @@ def run(asked: argparse.Namespace, peers: list[str], where: dict, all_rows: list
                 console.print(f"{name} {variant}: not measured, {error}", style="red", soft_wrap=True)
                 status = FAILED
                 continue
-            all_rows += results.rows(name, variant, alternate(sides, asked.samples or case.SAMPLES))
+            work = case.work(variant)._asdict() if hasattr(case, "work") else None
+            rows = results.rows(name, variant, alternate(sides, asked.samples or case.SAMPLES), work)
+            for row in rows:
+                console.print(f"{name} {variant}: {row['who']} {results.duration(row['median'])}", style="dim")
+            all_rows += rows
             if asked.json is not None:
                 results.write(asked.json, where, all_rows)
     return status
@@ -116,6 +155,14 @@ def report(console: Console, all_rows: list[dict], where: dict) -> None:
         if row["ratio"]:
             share = f"jaxnn takes {results.interval(results.inverse(row['ratio']))} of the time of {row['who']}"
             console.print(f"{row['case']} {row['variant']}: {share}", soft_wrap=True)
+    for row in (row for row in all_rows if row["who"] == "jaxnn"):
+        name = f"{row['case']} {row['variant']}"
+        if "flops" in row and "limits" in where:
+            console.print(f"{name}: {results.reached(row, where['limits'])}", soft_wrap=True)
+        if row["phases"]:
+            console.print(
+                f"{name}: first call {results.duration(row['first_call'])}: {results.phases(row)}", soft_wrap=True
+            )
     for line in results.warnings(all_rows, where["load"]):
         console.print(f"warning: {line}", style="yellow", soft_wrap=True)
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from benchmarks import digits
 from benchmarks.timing import Side
+from benchmarks.work import Work, convolutional
 from jaxnn import networks
 
 WHAT = "an update of the convolutional network, 3,149,394 parameters, batch 128, dropout and RMSprop"
@@ -13,6 +14,12 @@ VARIANTS = ("float32",)
 PEERS = ("torch",)
 SAMPLES = 10
 UPDATES = 10  # an epoch
+
+
+def work(variant: str) -> Work:
+    """Return what an update is."""
+    del variant
+    return convolutional(digits.BATCH)
 
 
 def sides(variant: str, peers: Collection[str]) -> dict[str, Side]:

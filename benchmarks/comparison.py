@@ -14,12 +14,12 @@ from benchmarks.results import Unusable, duration, interval, print_whole, read
 from benchmarks.statistics import Ratio, is_noisy, ratio, verdict
 
 Key = tuple[str, str, str]
-WRONG_USE = 2
-PASSING = ("date", "commit", "load")  # what differs between any two runs
+SLOWER, WRONG_USE = 1, 2
+PASSING = ("date", "commit", "load", "limits")  # what differs between any two runs
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print the comparison; return 0, or 2 where a file cannot be used."""
+    """Print the comparison; return 0, 1 where something of jaxnn became slower, or 2 where a file cannot be used."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks compare", description=__doc__, allow_abbrev=False)
     parser.add_argument("before", type=Path, metavar="A.json", help="the earlier run")
     parser.add_argument("after", type=Path, metavar="B.json", help="the later run")
@@ -36,7 +36,12 @@ def main(arguments: Sequence[str]) -> int:
     print_whole(table(before, after))
     for line in remarks(runs[0]["environment"], runs[1]["environment"], before, after):
         console.print(line, soft_wrap=True)
-    return 0
+    return SLOWER if any(became_slower(key, before, after) for key in before if key in after) else 0
+
+
+def became_slower(key: Key, before: dict[Key, list[float]], after: dict[Key, list[float]]) -> bool:
+    """Return whether jaxnn's side is slower beyond doubt; a peer's change is none of ours."""
+    return key[2] == "jaxnn" and verdict(ratio(after[key], before[key])) == "slower"
 
 
 def by_key(rows: Sequence[dict]) -> dict[Key, list[float]]:

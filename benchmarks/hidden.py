@@ -10,19 +10,26 @@ import optax
 
 import jaxnn
 from benchmarks.agreement import agree
+from benchmarks.peers import numpy_peer
 from benchmarks.timing import Side, fit_side, peer_side
+from benchmarks.work import Work, hidden_layer_step
 from jaxnn.data import synthetic
 from jaxnn.networks import hidden_layer
 
 WHAT = "a step of gradient descent on the circle's 1000 points, four hidden nodes, the cost with each step"
 VARIANTS = ("float32", "float64")
-PEERS = ("numpy",)
+PEERS = ("numpy", "c")
 SAMPLES = 20
 POINTS = 1000
 STEPS = 500  # one unit: what `fit` runs as one program
 CHECKED = 500  # steps whose costs are compared
 RATE = 0.1
 TOLERANCE = {"float32": 1e-4, "float64": 1e-9}
+
+
+def work(variant: str) -> Work:
+    """Return what a step is."""
+    return hidden_layer_step(POINTS, itemsize=np.dtype(variant).itemsize)
 
 
 def sides(variant: str, peers: Collection[str]) -> dict[str, Side]:
@@ -36,13 +43,20 @@ def sides(variant: str, peers: Collection[str]) -> dict[str, Side]:
             hidden_layer.value_and_grad, params, optax.sgd(RATE), data, epochs=STEPS, updates=1, progress_every=STEPS
         )
     }
-    if "numpy" in peers:
-        from benchmarks.peers import numpy_peer
-
+    for who, descend in forms(peers).items():
         columns = numpy_peer.columns(params, *data)
-        for who, descend in numpy_peer.FORMS.items():
-            agree(f"{who}'s costs", costs, descend(*columns, RATE, CHECKED)[1], TOLERANCE[variant])
-            found[who] = steps_of(partial(descend, *columns, RATE, STEPS))
+        agree(f"{who}'s costs", costs, descend(*columns, RATE, CHECKED)[1], TOLERANCE[variant])
+        found[who] = steps_of(partial(descend, *columns, RATE, STEPS))
+    return found
+
+
+def forms(peers: Collection[str]) -> dict[str, Callable]:
+    """Return the loops of the peers by name."""
+    found = dict(numpy_peer.FORMS) if "numpy" in peers else {}
+    if "c" in peers:
+        from benchmarks.peers import c_peer
+
+        found["c"] = c_peer.descend
     return found
 
 

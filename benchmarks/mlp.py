@@ -6,6 +6,7 @@ import numpy as np
 
 from benchmarks import digits
 from benchmarks.timing import Side
+from benchmarks.work import Work, dense_mlp
 from jaxnn import networks
 
 WHAT = "an update of the 784-512-10 network, batch 128, dropout and RMSprop"
@@ -13,6 +14,12 @@ VARIANTS = ("float32",)
 PEERS = ("torch",)
 SAMPLES = 20
 UPDATES = 150  # an epoch: 60 MB of digits, too many for the caches, as all of MNIST is
+
+
+def work(variant: str) -> Work:
+    """Return what an update is."""
+    del variant
+    return dense_mlp(digits.BATCH)
 
 
 def sides(variant: str, peers: Collection[str]) -> dict[str, Side]:

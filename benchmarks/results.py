@@ -36,8 +36,11 @@ def load() -> float | None:
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
 
 
-def rows(case: str, variant: str, timings: dict[str, Timing]) -> list[dict]:
-    """Return one row for each side; `ratio` is its median over jaxnn's and the bootstrap interval of that."""
+def rows(case: str, variant: str, timings: dict[str, Timing], work: dict[str, float] | None = None) -> list[dict]:
+    """Return one row for each side; `ratio` is its median over jaxnn's and the bootstrap interval of that.
+
+    `work` is what a step is, the same for all sides: `flops` and `bytes`.
+    """
     ours = timings["jaxnn"].samples
     return [
         {
@@ -50,6 +53,8 @@ def rows(case: str, variant: str, timings: dict[str, Timing]) -> list[dict]:
             "iqr": iqr(timing.samples),
             "ratio": None if who == "jaxnn" else ratio(timing.samples, ours)._asdict(),
             "first_call": timing.first_call,
+            "phases": timing.phases,
+            **(work or {}),
             "steps": timing.steps,
             "block": timing.block,
             "samples": timing.samples,
@@ -93,6 +98,20 @@ def duration(seconds: float) -> str:
     scale, unit = next(((s, u) for s, u in ((1, "s"), (1e-3, "ms")) if seconds >= s), (1e-6, "us"))
     value = seconds / scale
     return f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f} {unit}" if value >= 0.01 else f"0 {unit}"
+
+
+def phases(row: dict) -> str:
+    """Return the parts of a row's first call in words."""
+    return ", ".join(f"{name} {duration(seconds)}" for name, seconds in row["phases"].items() if seconds > 0)
+
+
+def reached(row: dict, limits: dict[str, float]) -> str:
+    """Return the FLOP/s of a row that has flops, beside the measured limit of its precision."""
+    rate, limit = row["flops"] / row["median"], "float64" if row["variant"] == "float64" else "float32"
+    return (
+        f"{rate / 1e9:.3g} GFLOP/s, {100 * rate / limits[limit]:.0f} % of a {limit} product's "
+        f"{limits[limit] / 1e9:.3g}; {row['flops'] / row['bytes']:.3g} flops a byte"
+    )
 
 
 def warnings(all_rows: Sequence[dict], load_before: float | None) -> list[str]:

@@ -6,7 +6,8 @@ the caches hold what is its own), then `units` units that are. A unit is what ca
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import jax
@@ -21,6 +22,7 @@ class Block(NamedTuple):
     lead: float  # seconds from the call to the end of the untimed unit; the first time, compilation too
     seconds: float  # of the timed steps
     steps: int
+    phases: dict[str, float] = {}  # seconds of parts of the lead, where the side knows them
 
 
 Side = Callable[[int], Block]
@@ -33,9 +35,16 @@ class Timing(NamedTuple):
     steps: int  # in a block
     block: float  # seconds of the shortest block
     samples: list[float]  # seconds a step, one entry a block
+    phases: dict[str, float] = {}  # seconds of parts of the first call: trace, lower, compile of the largest program
 
 
 SHORTEST = 0.3  # seconds of a block: a thousand times the clock's and the scheduler's grain
+AGREE, AGREEING, LONG = 0.1, 4, 5.0  # the share two blocks may differ by, how often to try, seconds not to try again
+PHASES = {  # JAX's own names
+    "/jax/core/compile/jaxpr_trace_duration": "trace",
+    "/jax/core/compile/jaxpr_to_mlir_module_duration": "lower",
+    "/jax/core/compile/backend_compile_duration": "compile",
+}
 NAP, NAPS = 0.02, 50  # seconds, and how many of them at most between two blocks
 
 
@@ -46,14 +55,40 @@ def alternate(sides: dict[str, Side], samples: int, shortest: float = SHORTEST) 
     return {who: summary(warm[who][0], [blocks[who] for blocks in rounds]) for who in sides}
 
 
-def warm_up(side: Side, shortest: float) -> tuple[float, int]:
-    """Return the first call's seconds and the number of units that take at least `shortest` seconds."""
-    units, block = 1, rested(side, 1)
-    first_call = block.lead
+def warm_up(side: Side, shortest: float) -> tuple[Block, int]:
+    """Return the first block and the number of units that take at least `shortest` seconds, once two blocks agree."""
+    with compiling() as phases:
+        first = rested(side, 1)
+    units, block = 1, first
     while block.seconds < shortest:
         units = max(units + 1, math.ceil(1.2 * units * shortest / max(block.seconds, 1e-9)))
         block = rested(side, units)
-    return first_call, units
+    for _ in range(AGREEING if block.seconds < LONG else 0):
+        before, block = block, rested(side, units)
+        if abs(block.seconds - before.seconds) <= AGREE * before.seconds:
+            break
+    return first._replace(phases=first.phases or phases), units
+
+
+@contextmanager
+def compiling() -> Iterator[dict[str, float]]:
+    """Return a dict that has, at the end, seconds to trace, lower and compile the program that took longest to compile.
+
+    JAX reports programs within a program too, before it: their times are part of its own.
+    """
+    largest, last = {}, {}
+
+    def listen(event: str, duration_secs: float, **_) -> None:
+        if event in PHASES:
+            last[PHASES[event]] = duration_secs
+            if PHASES[event] == "compile" and duration_secs > largest.get("compile", 0):
+                largest.update(last)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        yield largest
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listen)
 
 
 def rested(side: Side, units: int) -> Block:
@@ -75,10 +110,10 @@ def rest() -> None:
             break
 
 
-def summary(first_call: float, blocks: list[Block]) -> Timing:
-    """Return the timing that the blocks make."""
+def summary(first: Block, blocks: list[Block]) -> Timing:
+    """Return the timing that the blocks make, `first` being the one that is not counted."""
     samples = [block.seconds / block.steps for block in blocks]
-    return Timing(first_call, blocks[0].steps, min(block.seconds for block in blocks), samples)
+    return Timing(first.lead, blocks[0].steps, min(block.seconds for block in blocks), samples, first.phases)
 
 
 def fit_side(value_and_grad: Callable, params, optimizer, data: tuple, *, epochs: int, updates: int, **options) -> Side:

@@ -53,6 +53,23 @@ def training_side(peer: Peer, params, x, y, batch: int) -> Side:
     return peer_side(begin, -(-len(x) // batch))
 
 
+def evaluation(peer: Peer, params, x, y, batch: int) -> Callable[[], dict[str, float]]:
+    """Return what takes loss and accuracy of all examples, `batch` at a time."""
+    torch.set_num_threads(cores())
+    model, inputs, targets = peer.start(params).eval(), peer.inputs(x), labels(y)
+
+    def run():
+        loss_sum, hits = 0.0, 0
+        with torch.inference_mode():
+            for chosen, wanted in zip(inputs.split(batch), targets.split(batch), strict=True):
+                z = model(chosen)
+                loss_sum += len(wanted) * functional.cross_entropy(z, wanted).item()
+                hits += (z.argmax(dim=1) == wanted).sum().item()
+        return {"loss": loss_sum / len(targets), "accuracy": hits / len(targets)}
+
+    return run
+
+
 def epoch(model, optimizer, x, y, order, batch: int) -> tuple[float, float]:
     """Return the mean loss and accuracy over the epoch's batches, which train the model."""
     loss_sum, hits = torch.zeros(()), torch.zeros((), dtype=torch.int64)

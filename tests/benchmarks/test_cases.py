@@ -1,13 +1,16 @@
 """Tests for the cases and their peers, on few digits and few steps: both sides compute the same, and it is seen."""
 
+import subprocess
+from types import SimpleNamespace
+
 import jax
 import numpy as np
 import pytest
 
-from benchmarks import cnn, gradient, hidden, mlp
+from benchmarks import cnn, ensemble, evaluation, first_result, gradient, hidden, linear, mlp, rprop, verification
 from benchmarks.__main__ import CASES
 from benchmarks.agreement import Different
-from benchmarks.peers import HOW_TO_GET, numpy_peer
+from benchmarks.peers import HOW_TO_GET, cannot_import, numpy_peer
 from jaxnn import networks
 
 
@@ -21,6 +24,61 @@ def test_hidden_sides_agree_and_run(variant):
     sides = hidden.sides(variant, ["numpy"])  # raises where they differ
     assert list(sides) == ["jaxnn", "numpy", "numpy in place"]
     assert {side(1).steps for side in sides.values()} == {hidden.STEPS}
+
+
+@pytest.mark.skipif(cannot_import("c") is not None, reason="there is no gcc")
+@pytest.mark.parametrize("variant", hidden.VARIANTS)
+def test_c_equals_numpy_and_leaves_its_arguments_alone(variant):
+    assert list(hidden.sides(variant, ["c"])) == ["jaxnn", "c"]
+    with jax.enable_x64(variant == "float64"):
+        params, data = hidden.start(variant)
+    columns = numpy_peer.columns(params, *data)
+    before = jax.tree.map(np.copy, columns)
+    ours, theirs = (hidden.forms([who])[who](*columns, hidden.RATE, 50) for who in ("numpy", "c"))
+    jax.tree.map(np.testing.assert_array_equal, columns, before)
+    rtol = 1e-4 if variant == "float32" else 1e-12
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=rtol), ours, theirs)
+
+
+@pytest.mark.parametrize("variant", linear.VARIANTS)
+def test_linear_sides_agree_and_run(variant, monkeypatch):
+    monkeypatch.setattr(linear, "POINTS", 50)
+    sides = linear.sides(variant, ["numpy"])  # raises where they differ
+    assert {who: side(1).steps for who, side in sides.items()} == {"jaxnn": linear.STEPS, "numpy": linear.STEPS}
+
+
+@pytest.mark.parametrize("variant", ensemble.VARIANTS)
+def test_the_first_of_many_networks_is_the_one_alone(variant, monkeypatch):
+    monkeypatch.setattr(ensemble, "NETWORKS", 3)
+    sides = ensemble.sides(variant, [])  # raises where they differ
+    assert [side(1).steps for side in sides.values()] == [3 * ensemble.STEPS, hidden.STEPS]
+
+
+def test_rprop_sides_run(monkeypatch):
+    monkeypatch.setattr(rprop, "STEPMAX", 20)
+    assert [side(1).steps for side in rprop.sides("8 restarts", []).values()] == [1, 1]
+
+
+@pytest.mark.parametrize("variant", evaluation.VARIANTS)
+def test_evaluation_runs(variant, monkeypatch):
+    x, y = evaluation.test_digits(variant)
+    monkeypatch.setattr(evaluation, "test_digits", lambda variant: (x[:50], y[:50]))
+    assert [side(1).steps for side in evaluation.sides(variant, []).values()] == [1]
+
+
+def test_a_check_that_does_not_pass_is_not_timed(monkeypatch):
+    monkeypatch.setattr(verification, "hidden_layer", lambda: lambda: SimpleNamespace(kind="FAIL"))
+    with pytest.raises(Different, match="the verdict on the gradient by hand is FAIL"):
+        verification.sides("hidden", [])
+
+
+@pytest.mark.parametrize("variant", first_result.VARIANTS)
+def test_a_process_is_timed_and_one_that_fails_is_an_error(variant, monkeypatch):
+    monkeypatch.setattr(first_result, "OURS", "import os; assert os.environ['JAX_COMPILATION_CACHE_DIR']")
+    assert first_result.sides(variant, [])["jaxnn"](2).steps == 2
+    monkeypatch.setattr(first_result, "OURS", "raise SystemExit(3)")
+    with pytest.raises(subprocess.CalledProcessError):
+        first_result.sides(variant, [])["jaxnn"](1)
 
 
 @pytest.mark.parametrize("descend", numpy_peer.FORMS.values(), ids=numpy_peer.FORMS.keys())

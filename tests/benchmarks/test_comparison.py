@@ -30,13 +30,19 @@ def test_a_verdict_only_where_there_is_one(file, capsys):
         "b.json",
         [("mlp", "v", "jaxnn", [2.0] * 9), ("mlp", "v", "torch", [1.04] * 9), ("cnn", "v", "jaxnn", [0.5] * 9)],
     )
-    assert main(["compare", a, b]) == 0
+    assert main(["compare", a, b]) == 1
     slower, same, faster = [
         line for line in capsys.readouterr().out.splitlines() if line.startswith(("| mlp", "| cnn"))
     ]
     assert "2.00 (2.00 to 2.00) | slower" in slower
     assert "1.04 (1.04 to 1.04) | no verdict" in same
     assert "0.50 (0.50 to 0.50) | faster" in faster
+
+
+def test_only_jaxnns_own_time_makes_the_exit_status(file):
+    a = file("a.json", [("mlp", "v", "jaxnn", [1.0] * 9), ("mlp", "v", "torch", [1.0] * 9)])
+    b = file("b.json", [("mlp", "v", "jaxnn", [1.04] * 9), ("mlp", "v", "torch", [3.0] * 9)])
+    assert main(["compare", a, b]) == 0
 
 
 def test_noise_is_said(file, capsys):

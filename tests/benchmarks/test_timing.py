@@ -30,25 +30,25 @@ def pretend(calls, who, seconds_a_unit, steps_a_unit=10, lead=7.0):
 def test_sides_take_turns_after_the_warm_up():
     calls = []
     timings = alternate({"a": pretend(calls, "a", 1.0), "b": pretend(calls, "b", 2.0)}, samples=3, shortest=0.5)
-    assert calls == [("a", 1), ("b", 1)] + 3 * [("a", 1), ("b", 1)]
+    assert calls == [("a", 1), ("a", 1), ("b", 1), ("b", 1)] + 3 * [("a", 1), ("b", 1)]
     assert timings["a"].samples == [0.1] * 3 and timings["b"].samples == [0.2] * 3
 
 
 def test_blocks_are_made_long_enough():
     calls = []
     found = alternate({"a": pretend(calls, "a", 0.25)}, samples=1, shortest=1.0)["a"]
-    assert calls == [("a", 1), ("a", 5), ("a", 5)]  # 1.2 times as many as one unit of 0.25 s promises
+    assert calls == [("a", 1), ("a", 5), ("a", 5), ("a", 5)]  # 1.2 times as many as one unit of 0.25 s promises
     assert found.steps == 50 and found.block == 1.25
 
 
 def test_the_first_call_is_apart():
-    leads = iter([9.0, 1.0, 1.0])
+    leads = iter([9.0, 1.0, 1.0, 1.0])
     found = alternate({"a": lambda units: Block(next(leads), 1.0, 1)}, samples=2, shortest=0.1)["a"]
     assert found.first_call == 9.0 and found.samples == [1.0, 1.0]
 
 
 def test_a_sample_is_seconds_over_steps():
-    assert summary(0.0, [Block(9, 6.0, 3), Block(9, 3.0, 3)]) == timing.Timing(0.0, 3, 3.0, [2.0, 1.0])
+    assert summary(Block(0.0, 1.0, 1), [Block(9, 6.0, 3), Block(9, 3.0, 3)]) == timing.Timing(0.0, 3, 3.0, [2.0, 1.0])
 
 
 def test_a_peers_block_is_a_start_an_untimed_unit_and_the_timed_ones():
@@ -101,3 +101,18 @@ def test_rest_lasts_until_no_thread_spins_but_not_for_ever(monkeypatch, spinning
     monkeypatch.setattr(timing, "time", SimpleNamespace(process_time=lambda: next(used), sleep=slept.append))
     REST()
     assert slept == [timing.NAP] * naps
+
+
+def test_the_first_call_says_what_compiling_took():
+    with timing.compiling() as phases:
+        jax.jit(lambda x: jax.jit(jax.numpy.sin)(x) @ x)(jax.numpy.ones((3, 3))).block_until_ready()
+    assert set(phases) == {"trace", "lower", "compile"} and min(phases.values()) > 0
+
+
+def test_the_warm_up_goes_on_until_two_blocks_agree():
+    times = iter([1.0, 0.5, 0.32, 0.31, 0.1])
+
+    def side(units):
+        return Block(0.0, next(times), units)
+
+    assert timing.warm_up(side, 0.3)[1] == 1 and next(times) == 0.1
