@@ -94,12 +94,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
             parser.error(f"{what}: got {', '.join(unknown)}, expected any of {', '.join(known)}")
     if asked.samples is not None and asked.samples < 1:
         parser.error(f"--samples: got {asked.samples}, expected a whole number of at least 1")
-    for option, file in (("--json", asked.json), ("--plot", asked.plot)):
-        try:
-            if file is not None:
-                results.check_writable(file)
-        except OSError as error:
-            parser.error(f"{option}: got {file}, expected a file that can be written ({error.strerror})")
+    results.refuse_unwritable(parser, {"--json": asked.json, "--plot": asked.plot})
     if asked.plot is not None and asked.plot.suffix not in (".png", ".svg"):
         parser.error(f"--plot: got {asked.plot}, expected a name that ends in .png or .svg")
     asked.names = [name for name in CASES if name in asked.names or not asked.names]

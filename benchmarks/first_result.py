@@ -1,6 +1,8 @@
 """The time from starting Python to the first finished epoch of the MNIST MLP, in a process of its own."""
 
+import atexit
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -41,6 +43,7 @@ assert done[1] > 0.9
 def sides(variant: str, peers: Collection[str]) -> dict[str, Side]:
     """Return what starts a process that trains for an epoch, which checks that it learned."""
     folder = tempfile.mkdtemp(prefix="jaxnn-cache-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     found = {"jaxnn": side(OURS, folder, keep=variant == "warm cache")}
     if "torch" in peers:
         found["torch"] = side(TORCH, folder, keep=True)

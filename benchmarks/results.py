@@ -1,5 +1,6 @@
 """A run's results: the rows, the JSON file that holds them, and the table that shows them."""
 
+import argparse
 import json
 import math
 import os
@@ -128,6 +129,16 @@ def warnings(all_rows: Sequence[dict], load_before: float | None) -> list[str]:
                 f"{name}: a block took {duration(row['block'])}, expected at least {duration(SHORTEST_USEFUL)}"
             )
     return found
+
+
+def refuse_unwritable(parser: argparse.ArgumentParser, files: dict[str, Path | None]) -> None:
+    """End the program with a message where an option names a file that cannot be written."""
+    for option, file in files.items():
+        try:
+            if file is not None:
+                check_writable(file)
+        except OSError as error:
+            parser.error(f"{option}: got {file}, expected a file that can be written ({error.strerror})")
 
 
 def check_writable(path: Path) -> None:

@@ -11,10 +11,10 @@ from jaxnn.data import synthetic
 from jaxnn.networks import hidden_layer
 from jaxnn.restarts import Restarts, fit_until
 
-WHAT = "a fit by rprop+ to a threshold, as R's neuralnet, float64: restarts side by side beside a single one"
+WHAT = "a fit by rprop+ to a threshold, as R's neuralnet, float64: many restarts beside a single one"
 VARIANTS = ("100 restarts", "8 restarts")
 PEERS = ()
-SAMPLES = 5
+SAMPLES = 3
 POINTS, THRESHOLD, STEPMAX = 1000, 0.1, 20_000
 
 

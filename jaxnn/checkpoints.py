@@ -34,16 +34,10 @@ Arrays = dict[str, np.ndarray]
 History = dict[str, np.ndarray]
 
 
-def run_of(**settings: Any) -> Run:
-    """Return settings with random keys as numbers and other arrays by dtype and shape."""
-
-    def text(value):
-        if isinstance(value, jax.Array | np.ndarray):
-            key = _is_key(value) or (value.dtype == np.uint32 and value.ndim == 1)
-            return _numbers(value).tolist() if key else _described(value)
-        return value
-
-    return {name: text(value) for name, value in settings.items()}
+def run_of(key: Any, **settings: Any) -> Run:
+    """Return the settings, the random key as its numbers and arrays by dtype and shape."""
+    texts = {name: _described(value) if hasattr(value, "dtype") else value for name, value in settings.items()}
+    return texts | {"key": None if key is None else _numbers(key).tolist()}
 
 
 def restore(folder: str | Path, run: Run, state: State) -> tuple[int, State, list[History]]:
@@ -63,12 +57,14 @@ def restore(folder: str | Path, run: Run, state: State) -> tuple[int, State, lis
         raise CheckpointError(
             f"checkpoint: got {folder}, expected a folder that can be written ({error.strerror or error})"
         ) from error
+    damaged = {}
     for epoch in epochs:
         try:
             about, arrays = _read(folder, epoch)
         except Exception as error:  # whatever orbax raises at files that are not what they were
-            _set_aside(folder, epoch, error)
+            damaged[epoch] = error
             continue
+        _set_aside(folder, damaged, epoch)
         trees = {"params": state[0], "optimizer": state[1]}
         _check_same_run(f"epoch {epoch} in {folder}", about, run, _named(trees))
         trees = _filled(arrays, trees)
@@ -140,19 +136,20 @@ def _read(folder: Path, epoch: int) -> tuple[dict[str, Any], Arrays]:
     return about, arrays
 
 
-def _set_aside(folder: Path, epoch: int, error: Exception) -> None:
-    """Rename a damaged checkpoint, so that the run can save that epoch again, and say so."""
-    damaged = folder / f"damaged-{epoch}-{time.time_ns()}"
-    multihost_utils.sync_global_devices(f"{folder} {epoch} was read")
-    if jax.process_index() == 0:
-        (folder / str(epoch)).rename(damaged)
-    multihost_utils.sync_global_devices(f"{folder} {epoch} is set aside")
-    text = " ".join(str(error).split())[:200]
-    warnings.warn(
-        f"checkpoint: epoch {epoch} in {folder} is damaged ({text}): it is now {damaged.name}, and the run goes on "
-        "from the checkpoint before it",
-        stacklevel=4,
-    )
+def _set_aside(folder: Path, damaged: dict[int, Exception], whole: int) -> None:
+    """Rename damaged checkpoints, so that the run can save those epochs again, and say so."""
+    multihost_utils.sync_global_devices(f"{folder} was read")
+    for epoch, error in damaged.items():
+        new = f"damaged-{epoch}-{time.time_ns()}"
+        if jax.process_index() == 0:
+            (folder / str(epoch)).rename(folder / new)
+        text = " ".join(str(error).split())[:200]
+        warnings.warn(
+            f"checkpoint: epoch {epoch} in {folder} is damaged ({text}): it is set aside as {new}, and the run goes on "
+            f"from epoch {whole}, the checkpoint before it",
+            stacklevel=4,
+        )
+    multihost_utils.sync_global_devices(f"{folder} has whole checkpoints")
 
 
 def _check_same_run(what: str, about: dict[str, Any], run: Run, arrays: Arrays) -> None:

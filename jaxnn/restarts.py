@@ -1,4 +1,4 @@
-"""Training from many starts side by side, each until its gradient is small, in one compiled loop."""
+"""Training from many starts, each until its gradient is small, in one compiled program."""
 
 from collections.abc import Callable
 from functools import cache
@@ -41,10 +41,11 @@ def fit_until(
 ) -> Restarts:
     r"""Return where full-batch training from each start stops: at $\max |\partial J| \le$ `threshold` or `stepmax`.
 
-    Every leaf of `starts` has the restarts as its first axis; they run side by side in one compiled loop, and one that
-    has stopped stands still. Steps count as in R's neuralnet, where the first gradient is step 1: updates + 1, at most
-    `stepmax` (lecture section 7). `progress(steps, largest gradients)` is called every 10,000 steps. The devices of a
-    `mesh` share the restarts out, each of them running on one device from start to end.
+    Every leaf of `starts` has the restarts as its first axis. On a GPU or TPU they run side by side, and one that has
+    stopped stands still; on a CPU one after the other, which is faster there. The devices of a `mesh` share them out,
+    each restart staying on one device (a CPU's cores become devices by `jax_num_cpu_devices`). Steps count as in R's
+    neuralnet, where the first gradient is step 1: updates + 1, at most `stepmax` (lecture section 7).
+    `progress(steps, largest gradients)` is called every 10,000 steps.
 
     Raises `InvalidArgument` for data or settings that cannot be right and `Diverged` when a loss turns NaN or infinite.
     """
@@ -105,12 +106,22 @@ def _restarts(value_and_grad, optimizer, backend, mesh):
 
         return lax.while_loop(running, lambda state: step(state, x, y), state)
 
-    begin = jax.vmap(begin, in_axes=(0, None, None))
-    advance = jax.vmap(advance, in_axes=(0, None, None, None, None))
+    begin, advance = (_for_all(run, backend) for run in (begin, advance))
     if mesh is not None:
         begin, advance = shared_out(begin, mesh), shared_out(advance, mesh)
     options = compiler_options(backend)
     return jax.jit(begin, compiler_options=options), jax.jit(advance, donate_argnums=0, compiler_options=options)
+
+
+def _for_all(run, backend):
+    """Return `run(state, *others)`, a program for one restart, as one for all.
+
+    A batch of products as small as the lecture's takes a CPU longer than one product after the other, and goes on, for
+    all, until the last restart has stopped.
+    """
+    if backend == "cpu":
+        return lambda state, *others: lax.map(lambda one: run(one, *others), state)
+    return lambda state, *others: jax.vmap(lambda one: run(one, *others))(state)
 
 
 def _largest(gradients):

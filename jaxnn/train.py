@@ -108,7 +108,7 @@ def fit(
     if checkpoint is not None:
         from jaxnn import checkpoints  # orbax takes as long to import as JAX
 
-        run = checkpoints.run_of(x=x, y=y, trained_on=kept, batch_size=batch, with_key=with_key, key=key)
+        run = checkpoints.run_of(key, x=x, y=y, trained_on=kept, batch_size=batch, with_key=with_key)
         begin, state, history = checkpoints.restore(checkpoint, run, state)
         expected = f"at least the {begin} of the checkpoint in {checkpoint}, or another folder"
         require(begin <= epochs, "epochs", epochs, expected)

@@ -1,6 +1,7 @@
 """What several devices make of a training run beside one: run by `test_parallel.py`, prints JSON.
 
-`python devices.py` simulates eight devices; `python devices.py RANK PROCESSES PORT` is one of several processes.
+`python devices.py` simulates eight devices; `python devices.py RANK PROCESSES PORT FOLDER` is one of several processes,
+which saves itself in the folder and goes on from there, or trains for ever if the folder is called `forever`.
 """
 
 import json
@@ -126,8 +127,13 @@ def in_several_processes():
     settings = {"epochs": 1_000_000 if forever else epochs, "batch_size": batch, "key": KEY, **others}
     several = fit(gradient, params, optimizer, data, mesh=mesh, progress=progress, progress_every=1, **settings)
     one = fit(gradient, params, optimizer, data, **settings)
+    for epochs in (2, settings["epochs"]):
+        resumed = fit(
+            gradient, params, optimizer, data, mesh=mesh, checkpoint=sys.argv[4], **(settings | {"epochs": epochs})
+        )
     return {
         "devices": jax.device_count(),
+        "resumed": difference(resumed, several),
         "differences": [difference(one.params, several.params), difference(one.history, several.history)],
         "sum": float(sum(jnp.abs(leaf).sum() for leaf in jax.tree.leaves(several.params))),
     }

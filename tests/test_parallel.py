@@ -5,7 +5,6 @@ import re
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import jax
@@ -61,9 +60,9 @@ def test_each_device_draws_its_own_noise(eight):
     assert one != several
 
 
-def test_two_processes_leave_one_process_result():
+def test_two_processes_leave_one_process_result_and_go_on_from_a_checkpoint(tmp_path):
     port = free_port()
-    both = [start(rank, 2, port) for rank in (0, 1)]
+    both = [start(rank, 2, port, tmp_path) for rank in (0, 1)]
     found = []
     for process in both:
         out, err = process.communicate(timeout=300)
@@ -71,6 +70,7 @@ def test_two_processes_leave_one_process_result():
         found.append(json.loads(out.splitlines()[-1]))
     assert [one["devices"] for one in found] == [2, 2] and found[0]["sum"] == found[1]["sum"]
     assert max(found[0]["differences"]) <= 1e-6
+    assert [one["resumed"] for one in found] == [0, 0] and {"2", "5"} <= {path.name for path in tmp_path.iterdir()}
 
 
 def test_a_killed_process_ends_the_other_with_a_message_within_a_minute():
@@ -79,9 +79,8 @@ def test_a_killed_process_ends_the_other_with_a_message_within_a_minute():
         try:
             assert any("epoch 3" in line for line in second.stdout)
             second.kill()
-            killed = time.monotonic()
-            _, err = first.communicate(timeout=60)
-            assert first.returncode != 0 and time.monotonic() - killed < 60
+            _, err = first.communicate(timeout=60)  # the minute that it may take
+            assert first.returncode != 0
             assert re.search("another task died|unhealthy|connection|closed", err, re.IGNORECASE)
         finally:
             first.kill()

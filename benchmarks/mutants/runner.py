@@ -66,12 +66,7 @@ def parse(arguments: Sequence[str], known: Sequence[str]) -> argparse.Namespace:
         parser.error(
             f"--only: got {', '.join(unknown)}, expected any of {known[0]} to {known[-1]}, as the file has them"
         )
-    for option, file in (("--json", asked.json), ("--totals", asked.totals)):
-        try:
-            if file is not None:
-                results.check_writable(file)
-        except OSError as error:
-            parser.error(f"{option}: got {file}, expected a file that can be written ({error.strerror})")
+    results.refuse_unwritable(parser, {"--json": asked.json, "--totals": asked.totals})
     return asked
 
 

@@ -12,13 +12,13 @@ ROW = {"case": "mlp", "variant": "float32", "who": "jaxnn", "median": 0.002, "fl
 def test_rates_are_flops_and_bytes_over_seconds(monkeypatch):
     monkeypatch.setitem(limits.SIZE, "cpu", 8)
     monkeypatch.setitem(limits.COPIED, "cpu", 64)
-    monkeypatch.setattr(limits, "fastest", lambda run, *arrays: 2.0 if run(*arrays).shape else 0.0)
+    monkeypatch.setattr(limits, "fastest", lambda run, last: 2.0 if run(last).shape else 0.0)
     assert limits.measured() == dict.fromkeys(limits.PRODUCTS, 512.0) | {"copy": 64.0}
 
 
 def test_a_product_runs_in_the_dtype_it_is_said_to(monkeypatch):
     seen = []
-    monkeypatch.setattr(limits, "fastest", lambda run, *arrays: seen.append(run(*arrays).dtype) or 1.0)
+    monkeypatch.setattr(limits, "fastest", lambda run, last: seen.append(run(last).dtype) or 1.0)
     for dtype, precision in limits.PRODUCTS.values():
         limits.seconds_of_product(4, dtype, precision)
     assert seen == ["float64", "float32", "float32", "bfloat16"]
