@@ -106,11 +106,13 @@ def _restarts(value_and_grad, optimizer, backend, mesh):
 
         return lax.while_loop(running, lambda state: step(state, x, y), state)
 
-    begin, advance = (_for_all(run, backend) for run in (begin, advance))
+    programs = tuple(_for_all(run, backend) for run in (begin, advance))
     if mesh is not None:
-        begin, advance = shared_out(begin, mesh), shared_out(advance, mesh)
+        programs = tuple(shared_out(program, mesh) for program in programs)
     options = compiler_options(backend)
-    return jax.jit(begin, compiler_options=options), jax.jit(advance, donate_argnums=0, compiler_options=options)
+    return jax.jit(programs[0], compiler_options=options), jax.jit(
+        programs[1], donate_argnums=0, compiler_options=options
+    )
 
 
 def _for_all(run, backend):
