@@ -116,8 +116,10 @@ def summary(first: Block, blocks: list[Block]) -> Timing:
     return Timing(first.lead, blocks[0].steps, min(block.seconds for block in blocks), samples, first.phases)
 
 
-def fit_side(value_and_grad: Callable, params, optimizer, data: tuple, *, epochs: int, updates: int, **options) -> Side:
-    """Return jaxnn's side: `jaxnn.fit` itself, timed between its progress calls.
+def fit_side(
+    value_and_grad: Callable, params, optimizer, data: tuple, *, epochs: int, updates: int, fit=jaxnn.fit, **options
+) -> Side:
+    """Return jaxnn's side: `jaxnn.fit` itself, or `fit_ensemble`, timed between its progress calls.
 
     A unit is `epochs` epochs of `updates` updates each, what one compiled program of `fit` runs. Time runs from the
     first progress call to the last, so it includes whatever `fit` does between programs, and not its set-up. JAX runs
@@ -134,7 +136,7 @@ def fit_side(value_and_grad: Callable, params, optimizer, data: tuple, *, epochs
 
         count = epochs * (1 + units)
         with jax.enable_x64(double):
-            jaxnn.fit(value_and_grad, params, optimizer, data, epochs=count, progress=progress, **options)
+            fit(value_and_grad, params, optimizer, data, epochs=count, progress=progress, **options)
         (first, before), (end, after) = stamps[0], stamps[-1]
         if before == after:
             raise RuntimeError(f"fit ran all {count} epochs as one program, so there is nothing between to time")

@@ -1,10 +1,12 @@
-"""Data-parallel training: every device holds all parameters and takes its share of each batch.
+"""Data-parallel training, where every device holds all parameters and takes its share of each batch; many side by side.
 
 What is taken over a batch is a mean, of n examples on N devices: each device has the mean of its n // N, the first
 n % N devices that of one example more, and one sum over the devices, of everything in one vector, puts them together.
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import jax
@@ -14,6 +16,7 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from jaxnn.environment import cores
 from jaxnn.errors import require
 
 
@@ -32,6 +35,7 @@ def replicated(tree: Any, mesh: Mesh) -> Any:
     """Return copies of the arrays, whole on every device of the mesh, those of other processes too."""
 
     def copy(leaf):
+        leaf = jnp.asarray(leaf)
         if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             return jax.random.wrap_key_data(copy(jax.random.key_data(leaf)), impl=jax.random.key_impl(leaf))
         return jax.device_put(np.asarray(leaf), NamedSharding(mesh, PartitionSpec()))
@@ -44,19 +48,66 @@ def on_each(run: Callable, mesh: Mesh) -> Callable:
     return jax.shard_map(run, mesh=mesh, in_specs=PartitionSpec(), out_specs=PartitionSpec(), check_vma=False)
 
 
-def shared_out(run: Callable, mesh: Mesh) -> Callable:
-    """Return `run(state, *others)`, a program of things that run side by side, with those things shared out.
+def number_of(starts: Any) -> int:
+    """Return the number of networks, the first axis of every leaf."""
+    counts = {np.shape(leaf)[:1] for leaf in jax.tree.leaves(starts)}
+    require(
+        len(counts) == 1 and min(counts) > (0,),
+        "starts",
+        f"first axes {sorted(counts)}",
+        "one network or more, as many in each leaf",
+    )
+    ((number,),) = counts
+    return number
 
-    The leaves of the state, and of what is returned, have them as the first axis, a multiple of the devices. They are
-    whole on every device before and after, so that each process can look at all.
+
+def side_by_side(run: Callable, backend: str, mesh: Mesh | None, options: dict | None) -> Callable:
+    """Return `run(state, *others)`, a program for one network, as one for many.
+
+    The leaves of the state, and of what is returned, have the networks as the first axis. A CPU runs each by itself, as
+    many at a time as it has cores: a batch of products of small matrices takes it longer than one after the other. An
+    accelerator runs them as one batch. The devices of a mesh share the networks out; what is returned is whole on each,
+    so that every process can look at all. `options` are XLA's.
     """
+    if backend == "cpu" and mesh is None:
+        return partial(on_cores, jax.jit(run, compiler_options=options))
+
+    def each(state, *others):
+        one = lambda state: run(state, *others)  # noqa: E731
+        return lax.map(one, state) if backend == "cpu" else jax.vmap(one)(state)
+
+    if mesh is None:
+        return jax.jit(each, compiler_options=options)
 
     def part(state, *others):
-        place, each = lax.axis_index(mesh.axis_names), len(jax.tree.leaves(state)[0]) // mesh.size
-        mine = jax.tree.map(lambda leaf: lax.dynamic_slice_in_dim(leaf, place * each, each), state)
-        return lax.all_gather(run(mine, *others), mesh.axis_names, tiled=True)
+        place, share = lax.axis_index(mesh.axis_names), len(jax.tree.leaves(state)[0]) // mesh.size
+        mine = jax.tree.map(lambda leaf: lax.dynamic_slice_in_dim(leaf, place * share, share), state)
+        return lax.all_gather(each(mine, *others), mesh.axis_names, tiled=True)
 
-    return on_each(part, mesh)
+    shared = jax.jit(on_each(part, mesh), compiler_options=options)
+
+    def filled_up(state, *others):
+        count = len(jax.tree.leaves(state)[0])
+        rows = np.minimum(np.arange(-(-count // mesh.size) * mesh.size), count - 1)  # the last again, to fill up
+        done = shared(*replicated((jax.tree.map(lambda leaf: leaf[rows], state), *others), mesh))
+        return jax.tree.map(lambda leaf: leaf[:count], done)
+
+    return filled_up
+
+
+def on_cores(program: Callable, state: Any, *others: Any) -> Any:
+    """Return `program(state, *others)` of each entry of the state, stacked: as many at a time as there are cores.
+
+    XLA runs the loops of a single program one after the other. The program is compiled before the threads start, since
+    settings such as `jax.enable_x64` are the calling thread's own.
+    """
+    leaves, structure = jax.tree.flatten(state)
+    others = jax.tree.map(jnp.asarray, others)
+    states = [structure.unflatten(some) for some in zip(*leaves, strict=True)]
+    compiled = program.lower(states[0], *others).compile()
+    with ThreadPoolExecutor(cores()) as pool:
+        done = list(pool.map(lambda one: jax.block_until_ready(compiled(one, *others)), states))
+    return jax.tree.map(lambda *some: jnp.asarray(np.stack(some)), *done)
 
 
 def mean_of_rows(mean: Callable) -> Callable:

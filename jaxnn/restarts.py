@@ -1,4 +1,4 @@
-"""Training from many starts, each until its gradient is small, in one compiled program."""
+"""Training from many starts, each until its gradient is small."""
 
 from collections.abc import Callable
 from functools import cache
@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxnn.errors import Diverged, check_positive, check_positive_int, require
-from jaxnn.parallel import check_mesh, replicated, shared_out
+from jaxnn.errors import Diverged, check_positive, check_positive_int
+from jaxnn.parallel import check_mesh, number_of, side_by_side
 from jaxnn.train import Data, checked_data, compiler_options, wait_for
 
 if TYPE_CHECKING:  # optax takes a tenth of the time of `import jax`
@@ -42,38 +42,28 @@ def fit_until(
     r"""Return where full-batch training from each start stops: at $\max |\partial J| \le$ `threshold` or `stepmax`.
 
     Every leaf of `starts` has the restarts as its first axis. On a GPU or TPU they run side by side, and one that has
-    stopped stands still; on a CPU one after the other, which is faster there. The devices of a `mesh` share them out,
-    each restart staying on one device (a CPU's cores become devices by `jax_num_cpu_devices`). Steps count as in R's
-    neuralnet, where the first gradient is step 1: updates + 1, at most `stepmax` (lecture section 7).
-    `progress(steps, largest gradients)` is called every 10,000 steps.
+    stopped stands still; on a CPU each by itself, as many at a time as there are cores. The devices of a `mesh` share
+    them out, each restart staying on one device. Steps count as in R's neuralnet, where the first gradient is step 1:
+    updates + 1, at most `stepmax` (lecture section 7). `progress(steps, largest gradients)` is called every 10,000
+    steps.
 
     Raises `InvalidArgument` for data or settings that cannot be right and `Diverged` when a loss turns NaN or infinite.
     """
     x, y = checked_data(data, starts)
     check_positive("threshold", threshold)
     check_positive_int("stepmax", stepmax)
-    counts = {np.shape(leaf)[:1] for leaf in jax.tree.leaves(starts)}
-    require(
-        len(counts) == 1 and min(counts) > (0,),
-        "starts",
-        f"first axes {sorted(counts)}",
-        "one restart or more, as many in each leaf",
-    )
+    number_of(starts)
     first = jax.tree.map(lambda leaf: leaf[0], starts)
     jax.eval_shape(lambda p: value_and_grad(p, x, y), first)
-    begin, advance = _restarts(value_and_grad, optimizer, jax.default_backend(), mesh)
-    starts, x, y = jax.tree.map(jnp.asarray, (starts, x, y))
-    ((count,),) = counts
     if mesh is not None:
         check_mesh(mesh)
-        every = np.minimum(np.arange(-(-count // mesh.size) * mesh.size), count - 1)  # the last again, to fill up
-        starts, x, y = replicated((jax.tree.map(lambda leaf: leaf[every], starts), x, y), mesh)
+    begin, advance = _restarts(value_and_grad, optimizer, jax.default_backend(), mesh)
+    starts, x, y = jax.tree.map(jnp.asarray, (starts, x, y))
     state, limit = begin(starts, x, y), 1
     running = True
     while running:
         limit = min(limit + 10_000, stepmax)
-        state = wait_for(advance(state, x, y, threshold, limit))
-        params, _, losses, gradients, steps = jax.tree.map(lambda leaf: leaf[:count], state)
+        state = params, _, losses, gradients, steps = wait_for(advance(state, x, y, threshold, limit))
         largest = np.asarray(_largest(gradients))
         for number in np.flatnonzero(~(np.isfinite(losses) & np.isfinite(largest))):
             raise Diverged(
@@ -106,24 +96,7 @@ def _restarts(value_and_grad, optimizer, backend, mesh):
 
         return lax.while_loop(running, lambda state: step(state, x, y), state)
 
-    programs = tuple(_for_all(run, backend) for run in (begin, advance))
-    if mesh is not None:
-        programs = tuple(shared_out(program, mesh) for program in programs)
-    options = compiler_options(backend)
-    return jax.jit(programs[0], compiler_options=options), jax.jit(
-        programs[1], donate_argnums=0, compiler_options=options
-    )
-
-
-def _for_all(run, backend):
-    """Return `run(state, *others)`, a program for one restart, as one for all.
-
-    A batch of products as small as the lecture's takes a CPU longer than one product after the other, and goes on, for
-    all, until the last restart has stopped.
-    """
-    if backend == "cpu":
-        return lambda state, *others: lax.map(lambda one: run(one, *others), state)
-    return lambda state, *others: jax.vmap(lambda one: run(one, *others))(state)
+    return tuple(side_by_side(run, backend, mesh, compiler_options(backend)) for run in (begin, advance))
 
 
 def _largest(gradients):

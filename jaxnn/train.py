@@ -75,18 +75,13 @@ def fit(
     the loss or the parameters turn NaN or infinite, and `CheckpointError` for a folder that cannot be written or has
     another run's checkpoints.
     """
-    x, y = checked_data(data, params)
-    for name, value in {"epochs": epochs, "batch_size": len(x) if batch_size is None else batch_size}.items():
-        check_positive_int(name, value)
+    x, y = checked_run(value_and_grad, params, data, epochs, batch_size, key, with_key)
     if progress_every is not None:
         check_positive_int("progress_every", progress_every)
     check_share("validation_split", validation_split)
     require(
         validation_split == 0 or metrics is not None, "metrics", None, "a function, since validation_split asks for it"
     )
-    require(key is not None or not with_key, "key", None, "a random key, since with_key asks for it")
-    if key is not None:
-        check_key("key", key)
     kept = int(len(x) * (1 - validation_split))
     require(
         kept > 0, "validation_split", validation_split, f"a share that leaves some of the {len(x)} examples to train on"
@@ -95,15 +90,12 @@ def fit(
     require(0 < batch <= kept, "batch_size", batch, f"at most the {kept} examples that are trained on")
     if mesh is not None:
         check_mesh(mesh, batch)
-    # Tracing the gradient with the data in sight lets the network look at their values, once.
-    jax.eval_shape(lambda p: value_and_grad(p, x, y, *([key] if with_key else [])), params)
 
     x, y = jnp.asarray(x), jnp.asarray(y)
     parts = x[:kept], y[:kept], x[kept:], y[kept:]
     # The program takes its arguments' buffers over: the caller's own stay untouched.
     state = jax.tree.map(jnp.array, (params, optimizer.init(params)))
-    # A key an epoch, whatever their number: a longer run begins like a shorter one.
-    keys = None if key is None else jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(epochs))
+    keys = None if key is None else keys_of_epochs(key, epochs)
     begin, history, due = 0, [], 0.0
     if checkpoint is not None:
         from jaxnn import checkpoints  # orbax takes as long to import as JAX
@@ -114,7 +106,7 @@ def fit(
         require(begin <= epochs, "epochs", epochs, expected)
     if mesh is not None:
         state, parts, keys = replicated((state, parts, keys), mesh)
-    per_call = progress_every or max(1, _UPDATES_PER_CALL // -(-kept // batch))
+    per_call = progress_every or epochs_per_call(kept, batch)
     for done in range(begin, epochs, per_call):
         count = min(per_call, epochs - done)
         some_keys = None if keys is None else keys[done : done + count]
@@ -128,7 +120,7 @@ def fit(
             f"{sorted(history[-1])}",
             f"{sorted(history[0])} as in the checkpoint in {checkpoint}, or another folder",
         )
-        _stop_if_diverged(np.asarray(losses), state[0], done)
+        stop_if_diverged(np.asarray(losses), state[0], done)
         if checkpoint is not None and checkpoints.agreed(done + count == epochs or time.perf_counter() >= due):
             due = checkpoints.save(checkpoint, run, done + count, state, history)
         if progress is not None:
@@ -141,7 +133,17 @@ def fit(
 _UPDATES_PER_CALL = 500
 
 
-def _run(mean, value_and_grad, optimizer, metrics, batch, with_key, count, state, parts, keys):
+def epochs_per_call(examples: int, batch: int) -> int:
+    """Return how many epochs one compiled program runs."""
+    return max(1, _UPDATES_PER_CALL // -(-examples // batch))
+
+
+def keys_of_epochs(key: Array, epochs: int) -> Array:
+    """Return a key an epoch, whatever their number: a longer run begins like a shorter one."""
+    return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(epochs))
+
+
+def run_epochs(mean, value_and_grad, optimizer, metrics, batch, with_key, count, state, parts, keys):
     """Return the state after `count` epochs, `{name: (count,)}` and the losses `(count, updates)`.
 
     `mean(f)(params, x, y, rows, *key)` is what `f` gives for those rows, computed here or by several devices together.
@@ -190,7 +192,7 @@ def _compiled(backend, mesh):
     mean = mean_of_rows if mesh is None else partial(mean_over_devices, mesh)
 
     def run(value_and_grad, optimizer, metrics, batch, with_key, count, *arrays):
-        part = partial(_run, mean, value_and_grad, optimizer, metrics, batch, with_key, count)
+        part = partial(run_epochs, mean, value_and_grad, optimizer, metrics, batch, with_key, count)
         return (part if mesh is None else on_each(part, mesh))(*arrays)
 
     return jax.jit(run, static_argnums=range(6), donate_argnums=6, compiler_options=compiler_options(backend))
@@ -239,6 +241,19 @@ def _mean_metrics(metrics, params, x, y, batch, mean=mean_of_rows):
     return jax.tree.map(lambda total: total / len(x), sums)
 
 
+def checked_run(value_and_grad, params, data, epochs, batch_size, key, with_key) -> Data:
+    """Return `checked_data(data, params)` once all is known to fit together; the arguments are those of `fit`."""
+    x, y = checked_data(data, params)
+    for name, value in {"epochs": epochs, "batch_size": len(x) if batch_size is None else batch_size}.items():
+        check_positive_int(name, value)
+    require(key is not None or not with_key, "key", None, "a random key, since with_key asks for it")
+    if key is not None:
+        check_key("key", key)
+    # Tracing the gradient with the data in sight lets the network look at their values, once.
+    jax.eval_shape(lambda p: value_and_grad(p, x, y, *([key] if with_key else [])), params)
+    return x, y
+
+
 def checked_data(data: Data, params: Any) -> Data:
     """Return `(x, y)` as arrays, known to be finite, of one length, and of the precision of the parameters."""
     require(isinstance(data, tuple | list) and len(data) == 2, "data", type(data).__name__, "a pair (x, y)")
@@ -261,7 +276,8 @@ def _check_precision(name, array, params):
         require(array.dtype == promised, name, f"dtype {array.dtype}", expected)
 
 
-def _stop_if_diverged(losses, params, epochs_before):
+def stop_if_diverged(losses, params, epochs_before) -> None:
+    """Raise `Diverged` where a loss, `(epochs, updates)`, or a parameter is not finite."""
     bad = np.argwhere(~np.isfinite(losses))
     if len(bad):
         epoch, step = bad[0]

@@ -16,6 +16,7 @@ import numpy as np
 import optax
 
 from jaxnn import fit, rmsprop, rprop_plus, train
+from jaxnn.ensembles import fit_ensemble
 from jaxnn.networks import cnn, hidden_layer, mlp
 from jaxnn.restarts import fit_until
 
@@ -90,6 +91,14 @@ def restarts(mesh):
     return one.steps.tolist(), several.steps.tolist(), difference(one.params, several.params)
 
 
+def ensemble(mesh):
+    """Return how far 11 networks, trained with dropout on several devices, are from one device's."""
+    starts = jax.vmap(lambda k: mlp.init(k, 6, 5, dtype=jnp.float32))(jax.random.split(KEY, 11))
+    settings = {"epochs": 3, "batch_size": 8, "key": KEY, "with_key": True}
+    asked = mlp.metrics_and_grad, starts, rmsprop(1e-3), digits(50, (6,), np.float32)
+    return difference(fit_ensemble(*asked, **settings), fit_ensemble(*asked, **settings, mesh=mesh))
+
+
 def noise(mesh):
     """Return the mean over the devices of what each draws from a key, and what one draws."""
 
@@ -109,7 +118,7 @@ def on_eight_devices():
     mesh = jax.make_mesh((8,), ("batch",))
     found = {"devices": jax.device_count(), "float32": beside_one(jnp.float32, mesh), "collectives": collectives(mesh)}
     found["two axes"] = beside_one(jnp.float32, jax.make_mesh((4, 2), ("host", "chip")))
-    found["noise"] = noise(mesh)
+    found["noise"], found["ensemble"] = noise(mesh), ensemble(mesh)
     jax.config.update("jax_enable_x64", True)
     return found | {"float64": beside_one(jnp.float64, mesh), "restarts": restarts(mesh)}
 

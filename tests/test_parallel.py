@@ -55,6 +55,10 @@ def test_restarts_stop_where_they_do_on_one_device(eight):
     assert one == several and len(one) == 11 and difference <= 1e-12
 
 
+def test_networks_side_by_side_are_one_devices(eight):
+    assert 0 <= eight["ensemble"] <= 1e-5
+
+
 def test_each_device_draws_its_own_noise(eight):
     one, several = eight["noise"]
     assert one != several

@@ -52,7 +52,7 @@ def test_linear_sides_agree_and_run(variant, monkeypatch):
 def test_the_first_of_many_networks_is_the_one_alone(variant, monkeypatch):
     monkeypatch.setattr(ensemble, "NETWORKS", 3)
     sides = ensemble.sides(variant, [])  # raises where they differ
-    assert [side(1).steps for side in sides.values()] == [3 * ensemble.STEPS, hidden.STEPS]
+    assert [side(1).steps for side in sides.values()] == [3 * ensemble.STEPS, ensemble.STEPS]
 
 
 def test_rprop_sides_run(monkeypatch):

@@ -1,0 +1,92 @@
+"""Training many networks side by side, each from a start of its own, on the same data."""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from jaxnn.errors import Diverged, require
+from jaxnn.parallel import check_mesh, mean_of_rows, number_of, side_by_side
+from jaxnn.train import (
+    Data,
+    Fit,
+    checked_run,
+    compiler_options,
+    epochs_per_call,
+    keys_of_epochs,
+    run_epochs,
+    stop_if_diverged,
+    wait_for,
+)
+
+if TYPE_CHECKING:  # optax takes a tenth of the time of `import jax`
+    import optax
+    from jax.sharding import Mesh
+
+
+def fit_ensemble(
+    value_and_grad: Callable,
+    starts: Any,
+    optimizer: "optax.GradientTransformation",
+    data: Data,
+    *,
+    epochs: int,
+    batch_size: int | None = None,
+    key: Array | None = None,
+    with_key: bool = False,
+    progress: Callable[[int, Mapping[str, np.ndarray]], None] | None = None,
+    mesh: "Mesh | None" = None,
+) -> Fit:
+    """Return what `jaxnn.fit` leaves of each start, all trained side by side on `data = (x, y)`.
+
+    Every leaf of `starts`, and of what is returned, has the networks as its first axis; `history["loss"]` is
+    `(networks, epochs)`. The other arguments are those of `fit`, for one network: `value_and_grad` is not batched, and
+    network i shuffles and drops out by `jax.random.split(key, networks)[i]`. On a GPU or TPU all are one batch; on a
+    CPU each is trained by itself, as many at a time as there are cores; the devices of a `mesh` share them out.
+    `progress(epochs_done, last)` is called between compiled programs, `last` with an entry a network.
+
+    Raises `InvalidArgument` for data or settings that cannot be right and `Diverged`, with the network, when a loss or
+    a parameter turns NaN or infinite.
+    """
+    networks = number_of(starts)
+    first = jax.tree.map(lambda leaf: leaf[0], starts)
+    x, y = checked_run(value_and_grad, first, data, epochs, batch_size, key, with_key)
+    batch = len(x) if batch_size is None else batch_size
+    require(batch <= len(x), "batch_size", batch, f"at most the {len(x)} examples")
+    if mesh is not None:
+        check_mesh(mesh)
+    x, y, starts = jax.tree.map(jnp.asarray, (x, y, starts))
+    state = starts, jax.vmap(optimizer.init)(starts)
+    keys = None
+    if key is not None:
+        keys = jax.vmap(lambda one: keys_of_epochs(one, epochs))(jax.random.split(key, networks))
+    history, per_call = [], epochs_per_call(len(x), batch)
+    for done in range(0, epochs, per_call):
+        count = min(per_call, epochs - done)
+        run = _compiled(jax.default_backend(), mesh, value_and_grad, optimizer, batch, with_key, count)
+        some_keys = None if keys is None else keys[:, done : done + count]
+        state, record, losses = wait_for(run((state, some_keys), (x, y, x[:0], y[:0])))
+        losses = np.asarray(losses)
+        history.append(jax.tree.map(np.asarray, record))
+        finite = [np.isfinite(leaf).reshape(networks, -1).all(1) for leaf in (losses, *jax.tree.leaves(state[0]))]
+        for number in np.flatnonzero(~np.all(finite, axis=0)):
+            try:
+                stop_if_diverged(losses[number], jax.tree.map(lambda leaf, i=number: leaf[i], state[0]), done)
+            except Diverged as error:
+                raise Diverged(f"network {number + 1}: {error}") from None
+        if progress is not None:
+            progress(done + count, {name: values[:, -1] for name, values in history[-1].items()})
+    return Fit(state[0], {name: np.concatenate([part[name] for part in history], axis=1) for name in history[0]})
+
+
+@cache
+def _compiled(backend, mesh, value_and_grad, optimizer, batch, with_key, count):
+    def run(state, parts):
+        trained, keys = state
+        return run_epochs(mean_of_rows, value_and_grad, optimizer, None, batch, with_key, count, trained, parts, keys)
+
+    return side_by_side(run, backend, mesh, compiler_options(backend))
