@@ -69,13 +69,12 @@ def fit_ensemble(
         count = min(per_call, epochs - done)
         run = _compiled(jax.default_backend(), mesh, value_and_grad, optimizer, batch, with_key, count)
         some_keys = None if keys is None else keys[:, done : done + count]
-        state, record, losses = wait_for(run((state, some_keys), (x, y, x[:0], y[:0])))
-        losses = np.asarray(losses)
+        state, record, losses, finite = wait_for(run((state, some_keys), (x, y, x[:0], y[:0])))
+        losses, finite = np.asarray(losses), np.asarray(finite)
         history.append(jax.tree.map(np.asarray, record))
-        finite = [np.isfinite(leaf).reshape(networks, -1).all(1) for leaf in (losses, *jax.tree.leaves(state[0]))]
-        for number in np.flatnonzero(~np.all(finite, axis=0)):
+        for number in np.flatnonzero(~(np.isfinite(losses).all((1, 2)) & finite)):
             try:
-                stop_if_diverged(losses[number], jax.tree.map(lambda leaf, i=number: leaf[i], state[0]), done)
+                stop_if_diverged(losses[number], finite[number], done)
             except Diverged as error:
                 raise Diverged(f"network {number + 1}: {error}") from None
         if progress is not None:

@@ -110,7 +110,7 @@ def fit(
     for done in range(begin, epochs, per_call):
         count = min(per_call, epochs - done)
         some_keys = None if keys is None else keys[done : done + count]
-        state, record, losses = _compiled(jax.default_backend(), mesh)(
+        state, record, losses, finite = _compiled(jax.default_backend(), mesh)(
             value_and_grad, optimizer, metrics, batch, with_key, count, state, parts, some_keys
         )
         history.append(jax.tree.map(np.asarray, wait_for(record)))
@@ -120,7 +120,7 @@ def fit(
             f"{sorted(history[-1])}",
             f"{sorted(history[0])} as in the checkpoint in {checkpoint}, or another folder",
         )
-        stop_if_diverged(np.asarray(losses), state[0], done)
+        stop_if_diverged(np.asarray(losses), bool(finite), done)
         if checkpoint is not None and checkpoints.agreed(done + count == epochs or time.perf_counter() >= due):
             due = checkpoints.save(checkpoint, run, done + count, state, history)
         if progress is not None:
@@ -144,7 +144,7 @@ def keys_of_epochs(key: Array, epochs: int) -> Array:
 
 
 def run_epochs(mean, value_and_grad, optimizer, metrics, batch, with_key, count, state, parts, keys):
-    """Return the state after `count` epochs, `{name: (count,)}` and the losses `(count, updates)`.
+    """Return the state after `count` epochs, `{name: (count,)}`, the losses `(count, updates)`, are parameters finite.
 
     `mean(f)(params, x, y, rows, *key)` is what `f` gives for those rows, computed here or by several devices together.
     """
@@ -184,7 +184,8 @@ def run_epochs(mean, value_and_grad, optimizer, metrics, batch, with_key, count,
 
     state, (record, held_out) = lax.scan(epoch, state, keys, length=count)
     means = {name: jnp.average(values, axis=1, weights=weights) for name, values in record.items()}
-    return state, {**means, **held_out}, record["loss"]
+    finite = jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state[0])]).all()
+    return state, {**means, **held_out}, record["loss"], finite
 
 
 @cache
@@ -276,8 +277,8 @@ def _check_precision(name, array, params):
         require(array.dtype == promised, name, f"dtype {array.dtype}", expected)
 
 
-def stop_if_diverged(losses, params, epochs_before) -> None:
-    """Raise `Diverged` where a loss, `(epochs, updates)`, or a parameter is not finite."""
+def stop_if_diverged(losses: np.ndarray, finite: bool, epochs_before: int) -> None:
+    """Raise `Diverged` where one of the losses, `(epochs, updates)`, or the parameters after them are not `finite`."""
     bad = np.argwhere(~np.isfinite(losses))
     if len(bad):
         epoch, step = bad[0]
@@ -285,7 +286,7 @@ def stop_if_diverged(losses, params, epochs_before) -> None:
             f"loss: got {losses[epoch, step]} at epoch {epochs_before + epoch + 1}, step {step + 1}, "
             "expected a finite number: try a smaller learning rate, or look for unscaled or extreme inputs"
         )
-    if not all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(params)):
+    if not finite:
         epoch, step = epochs_before + losses.shape[0], losses.shape[1]
         raise Diverged(
             f"params: got NaN or infinity after epoch {epoch}, step {step}, expected finite numbers: "

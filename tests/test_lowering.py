@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import pytest
 from jax import export
 
-from jaxnn import restarts, rmsprop, rprop_plus, train
+from jaxnn import ensembles, restarts, rmsprop, rprop_plus, train
 from jaxnn.networks import cnn, hidden_layer, linear, mlp
 
 KEY = jax.random.key(0)
@@ -39,11 +39,14 @@ def test_a_training_step_lowers(name, optimizer, platform):
     assert ("stablehlo.convolution" in text) == (name == "cnn" and platform != "cpu")
 
 
-@pytest.mark.parametrize("platform", ["cpu", "cuda", "tpu"])
-def test_restarts_lower(platform):
+@pytest.mark.parametrize("platform", ["cuda", "tpu"])  # on a CPU they are no program of their own
+def test_networks_side_by_side_lower(platform):
     gradient, params, (x, y), _ = STEPS["hidden_layer"]
     starts = jax.tree.map(lambda leaf: jnp.stack([leaf] * 3), params)
     begin, advance = restarts._restarts(gradient, rprop_plus(), platform, None)
     export.export(begin, platforms=[platform])(starts, x, y)
     state = jax.eval_shape(begin, starts, x, y)
     assert export.export(advance, platforms=[platform])(state, x, y, 0.01, 100).platforms == (platform,)
+    ensemble = ensembles._compiled(platform, None, gradient, rmsprop(), 8, False, 2)
+    begun = (starts, jax.vmap(rmsprop().init)(starts)), jax.random.split(KEY, (3, 2))
+    assert export.export(ensemble, platforms=[platform])(begun, (x, y, x[:0], y[:0])).platforms == (platform,)
