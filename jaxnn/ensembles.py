@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array
 
 from jaxnn.errors import Diverged, require
-from jaxnn.parallel import check_mesh, mean_of_rows, number_of, side_by_side
+from jaxnn.parallel import check_mesh, mean_of_rows, number_of, side_by_side, wait_for
 from jaxnn.train import (
     Data,
     Fit,
@@ -20,7 +20,6 @@ from jaxnn.train import (
     keys_of_epochs,
     run_epochs,
     stop_if_diverged,
-    wait_for,
 )
 
 if TYPE_CHECKING:  # optax takes a tenth of the time of `import jax`

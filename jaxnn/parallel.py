@@ -4,6 +4,7 @@ What is taken over a batch is a mean, of n examples on N devices: each device ha
 n % N devices that of one example more, and one sum over the devices, of everything in one vector, puts them together.
 """
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -18,6 +19,14 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxnn.environment import cores
 from jaxnn.errors import require
+
+
+def wait_for(result: Any) -> Any:
+    """Return `result` once it is computed, in short naps: `block_until_ready` would not hear Ctrl-C before."""
+    start = time.perf_counter()
+    while not all(leaf.is_ready() for leaf in jax.tree.leaves(result)):
+        time.sleep(1e-5 + 0.01 * (time.perf_counter() - start))
+    return result
 
 
 def check_mesh(mesh: Any, batch: int | None = None) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 from jax import lax
 
 from jaxnn.errors import Diverged, check_positive, check_positive_int
-from jaxnn.parallel import check_mesh, number_of, side_by_side
-from jaxnn.train import Data, checked_data, compiler_options, wait_for
+from jaxnn.parallel import check_mesh, number_of, side_by_side, wait_for
+from jaxnn.train import Data, checked_data, compiler_options
 
 if TYPE_CHECKING:  # optax takes a tenth of the time of `import jax`
     import optax

@@ -14,8 +14,9 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array
 
-from jaxnn.errors import Diverged, check_finite, check_key, check_positive_int, check_share, require
-from jaxnn.parallel import check_mesh, mean_of_rows, mean_over_devices, on_each, replicated
+from jaxnn.errors import Diverged, InvalidArgument, check_finite, check_key, check_positive_int, check_share, require
+from jaxnn.feeding import fed_epoch, fed_means
+from jaxnn.parallel import check_mesh, mean_of_rows, mean_over_devices, on_each, replicated, wait_for
 
 if TYPE_CHECKING:  # optax takes a tenth of the time of `import jax`
     from pathlib import Path
@@ -51,6 +52,7 @@ def fit(
     progress_every: int | None = None,
     mesh: "Mesh | None" = None,
     checkpoint: "str | Path | None" = None,
+    block_size: int | None = None,
 ) -> Fit:
     """Return the parameters after `epochs` passes over `data = (x, y)`, one example a row, and the history.
 
@@ -71,11 +73,16 @@ def fit(
     call then goes on from the newest checkpoint, to bit for bit what an undisturbed run leaves, however often it is
     killed; more `epochs` make a finished run longer.
 
+    With a `block_size`, a multiple of the batch size, no more than two blocks of so many examples are on the device at
+    a time: `x` and `y` may be memory-mapped files (`np.load(file, mmap_mode="r")`) larger than it. With a key the
+    blocks come in a random order and each is shuffled in itself, so a file should not be sorted by class; without one
+    the result is the same as without blocks. `progress` is then called after each epoch.
+
     Raises `InvalidArgument` for data or settings that cannot be right, `Diverged`, with the epoch and the step, when
     the loss or the parameters turn NaN or infinite, and `CheckpointError` for a folder that cannot be written or has
     another run's checkpoints.
     """
-    x, y = checked_run(value_and_grad, params, data, epochs, batch_size, key, with_key)
+    x, y = checked_run(value_and_grad, params, data, epochs, batch_size, key, with_key, block_size)
     if progress_every is not None:
         check_positive_int("progress_every", progress_every)
     check_share("validation_split", validation_split)
@@ -91,8 +98,7 @@ def fit(
     if mesh is not None:
         check_mesh(mesh, batch)
 
-    x, y = jnp.asarray(x), jnp.asarray(y)
-    parts = x[:kept], y[:kept], x[kept:], y[kept:]
+    place = partial(replicated, mesh=mesh) if mesh is not None else partial(jax.tree.map, jnp.asarray)
     # The program takes its arguments' buffers over: the caller's own stay untouched.
     state = jax.tree.map(jnp.array, (params, optimizer.init(params)))
     keys = None if key is None else keys_of_epochs(key, epochs)
@@ -100,19 +106,33 @@ def fit(
     if checkpoint is not None:
         from jaxnn import checkpoints  # orbax takes as long to import as JAX
 
-        run = checkpoints.run_of(key, x=x, y=y, trained_on=kept, batch_size=batch, with_key=with_key)
-        begin, state, history = checkpoints.restore(checkpoint, run, state)
+        made_by = checkpoints.run_of(key, x=x, y=y, trained_on=kept, batch_size=batch, with_key=with_key)
+        begin, state, history = checkpoints.restore(checkpoint, made_by, state)
         expected = f"at least the {begin} of the checkpoint in {checkpoint}, or another folder"
         require(begin <= epochs, "epochs", epochs, expected)
-    if mesh is not None:
-        state, parts, keys = replicated((state, parts, keys), mesh)
-    per_call = progress_every or epochs_per_call(kept, batch)
+    state, keys = place((state, keys))
+    train = partial(_compiled(jax.default_backend(), mesh), value_and_grad, optimizer)
+    if block_size is None:
+        x, y = jnp.asarray(x), jnp.asarray(y)
+    parts = None if block_size else place((x[:kept], y[:kept], x[kept:], y[kept:]))
+
+    def at_once(state, done, count):
+        return train(metrics, batch, with_key, count, state, parts, None if keys is None else keys[done : done + count])
+
+    def in_blocks(state, done, count):
+        size = block_size or kept
+        run, key_of_epoch = partial(train, None, batch, with_key, count), None if keys is None else keys[done]
+        look = partial(_look, value_and_grad, params, key if with_key else None) if done == begin else None
+        state, record, *seen = fed_epoch(run, place, state, x[:kept], y[:kept], size, key_of_epoch, look)
+        if kept < len(x):
+            means = fed_means(partial(_evaluated, metrics, state[0]), place, x[kept:], y[kept:], size)
+            record |= {f"val_{name}": value[None] for name, value in means.items()}
+        return state, record, *seen
+
+    per_call = 1 if block_size else progress_every or epochs_per_call(kept, batch)
     for done in range(begin, epochs, per_call):
         count = min(per_call, epochs - done)
-        some_keys = None if keys is None else keys[done : done + count]
-        state, record, losses, finite = _compiled(jax.default_backend(), mesh)(
-            value_and_grad, optimizer, metrics, batch, with_key, count, state, parts, some_keys
-        )
+        state, record, losses, finite = (in_blocks if block_size else at_once)(state, done, count)
         history.append(jax.tree.map(np.asarray, wait_for(record)))
         require(
             history[0].keys() == history[-1].keys(),
@@ -122,7 +142,7 @@ def fit(
         )
         stop_if_diverged(np.asarray(losses), bool(finite), done)
         if checkpoint is not None and checkpoints.agreed(done + count == epochs or time.perf_counter() >= due):
-            due = checkpoints.save(checkpoint, run, done + count, state, history)
+            due = checkpoints.save(checkpoint, made_by, done + count, state, history)
         if progress is not None:
             progress(done + count, {name: float(values[-1]) for name, values in history[-1].items()})
     return Fit(state[0], {name: np.concatenate([part[name] for part in history]) for name in history[0]})
@@ -210,8 +230,7 @@ def evaluate(metrics: Callable, params: Any, data: Data, *, batch_size: int = 10
     x, y = checked_data(data, params)
     check_positive_int("batch_size", batch_size)
     jax.eval_shape(lambda p: metrics(p, x, y), params)
-    means = jax.jit(_mean_metrics, static_argnums=(0, 4))(metrics, params, x, y, min(batch_size, len(x)))
-    return {name: float(value) for name, value in means.items()}
+    return {name: float(value) for name, value in _evaluated(metrics, params, x, y, min(batch_size, len(x))).items()}
 
 
 def predict(apply: Callable, params: Any, x: Array | np.ndarray, *, batch_size: int = 1000) -> np.ndarray:
@@ -229,7 +248,7 @@ def predict(apply: Callable, params: Any, x: Array | np.ndarray, *, batch_size: 
 _EVALUATED_AT_ONCE = 1000
 
 
-def _mean_metrics(metrics, params, x, y, batch, mean=mean_of_rows):
+def _mean_metrics(metrics, params, x, y, batch=_EVALUATED_AT_ONCE, mean=mean_of_rows):
     """Return the means over all examples of `metrics`, themselves means over a batch."""
     batch = min(batch, len(x))
     full, rest = divmod(len(x), batch)
@@ -242,27 +261,47 @@ def _mean_metrics(metrics, params, x, y, batch, mean=mean_of_rows):
     return jax.tree.map(lambda total: total / len(x), sums)
 
 
-def checked_run(value_and_grad, params, data, epochs, batch_size, key, with_key) -> Data:
-    """Return `checked_data(data, params)` once all is known to fit together; the arguments are those of `fit`."""
-    x, y = checked_data(data, params)
+_evaluated = jax.jit(_mean_metrics, static_argnums=(0, 4))
+
+
+def checked_run(value_and_grad, params, data, epochs, batch_size, key, with_key, block_size=None) -> Data:
+    """Return `checked_data(data, params)` once all is known to fit together; the arguments are those of `fit`.
+
+    Of data that come in blocks no values are looked at but the first ones'.
+    """
+    x, y = checked_data(data, params, finite=block_size is None)
+    if block_size is not None:
+        check_positive_int("block_size", block_size)
+        require(batch_size is not None, "batch_size", None, "a number, since block_size asks for it")
+        require(block_size % batch_size == 0, "block_size", block_size, f"a multiple of the batch size {batch_size}")
     for name, value in {"epochs": epochs, "batch_size": len(x) if batch_size is None else batch_size}.items():
         check_positive_int(name, value)
     require(key is not None or not with_key, "key", None, "a random key, since with_key asks for it")
     if key is not None:
         check_key("key", key)
     # Tracing the gradient with the data in sight lets the network look at their values, once.
-    jax.eval_shape(lambda p: value_and_grad(p, x, y, *([key] if with_key else [])), params)
+    jax.eval_shape(lambda p: value_and_grad(p, x[:block_size], y[:block_size], *([key] if with_key else [])), params)
     return x, y
 
 
-def checked_data(data: Data, params: Any) -> Data:
+def _look(value_and_grad, params, key, start, block) -> None:
+    """Raise `InvalidArgument` where the values of a block, which begins at row `start`, cannot be right."""
+    try:
+        x, y = checked_data(block, params)
+        jax.eval_shape(lambda p: value_and_grad(p, x, y, *([] if key is None else [key])), params)
+    except InvalidArgument as error:
+        raise InvalidArgument(f"{error} (counted from row {start})") from error
+
+
+def checked_data(data: Data, params: Any, finite: bool = True) -> Data:
     """Return `(x, y)` as arrays, known to be finite, of one length, and of the precision of the parameters."""
     require(isinstance(data, tuple | list) and len(data) == 2, "data", type(data).__name__, "a pair (x, y)")
-    x, y = (part if isinstance(part, jax.Array) else np.asarray(part) for part in data)
+    x, y = (part if isinstance(part, jax.Array | np.ndarray) else np.asarray(part) for part in data)
     require(x.ndim > 0 and len(x) > 0, "x", f"shape {x.shape}", "at least one example")
     require(y.ndim > 0 and len(y) == len(x), "y", f"shape {y.shape}", f"one row for each of the {len(x)} rows of x")
-    check_finite("x", x)
-    check_finite("y", y)
+    if finite:
+        check_finite("x", x)
+        check_finite("y", y)
     _check_precision("x", x, params)
     _check_precision("y", y, params)
     return x, y
@@ -292,11 +331,3 @@ def stop_if_diverged(losses: np.ndarray, finite: bool, epochs_before: int) -> No
             f"params: got NaN or infinity after epoch {epoch}, step {step}, expected finite numbers: "
             "try a smaller learning rate"
         )
-
-
-def wait_for(result: Any) -> Any:
-    """Return `result` once it is computed, in short naps: `block_until_ready` would not hear Ctrl-C before."""
-    start = time.perf_counter()
-    while not all(leaf.is_ready() for leaf in jax.tree.leaves(result)):
-        time.sleep(1e-5 + 0.01 * (time.perf_counter() - start))
-    return result
