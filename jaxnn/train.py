@@ -106,14 +106,13 @@ def fit(
     if checkpoint is not None:
         from jaxnn import checkpoints  # orbax takes as long to import as JAX
 
-        made_by = checkpoints.run_of(key, x=x, y=y, trained_on=kept, batch_size=batch, with_key=with_key)
+        settings = {"trained_on": kept, "batch_size": batch, "block_size": block_size, "with_key": with_key}
+        made_by = checkpoints.run_of(key, x=x, y=y, **settings)
         begin, state, history = checkpoints.restore(checkpoint, made_by, state)
         expected = f"at least the {begin} of the checkpoint in {checkpoint}, or another folder"
         require(begin <= epochs, "epochs", epochs, expected)
     state, keys = place((state, keys))
     train = partial(_compiled(jax.default_backend(), mesh), value_and_grad, optimizer)
-    if block_size is None:
-        x, y = jnp.asarray(x), jnp.asarray(y)
     parts = None if block_size else place((x[:kept], y[:kept], x[kept:], y[kept:]))
 
     def at_once(state, done, count):
@@ -279,16 +278,17 @@ def checked_run(value_and_grad, params, data, epochs, batch_size, key, with_key,
     require(key is not None or not with_key, "key", None, "a random key, since with_key asks for it")
     if key is not None:
         check_key("key", key)
+    seen = jnp.asarray(x[:block_size]), jnp.asarray(y[:block_size])
     # Tracing the gradient with the data in sight lets the network look at their values, once.
-    jax.eval_shape(lambda p: value_and_grad(p, x[:block_size], y[:block_size], *([key] if with_key else [])), params)
-    return x, y
+    jax.eval_shape(lambda p: value_and_grad(p, *seen, *([key] if with_key else [])), params)
+    return seen if block_size is None else (x, y)
 
 
 def _look(value_and_grad, params, key, start, block) -> None:
     """Raise `InvalidArgument` where the values of a block, which begins at row `start`, cannot be right."""
     try:
-        x, y = checked_data(block, params)
-        jax.eval_shape(lambda p: value_and_grad(p, x, y, *([] if key is None else [key])), params)
+        seen = jax.tree.map(jnp.asarray, checked_data(block, params))
+        jax.eval_shape(lambda p: value_and_grad(p, *seen, *([] if key is None else [key])), params)
     except InvalidArgument as error:
         raise InvalidArgument(f"{error} (counted from row {start})") from error
 
