@@ -1,6 +1,6 @@
 """`python -m benchmarks [NAME ...]` times the core loops beside peers; `compare A.json B.json` compares two runs.
 
-`mutants` counts the wrong gradients that gradient checkers find.
+`mutants` counts the wrong gradients that gradient checkers find, `plan` what a step would take on chips by data sheet.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from rich.console import Console
 from benchmarks import (
     cnn,
     comparison,
+    curves,
     ensemble,
     evaluation,
     first_result,
@@ -23,9 +24,11 @@ from benchmarks import (
     limits,
     linear,
     mlp,
+    plan,
     results,
     roofline,
     rprop,
+    scaling,
     verification,
 )
 from benchmarks.agreement import Different
@@ -43,6 +46,7 @@ CASES: dict[str, ModuleType] = {
     "gradient": gradient,
     "verify": verification,
     "first-result": first_result,
+    "scaling": scaling,
 }
 FAILED, INTERRUPTED = 1, 130
 
@@ -56,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if arguments[:1] == ["compare"]:
         return comparison.main(arguments[1:])
+    if arguments[:1] == ["plan"]:
+        return plan.main(arguments[1:])
     if arguments[:1] == ["mutants"]:
         from benchmarks.mutants import runner  # only here: it imports every checker
 
@@ -75,6 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report(console, all_rows, where)
     if asked.plot is not None and "limits" in where:
         roofline.draw(all_rows, where["limits"], asked.plot)
+    if asked.plot is not None and scaling.sweeps(all_rows):
+        beside = asked.plot.with_stem(f"{asked.plot.stem}-scaling") if "limits" in where else asked.plot
+        curves.draw(scaling.sweeps(all_rows), beside)
     return status
 
 
@@ -85,7 +94,12 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--against", default="", metavar="PEER[,PEER]", help=f"peers: {', '.join(HOW_TO_GET)}")
     parser.add_argument("--samples", type=int, metavar="N", help="blocks a side (default: 20, of the slow cases 10)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write all samples")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="where to draw the roofline, .png or .svg")
+    parser.add_argument(
+        "--plot",
+        type=Path,
+        metavar="FILE",
+        help="where to draw the roofline, and FILE-scaling the sweeps; .png or .svg",
+    )
     asked = parser.parse_args(arguments)
     asked.against = [peer for peer in dict.fromkeys(asked.against.split(",")) if peer]
     for what, given, known in (("NAME", asked.names, CASES), ("--against", asked.against, HOW_TO_GET)):
@@ -129,10 +143,11 @@ def run(asked: argparse.Namespace, peers: list[str], where: dict, all_rows: list
                 console.print(f"{name} {variant}: not measured, {error}", style="red", soft_wrap=True)
                 status = FAILED
                 continue
+            timings = alternate(sides, asked.samples or case.SAMPLES)
             work = case.work(variant)._asdict() if hasattr(case, "work") else None
-            rows = results.rows(name, variant, alternate(sides, asked.samples or case.SAMPLES), work)
+            rows = case.rows(variant, timings) if case is scaling else results.rows(name, variant, timings, work)
             for row in rows:
-                console.print(f"{name} {variant}: {row['who']} {results.duration(row['median'])}", style="dim")
+                console.print(f"{name} {row['variant']}: {row['who']} {results.duration(row['median'])}", style="dim")
             all_rows += rows
             if asked.json is not None:
                 results.write(asked.json, where, all_rows)
@@ -158,6 +173,8 @@ def report(console: Console, all_rows: list[dict], where: dict) -> None:
             console.print(
                 f"{name}: first call {results.duration(row['first_call'])}: {results.phases(row)}", soft_wrap=True
             )
+    for line in scaling.conclusions(all_rows):
+        console.print(line, soft_wrap=True)
     for line in results.warnings(all_rows, where["load"]):
         console.print(f"warning: {line}", style="yellow", soft_wrap=True)
 

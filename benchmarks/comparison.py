@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.results import Unusable, duration, interval, print_whole, read
-from benchmarks.statistics import Ratio, is_noisy, ratio, verdict
+from benchmarks.statistics import Estimate, is_noisy, ratio, verdict
 
 Key = tuple[str, str, str]
 SLOWER, WRONG_USE = 1, 2
@@ -61,7 +61,7 @@ def table(before: dict[Key, list[float]], after: dict[Key, list[float]]) -> Tabl
     return shown
 
 
-def conclusion(change: Ratio, before: Sequence[float], after: Sequence[float]) -> str:
+def conclusion(change: Estimate, before: Sequence[float], after: Sequence[float]) -> str:
     """Return the verdict on one row in words."""
     doubt = " (noisy)" if is_noisy(before) or is_noisy(after) else ""
     return (verdict(change) or "no verdict") + doubt

@@ -10,8 +10,8 @@ CONFIDENCE = 0.95
 RESAMPLES = 5000
 
 
-class Ratio(NamedTuple):
-    """A ratio of two medians and the interval that holds it with 95 % confidence."""
+class Estimate(NamedTuple):
+    """A number and the interval that holds it with 95 % confidence."""
 
     value: float
     low: float
@@ -29,7 +29,7 @@ def is_noisy(samples) -> bool:
     return iqr(samples) > NOISY * float(np.median(samples))
 
 
-def ratio(over, under) -> Ratio:
+def ratio(over, under) -> Estimate:
     """Return `median(over) / median(under)` with its percentile bootstrap interval: both sets are drawn anew, apart.
 
     The draws are the same ones each time. One sample a side gives an interval of no width: it says nothing then.
@@ -38,14 +38,32 @@ def ratio(over, under) -> Ratio:
     rng = np.random.default_rng(0)
     draws = _medians(rng, over) / _medians(rng, under)
     low, high = np.percentile(draws, [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)])
-    return Ratio(float(np.median(over) / np.median(under)), float(low), float(high))
+    return Estimate(float(np.median(over) / np.median(under)), float(low), float(high))
+
+
+def exponent(sizes, times) -> Estimate:
+    """Return a in `time ~ size^a`, by least squares through the logarithms, with its percentile bootstrap interval.
+
+    `times` has for each size its samples, which are drawn anew. The interval tells the noise of the times, not how far
+    from a straight line they are.
+    """
+    rng = np.random.default_rng(0)
+    logs = np.log(sizes) - np.log(sizes).mean()
+
+    def slope(medians):
+        return logs @ np.log(medians) / (logs @ logs)
+
+    low, high = np.percentile(
+        slope([_medians(rng, samples) for samples in times]), [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)]
+    )
+    return Estimate(float(slope([np.median(samples) for samples in times])), float(low), float(high))
 
 
 def _medians(rng, samples):
     return np.median(rng.choice(np.asarray(samples), (RESAMPLES, len(samples))), axis=1)
 
 
-def verdict(change: Ratio) -> str:
+def verdict(change: Estimate) -> str:
     """Return "slower" or "faster" for new over old if the interval excludes 1 and the change is above 5 %, else ""."""
     if abs(change.value - 1) <= CHANGE or change.low <= 1 <= change.high:
         return ""

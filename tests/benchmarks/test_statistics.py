@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.statistics import Ratio, iqr, is_noisy, ratio, verdict
+from benchmarks.statistics import Estimate, exponent, iqr, is_noisy, ratio, verdict
 
 TIMES = st.lists(st.floats(0.5, 2.0), min_size=3, max_size=12)
 
@@ -24,7 +24,7 @@ def test_noisy_is_above_a_tenth_of_the_median():
 
 
 def test_ratio_of_constant_times_is_certain():
-    assert ratio([6.0] * 5, [2.0] * 7) == Ratio(3.0, 3.0, 3.0)
+    assert ratio([6.0] * 5, [2.0] * 7) == Estimate(3.0, 3.0, 3.0)
 
 
 def test_ratio_is_of_medians_and_inside_its_interval():
@@ -34,7 +34,7 @@ def test_ratio_is_of_medians_and_inside_its_interval():
 
 def test_interval_by_enumeration():
     # Medians of 3 draws out of {1, 2, 3}: 7/27 are 1, 13/27 are 2, 7/27 are 3, so 2.5 % and 97.5 % are 1 and 3.
-    assert ratio([1.0, 2.0, 3.0], [1.0]) == Ratio(2.0, 1.0, 3.0)
+    assert ratio([1.0, 2.0, 3.0], [1.0]) == Estimate(2.0, 1.0, 3.0)
 
 
 def test_interval_covers_the_truth_about_as_often_as_promised():
@@ -53,12 +53,28 @@ def test_ratio_scales_with_its_first_argument(over, under, factor):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (Ratio(1.2, 1.1, 1.3), "slower"),
-        (Ratio(0.8, 0.7, 0.9), "faster"),
-        (Ratio(1.2, 0.9, 1.3), ""),  # the interval holds 1
-        (Ratio(1.04, 1.03, 1.05), ""),  # certain, but small
-        (Ratio(0.96, 0.95, 0.97), ""),
+        (Estimate(1.2, 1.1, 1.3), "slower"),
+        (Estimate(0.8, 0.7, 0.9), "faster"),
+        (Estimate(1.2, 0.9, 1.3), ""),  # the interval holds 1
+        (Estimate(1.04, 1.03, 1.05), ""),  # certain, but small
+        (Estimate(0.96, 0.95, 0.97), ""),
     ],
 )
 def test_verdict(change, expected):
     assert verdict(change) == expected
+
+
+@given(st.floats(-2, 3), st.floats(-3, 3), st.integers(2, 6))
+def test_a_power_law_gives_its_exponent(power, factor, count):
+    sizes = 2.0 ** np.arange(count)
+    found = exponent(sizes, [[10**factor * size**power] * 3 for size in sizes])
+    np.testing.assert_allclose(found, [power] * 3, atol=1e-9)
+
+
+def test_the_exponent_of_noisy_times_is_numpys_and_inside_its_interval():
+    rng = np.random.default_rng(1)
+    sizes = np.array([1, 4, 16, 64])
+    times = [size**0.8 * rng.lognormal(0, 0.1, 9) for size in sizes]
+    found = exponent(sizes, times)
+    assert np.isclose(found.value, np.polyfit(np.log(sizes), np.log(np.median(times, axis=1)), 1)[0])
+    assert 0.6 < found.low < found.value < found.high < 1.0
