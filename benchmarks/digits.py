@@ -8,6 +8,7 @@ import numpy as np
 
 import jaxnn
 from benchmarks.agreement import agree
+from benchmarks.peers import KERAS
 from benchmarks.timing import Side, fit_side
 
 BATCH = 128
@@ -28,13 +29,23 @@ def sides(network: ModuleType, x: np.ndarray, y: np.ndarray, model: str, peers: 
     """
     params = network.init(jax.random.key(20240402))
     found = {"jaxnn": jaxnn_side(network, params, x, y)}
-    if "torch" in peers:
+    if {"torch", "torch-compiled"} & set(peers):
         from benchmarks.peers import torch_peer
 
         peer = torch_peer.MODELS[model]
         check_first_batch(network, params, x[:BATCH], y[:BATCH], peer)
         check_first_steps(network, params, x[: CHECKED * BATCH], y[: CHECKED * BATCH], peer)
-        found["torch"] = torch_peer.training_side(peer, params, x, y, BATCH)
+        for who in ("torch", "torch-compiled"):
+            if who in peers:
+                found[who] = torch_peer.training_side(peer, params, x, y, BATCH, compiled=who == "torch-compiled")
+    for who in (who for who in KERAS if who in peers):
+        from benchmarks.peers import keras_peer
+
+        found[who] = keras_peer.training_side(KERAS[who], model, params, x, y, BATCH, CHECKED)
+    if "sklearn" in peers and model == "mlp":
+        from benchmarks.peers import sklearn_peer
+
+        found["sklearn"] = sklearn_peer.training_side(params, x, y, BATCH)
     return found
 
 

@@ -18,7 +18,7 @@ from jaxnn.networks import hidden_layer
 
 WHAT = "a step of gradient descent on the circle's 1000 points, four hidden nodes, the cost with each step"
 VARIANTS = ("float32", "float64")
-PEERS = ("numpy", "c")
+PEERS = ("numpy", "c", "r")  # R has float64 only
 SAMPLES = 20
 POINTS = 1000
 STEPS = 500  # one unit: what `fit` runs as one program
@@ -47,6 +47,12 @@ def sides(variant: str, peers: Collection[str]) -> dict[str, Side]:
         columns = numpy_peer.columns(params, *data)
         agree(f"{who}'s costs", costs, descend(*columns, RATE, CHECKED)[1], TOLERANCE[variant])
         found[who] = steps_of(partial(descend, *columns, RATE, STEPS))
+    if "r" in peers and variant == "float64":
+        from benchmarks.peers import r_peer
+
+        columns = numpy_peer.columns(params, *data)
+        agree("R's costs", costs, r_peer.descend(*columns, RATE, CHECKED)[1], TOLERANCE[variant])
+        found["r"] = r_peer.side(*columns, RATE, STEPS)
     return found
 
 

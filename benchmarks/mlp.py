@@ -5,13 +5,14 @@ from collections.abc import Collection
 import numpy as np
 
 from benchmarks import digits
+from benchmarks.peers import KERAS
 from benchmarks.timing import Side
 from benchmarks.work import Work, dense_mlp
 from jaxnn import networks
 
 WHAT = "an update of the 784-512-10 network, batch 128, dropout and RMSprop"
 VARIANTS = ("float32",)
-PEERS = ("torch",)
+PEERS = ("torch", "torch-compiled", *KERAS, "sklearn")
 SAMPLES = 20
 UPDATES = 150  # an epoch: 60 MB of digits, too many for the caches, as all of MNIST is
 

@@ -40,7 +40,7 @@ class Peer(NamedTuple):
         return epoch(model, rmsprop(model, eps=1e-15), self.inputs(x), labels(y), torch.arange(len(x)), batch)
 
 
-def training_side(peer: Peer, params, x, y, batch: int) -> Side:
+def training_side(peer: Peer, params, x, y, batch: int, compiled: bool = False) -> Side:
     """Return what runs a block of epochs, shuffled, with dropout, from the same start, on as many threads as JAX."""
     torch.set_num_threads(cores())
     inputs, targets = peer.inputs(x), labels(y)
@@ -48,6 +48,7 @@ def training_side(peer: Peer, params, x, y, batch: int) -> Side:
     def begin():
         model = peer.start(params)
         optimizer = rmsprop(model)
+        model = torch.compile(model) if compiled else model
         return lambda: epoch(model, optimizer, inputs, targets, torch.randperm(len(inputs)), batch)
 
     return peer_side(begin, -(-len(x) // batch))

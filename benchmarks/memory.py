@@ -1,0 +1,50 @@
+"""What training on all of MNIST takes of memory, in a process of its own: `python -m benchmarks.memory mlp|cnn`."""
+
+import json
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jaxnn
+from jaxnn import networks, train
+
+ROOT = Path(__file__).parents[1]
+BATCH = 128
+
+
+def of_training(network: str) -> dict[str, int]:
+    """Return bytes: `peak` of the process, `device` of an accelerator, and what one epoch's program needs.
+
+    The program's `arguments` are the digits and the state, which its outputs take over, `temporaries` all else.
+    """
+    command = [sys.executable, "-m", "benchmarks.memory", network]
+    return json.loads(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout)
+
+
+def main(name: str) -> None:
+    """Train for one epoch and print what it took."""
+    network, mnist, key = getattr(networks, name), jaxnn.load_mnist(), jax.random.key(0)
+    x = mnist.x_train.reshape(60_000, -1) / np.float32(255) if name == "mlp" else mnist.x_train[..., None]
+    x, params, optimizer = x.astype(np.float32), network.init(key), jaxnn.rmsprop()
+    settings = {"epochs": 1, "batch_size": BATCH, "key": key, "with_key": True}
+    jaxnn.fit(network.metrics_and_grad, params, optimizer, (x, mnist.y_train), **settings)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    device = (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use", 0)
+    x, y = jnp.asarray(x), jnp.asarray(mnist.y_train)
+    state, parts = (params, optimizer.init(params)), (x, y, x[:0], y[:0])
+    keys = train.keys_of_epochs(key, 1)
+    compiled = train._compiled(jax.default_backend(), None).lower(
+        network.metrics_and_grad, optimizer, None, BATCH, True, 1, state, parts, keys
+    )
+    needs = compiled.compile().memory_analysis()
+    program = {"arguments": needs.argument_size_in_bytes, "temporaries": needs.temp_size_in_bytes}
+    print(json.dumps({"peak": peak, "device": device, **program}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
