@@ -18,6 +18,7 @@ from benchmarks import (
     curves,
     ensemble,
     evaluation,
+    feeding,
     first_result,
     gradient,
     hidden,
@@ -29,6 +30,7 @@ from benchmarks import (
     roofline,
     rprop,
     scaling,
+    time_to_accuracy,
     verification,
 )
 from benchmarks.agreement import Different
@@ -47,6 +49,8 @@ CASES: dict[str, ModuleType] = {
     "verify": verification,
     "first-result": first_result,
     "scaling": scaling,
+    "feed": feeding,
+    "accuracy": time_to_accuracy,
 }
 FAILED, INTERRUPTED = 1, 130
 
@@ -90,7 +94,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the cases in their own order, the peers, the number of samples and the file, all known to be usable."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, allow_abbrev=False)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which to run (default: all): {', '.join(CASES)}")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"which to run: {', '.join(CASES)}; default: all but feed and accuracy, which take long",
+    )
     parser.add_argument("--against", default="", metavar="PEER[,PEER]", help=f"peers: {', '.join(HOW_TO_GET)}")
     parser.add_argument("--samples", type=int, metavar="N", help="blocks a side (default: 20, of the slow cases 10)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write all samples")
@@ -111,7 +120,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     results.refuse_unwritable(parser, {"--json": asked.json, "--plot": asked.plot})
     if asked.plot is not None and asked.plot.suffix not in (".png", ".svg"):
         parser.error(f"--plot: got {asked.plot}, expected a name that ends in .png or .svg")
-    asked.names = [name for name in CASES if name in asked.names or not asked.names]
+    quick = [name for name, case in CASES.items() if not hasattr(case, "ONLY_NAMED")]
+    asked.names = [name for name in CASES if name in (asked.names or quick)]
     return asked
 
 
@@ -138,20 +148,31 @@ def run(asked: argparse.Namespace, peers: list[str], where: dict, all_rows: list
         for variant in case.VARIANTS:
             console.print(f"{name} {variant} ...", style="dim")
             try:
-                sides = case.sides(variant, peers)
+                rows = measured(name, variant, asked.samples or case.SAMPLES, peers)
             except Different as error:
                 console.print(f"{name} {variant}: not measured, {error}", style="red", soft_wrap=True)
                 status = FAILED
                 continue
-            timings = alternate(sides, asked.samples or case.SAMPLES)
-            work = case.work(variant)._asdict() if hasattr(case, "work") else None
-            rows = case.rows(variant, timings) if case is scaling else results.rows(name, variant, timings, work)
             for row in rows:
                 console.print(f"{name} {row['variant']}: {row['who']} {results.duration(row['median'])}", style="dim")
             all_rows += rows
             if asked.json is not None:
                 results.write(asked.json, where, all_rows)
     return status
+
+
+def measured(name: str, variant: str, samples: int, peers: list[str]) -> list[dict]:
+    """Return the rows of one variant of a case; raise `Different` where its sides do not compute the same."""
+    case = CASES[name]
+    if hasattr(case, "measure"):  # a case that times no steps
+        return case.measure(variant, samples, peers)
+    timings = alternate(case.sides(variant, peers), samples)
+    if hasattr(case, "rows"):
+        return case.rows(variant, timings)
+    rows = results.rows(name, variant, timings, case.work(variant)._asdict() if hasattr(case, "work") else None)
+    if hasattr(case, "memory"):
+        rows[0]["memory"] = case.memory(variant)
+    return rows
 
 
 def report(console: Console, all_rows: list[dict], where: dict) -> None:
@@ -169,6 +190,8 @@ def report(console: Console, all_rows: list[dict], where: dict) -> None:
         name = f"{row['case']} {row['variant']}"
         if "flops" in row and "limits" in where:
             console.print(f"{name}: {results.reached(row, where['limits'])}", soft_wrap=True)
+        if "memory" in row:
+            console.print(f"{name}: memory at most: {results.memory(row)}", soft_wrap=True)
         if row["phases"]:
             console.print(
                 f"{name}: first call {results.duration(row['first_call'])}: {results.phases(row)}", soft_wrap=True

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from benchmarks import digits
+from benchmarks.memory import of_training
 from benchmarks.peers import KERAS
 from benchmarks.timing import Side
 from benchmarks.work import Work, convolutional
@@ -22,6 +23,12 @@ def work(variant: str) -> Work:
     """Return what an update is."""
     del variant
     return convolutional(digits.BATCH)
+
+
+def memory(variant: str) -> dict[str, int]:
+    """Return what training on all digits takes."""
+    del variant
+    return of_training("cnn")
 
 
 def sides(variant: str, peers: Collection[str]) -> dict[str, Side]:

@@ -27,6 +27,7 @@ WHAT = "an update of the MLP on one of 2,000,000 digits, generated, from a memor
 VARIANTS = ("float32",)
 PEERS = ()
 SAMPLES = 3
+ONLY_NAMED = True  # some ten minutes
 DIGITS, BATCH, BLOCK = 2_000_000, 128, 128 * 500
 ROOT = Path(__file__).parents[1]
 
@@ -59,7 +60,8 @@ def side(folder: str, block: int, epochs: int) -> Block:
     command = [sys.executable, "-m", "benchmarks.feeding", folder, str(block), str(epochs)]
     done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
     told = json.loads(done.stdout)
-    return Block(time.perf_counter() - start - told["seconds"], told["seconds"], epochs * told["updates"])
+    lead = time.perf_counter() - start - told["seconds"]
+    return Block(lead, told["seconds"], epochs * told["updates"], peak=told["peak"])
 
 
 def main(folder: str, block: str, epochs: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Collection
 import numpy as np
 
 from benchmarks import digits
+from benchmarks.memory import of_training
 from benchmarks.peers import KERAS
 from benchmarks.timing import Side
 from benchmarks.work import Work, dense_mlp
@@ -21,6 +22,12 @@ def work(variant: str) -> Work:
     """Return what an update is."""
     del variant
     return dense_mlp(digits.BATCH)
+
+
+def memory(variant: str) -> dict[str, int]:
+    """Return what training on all digits takes."""
+    del variant
+    return of_training("mlp")
 
 
 def sides(variant: str, peers: Collection[str]) -> dict[str, Side]:

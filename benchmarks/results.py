@@ -56,6 +56,7 @@ def rows(case: str, variant: str, timings: dict[str, Timing], work: dict[str, fl
             "first_call": timing.first_call,
             "phases": timing.phases,
             **(work or {}),
+            **({"memory": {"peak": timing.peak}} if timing.peak else {}),
             "steps": timing.steps,
             "block": timing.block,
             "samples": timing.samples,
@@ -113,6 +114,17 @@ def reached(row: dict, limits: dict[str, float]) -> str:
         f"{rate / 1e9:.3g} GFLOP/s, {100 * rate / limits[limit]:.0f} % of a {limit} product's "
         f"{limits[limit] / 1e9:.3g}; {row['flops'] / row['bytes']:.3g} flops a byte"
     )
+
+
+def memory(row: dict) -> str:
+    """Return what a row says of memory, in words."""
+    names = {
+        "peak": "the process",
+        "device": "the device",
+        "arguments": "data and state of an epoch's program",
+        "temporaries": "what else it needs",
+    }
+    return ", ".join(f"{names[name]} {size / 2**20:,.0f} MiB" for name, size in row["memory"].items() if size)
 
 
 def warnings(all_rows: Sequence[dict], load_before: float | None) -> list[str]:

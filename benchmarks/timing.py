@@ -23,6 +23,7 @@ class Block(NamedTuple):
     seconds: float  # of the timed steps
     steps: int
     phases: dict[str, float] = {}  # seconds of parts of the lead, where the side knows them
+    peak: int = 0  # bytes of its process's memory, where it has one of its own
 
 
 Side = Callable[[int], Block]
@@ -36,6 +37,7 @@ class Timing(NamedTuple):
     block: float  # seconds of the shortest block
     samples: list[float]  # seconds a step, one entry a block
     phases: dict[str, float] = {}  # seconds of parts of the first call: trace, lower, compile of the largest program
+    peak: int = 0  # bytes, the most of a block
 
 
 SHORTEST = 0.3  # seconds of a block: a thousand times the clock's and the scheduler's grain
@@ -113,7 +115,8 @@ def rest() -> None:
 def summary(first: Block, blocks: list[Block]) -> Timing:
     """Return the timing that the blocks make, `first` being the one that is not counted."""
     samples = [block.seconds / block.steps for block in blocks]
-    return Timing(first.lead, blocks[0].steps, min(block.seconds for block in blocks), samples, first.phases)
+    shortest, peak = min(block.seconds for block in blocks), max(block.peak for block in blocks)
+    return Timing(first.lead, blocks[0].steps, shortest, samples, first.phases, peak)
 
 
 def fit_side(

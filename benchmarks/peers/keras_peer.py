@@ -26,8 +26,8 @@ def training_side(backend: str, model: str, params, x: np.ndarray, y: np.ndarray
     """
     folder = tempfile.TemporaryDirectory(prefix="jaxnn-keras-")
     atexit.register(folder.cleanup)
-    arrays = {name: np.asarray(leaf) for name, leaf in params.items()}
-    np.savez(Path(folder.name) / "start.npz", x=x, y=y, **arrays)
+    arrays = {"x": x, "y": y} | {name: np.asarray(leaf) for name, leaf in params.items()}
+    np.savez(Path(folder.name) / "start.npz", allow_pickle=False, **arrays)
     command = [sys.executable, "-m", "benchmarks.peers.keras_worker", model, folder.name, str(batch)]
     quiet = {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "1"}
     worker = subprocess.Popen(

@@ -1,5 +1,6 @@
 """scikit-learn's MLPClassifier: the MLP without dropout, which it has not, and with Adam, since it has no RMSprop."""
 
+import jax.numpy as jnp
 import numpy as np
 from sklearn.neural_network import MLPClassifier  # pyright: ignore[reportMissingImports] (an optional peer)
 
@@ -10,7 +11,7 @@ from jaxnn.networks import mlp
 
 def training_side(params, x: np.ndarray, y: np.ndarray, batch: int) -> Side:
     """Return what runs a block of epochs, shuffled, from the same start; `Different` where it predicts otherwise."""
-    ours, theirs = mlp.apply(params, x[:batch]), start(params, x, y, batch).predict_proba(x[:batch])
+    ours, theirs = mlp.apply(params, jnp.asarray(x[:batch])), start(params, x, y, batch).predict_proba(x[:batch])
     agree("scikit-learn's predictions", ours, theirs, 2e-5)
 
     def begin():

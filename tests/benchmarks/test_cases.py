@@ -10,7 +10,7 @@ import pytest
 from benchmarks import cnn, ensemble, evaluation, first_result, gradient, hidden, linear, mlp, rprop, verification
 from benchmarks.__main__ import CASES
 from benchmarks.agreement import Different
-from benchmarks.peers import HOW_TO_GET, cannot_import, numpy_peer
+from benchmarks.peers import HOW_TO_GET, KERAS, cannot_import, numpy_peer
 from jaxnn import networks
 
 
@@ -39,6 +39,34 @@ def test_c_equals_numpy_and_leaves_its_arguments_alone(variant):
     assert np.float64(5e-324) * 1 > 0, "the library has changed the processor's rounding of subnormal numbers"
     rtol = 1e-4 if variant == "float32" else 1e-12
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=rtol), ours, theirs)
+
+
+@pytest.mark.skipif(cannot_import("r") is not None, reason="there is no R")
+def test_r_computes_the_same():
+    sides = hidden.sides("float64", ["r"])  # raises where they differ
+    assert list(sides) == ["jaxnn", "r"] and sides["r"](2).steps == 2 * hidden.STEPS
+    assert list(hidden.sides("float32", ["r"])) == ["jaxnn"]  # R has no other precision
+
+
+def test_scikit_learn_computes_the_same(monkeypatch):
+    pytest.importorskip("sklearn", reason="scikit-learn is an optional peer")
+    monkeypatch.setattr(mlp, "UPDATES", 2)
+    assert mlp.sides("float32", ["sklearn"])["sklearn"](1).steps == 2  # raises where they differ
+
+
+@pytest.mark.parametrize("case", [mlp, cnn], ids=["mlp", "cnn"])
+@pytest.mark.parametrize("who", KERAS)
+def test_keras_computes_the_same(monkeypatch, case, who):
+    if cannot_import(who) is not None:
+        pytest.skip(f"an optional peer: {cannot_import(who)}")
+    monkeypatch.setattr(case, "UPDATES", 5)
+    assert case.sides("float32", [who])[who](1).steps == 5  # raises where they differ
+
+
+@pytest.mark.parametrize("who", KERAS)
+def test_a_keras_that_is_not_there_is_named(monkeypatch, who):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert cannot_import(who) == "there is no module keras"
 
 
 @pytest.mark.parametrize("variant", linear.VARIANTS)
