@@ -5,7 +5,6 @@
 
 import atexit
 import json
-import resource
 import shutil
 import subprocess
 import sys
@@ -20,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxnn
+from benchmarks.memory import peak_of_process
 from benchmarks.timing import Block, Side
 from jaxnn.networks import mlp
 
@@ -80,8 +80,8 @@ def main(folder: str, block: str, epochs: str) -> None:
         progress=lambda done, last: stamps.append(time.perf_counter()),
         block_size=int(block) or None,
     )
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"seconds": stamps[-1] - stamps[0], "updates": -(-len(x) // BATCH), "peak": peak}))
+    seconds, updates = stamps[-1] - stamps[0], -(-len(x) // BATCH)
+    print(json.dumps({"seconds": seconds, "updates": updates, "peak": peak_of_process()}))
 
 
 def pixels_and_grad(params, x, y, key):

@@ -24,8 +24,8 @@ class Chip(NamedTuple):
     launch: float  # seconds to start one kernel: an assumption, in no data sheet
 
 
-H100 = Chip("H100 SXM", 494.5e12, 3.35e12, 450e9, 3e-6)  # NVIDIA's data sheet: TF32 without sparsity, NVLink 900 GB/s
-V5P = Chip("TPU v5p", 459e12, 2.765e12, 300e9, 2e-6)  # Google Cloud's page: bfloat16, ICI 4800 Gbit/s, both directions
+H100 = Chip("H100 SXM", 494.7e12, 3.35e12, 450e9, 3e-6)  # NVIDIA's data sheet: TF32 without sparsity, NVLink 900 GB/s
+V5P = Chip("TPU v5p", 459e12, 2.765e12, 600e9, 2e-6)  # Google Cloud's page: bfloat16, ICI 1200 GB/s in both directions
 CHIPS = (H100, V5P)
 BATCHES = (128, 1024, 8192, 65_536)
 DEVICES = (1, 8, 64)

@@ -1,6 +1,10 @@
 """What is said of memory, on a few digits."""
 
 import json
+import subprocess
+import sys
+
+import numpy as np
 
 import jaxnn
 from benchmarks import memory, results
@@ -19,6 +23,15 @@ def test_a_program_is_told_by_its_arguments(monkeypatch, capsys):
     least = 4 * (2 * parameters + 256 * 784) + 256
     assert least <= told["arguments"] <= least + 1000
     assert told["peak"] > told["arguments"] > told["temporaries"] >= 0
+
+
+def test_the_size_of_the_parent_does_not_count():
+    parent = np.ones(2**28, np.uint8)  # 256 MiB that are there
+    command = [sys.executable, "-c", "from benchmarks import memory; print(memory.peak_of_process())"]
+    before = subprocess.run(command, cwd=memory.ROOT, stdout=subprocess.PIPE, check=True, text=True).stdout
+    more = np.ones(2**29, np.uint8)
+    after = subprocess.run(command, cwd=memory.ROOT, stdout=subprocess.PIPE, check=True, text=True).stdout
+    assert abs(int(after) - int(before)) < 2**28 <= len(parent) < len(more)
 
 
 def test_memory_is_said_in_mebibytes():
