@@ -13,6 +13,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.peers import PACKAGES
 from benchmarks.statistics import iqr, is_noisy, ratio
 from benchmarks.timing import Timing
 from jaxnn.environment import cores, environment, version
@@ -29,7 +30,8 @@ class Unusable(ValueError):
 def surroundings(peers: Iterable[str]) -> dict:
     """Return where the run took place: jaxnn's `environment()`, the peers' versions, threads, the load average."""
     settings = {name: os.environ[name] for name in THREAD_SETTINGS if name in os.environ}
-    return {**environment(), **{peer: version(peer) for peer in peers}, "threads": cores(), **settings, "load": load()}
+    packages = {name: version(name) for peer in peers for name in PACKAGES.get(peer, (peer,))}
+    return {**environment(), **packages, "threads": cores(), **settings, "load": load()}
 
 
 def load() -> float | None:

@@ -21,6 +21,16 @@ MODULES = {
     **{peer: ("keras", backend) for peer, backend in KERAS.items()},
     **{peer: (f"benchmarks.peers.{peer}_peer",) for peer in ("c", "r")},
 }
+# The packages whose versions matter, likewise.
+PACKAGES = {
+    "torch-compiled": ("torch",),
+    "keras-tensorflow": ("keras", "tensorflow-cpu"),
+    "keras-jax": ("keras",),
+    "keras-torch": ("keras", "torch"),
+    "sklearn": ("scikit-learn",),
+    "c": (),
+    "r": (),
+}
 
 
 def cannot_import(peer: str) -> str | None:

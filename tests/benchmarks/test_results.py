@@ -3,6 +3,7 @@
 import json
 from io import StringIO
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -109,3 +110,8 @@ def test_doubts_are_said(monkeypatch):
     assert results.warnings([], None) == []
     (short,) = results.warnings(results.rows("mlp", "v", {"jaxnn": Timing(2.0, 10, 0.05, [1.0])}), None)
     assert short == "mlp v jaxnn: a block took 50.0 ms, expected at least 100 ms"
+
+
+def test_the_versions_are_those_of_the_packages_behind_a_peer():
+    found = results.surroundings(["c", "sklearn", "numpy"])
+    assert found["numpy"] == np.__version__ and "scikit-learn" in found and "c" not in found and "sklearn" not in found
