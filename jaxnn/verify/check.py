@@ -1,5 +1,6 @@
 """`check`: a hand-written gradient of a scalar loss before several independent witnesses."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,7 +15,7 @@ from jaxnn.verify.compare import compare, resolution
 from jaxnn.verify.diagnose import explained, first_of_dtype, first_random
 from jaxnn.verify.evaluation import Programs, can_trace, evaluator, programs, split
 from jaxnn.verify.numeric import by_differences
-from jaxnn.verify.problem import OtherDtype, Problem, in_float64, pose
+from jaxnn.verify.problem import OtherDtype, Problem, in_float64, pose, widen
 from jaxnn.verify.rounding import EPSILON, lowest_epsilon
 from jaxnn.verify.trial import Finding, Given, Point, Trial, at_entry, float64, second_point, working_epsilon
 from jaxnn.verify.verdict import Report, Verdict
@@ -54,12 +55,37 @@ def run(
     """
     # What is NaN or infinite is told in the verdict; matrix products that accelerators round more are not judged.
     with np.errstate(all="ignore"), jax.default_matmul_precision("highest"):
-        return _run(loss, grad, args, argnums, ready, quick)
+        if not _draws_otherwise(loss, args):
+            return _run(loss, grad, args, argnums, ready, quick)
+        _twice(pose(loss, grad, args, argnums))  # raises where the gradient is none of these parameters
+        with float64():
+            wide = jax.tree.map(widen, tuple(args))
+            return _run(loss, grad, wide, argnums, programs(loss, grad, argnums), quick, any_dtype=True)
 
 
-def _run(loss, grad, args, argnums, ready, quick):
+def _draws_otherwise(loss, args):
+    """Return whether the loss draws other random numbers with x64 on, where `jax.random` takes 64 bits a float.
+
+    Its gradient at the caller's numbers is then that of another function than the reference's.
+    """
+    if jax.config.jax_enable_x64:
+        return False
+    try:
+        own = _widths(loss, args)
+        with float64():
+            return own != _widths(loss, jax.tree.map(widen, tuple(args)))
+    except Exception:  # what JAX cannot trace draws no random numbers of JAX's
+        return False
+
+
+def _widths(loss, args):
+    """Return the bits of each draw, in order."""
+    return re.findall(r"bit_width=\d+", str(jax.make_jaxpr(lambda: loss(*args))()))
+
+
+def _run(loss, grad, args, argnums, ready, quick, any_dtype=False):
     args, untouched = (jax.tree.map(_copied, tuple(args)) for _ in range(2))
-    own = pose(loss, grad, args, argnums)
+    own = pose(loss, grad, args, argnums, any_dtype=any_dtype)
     given = _quickly(own, ready) if quick else None
     if given is None:
         runs = _twice(own)

@@ -188,3 +188,17 @@ def test_a_kink_of_a_loss_in_numpy_has_its_place_and_both_slopes():
     )
     assert (found.kind, found.leaf, found.index, found.actual) == ("KINK", "w", (1,), 0.5)
     assert found.expected == pytest.approx(0.0, abs=1e-6) and found.error == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("wrong", [1.0, 1.5])
+def test_draws_that_depend_on_x64_are_the_same_on_both_sides(wrong):
+    # Without x64 bernoulli and uniform take 32 bits an entry, in the float64 of the reference 64: another mask.
+    def mask(w, key):
+        return jax.random.bernoulli(key, 0.8, w.shape) / 0.8
+
+    with jax.enable_x64(False):
+        w, key = jnp.arange(1.0, 9.0), jax.random.key(0)
+        verdict = check(
+            lambda w, key: jnp.sum((w * mask(w, key)) ** 2), lambda w, key: wrong * 2 * w * mask(w, key) ** 2, w, key
+        )
+    assert verdict.kind == ("PASS" if wrong == 1 else "FAIL")
