@@ -93,12 +93,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the cases in their own order, the peers, the number of samples and the file, all known to be usable."""
+    default = [name for name, case in CASES.items() if not hasattr(case, "ONLY_NAMED")]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, allow_abbrev=False)
     parser.add_argument(
         "names",
         nargs="*",
         metavar="NAME",
-        help=f"which to run: {', '.join(CASES)}; default: all but feed and accuracy, which take long",
+        help=f"which to run: {', '.join(CASES)}; default: {', '.join(default)}",
     )
     parser.add_argument("--against", default="", metavar="PEER[,PEER]", help=f"peers: {', '.join(HOW_TO_GET)}")
     parser.add_argument("--samples", type=int, metavar="N", help="blocks a side (default: 20, of the slow cases 10)")
@@ -120,8 +121,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     results.refuse_unwritable(parser, {"--json": asked.json, "--plot": asked.plot})
     if asked.plot is not None and asked.plot.suffix not in (".png", ".svg"):
         parser.error(f"--plot: got {asked.plot}, expected a name that ends in .png or .svg")
-    quick = [name for name, case in CASES.items() if not hasattr(case, "ONLY_NAMED")]
-    asked.names = [name for name in CASES if name in (asked.names or quick)]
+    asked.names = [name for name in CASES if name in (asked.names or default)]
     return asked
 
 

@@ -32,12 +32,12 @@ def sides(network: ModuleType, x: np.ndarray, y: np.ndarray, model: str, peers: 
     if {"torch", "torch-compiled"} & set(peers):
         from benchmarks.peers import torch_peer
 
-        peer = torch_peer.MODELS[model]
-        check_first_batch(network, params, x[:BATCH], y[:BATCH], peer)
-        check_first_steps(network, params, x[: CHECKED * BATCH], y[: CHECKED * BATCH], peer)
-        for who in ("torch", "torch-compiled"):
+        for who, models in (("torch", torch_peer.MODELS), ("torch-compiled", torch_peer.COMPILED)):
             if who in peers:
-                found[who] = torch_peer.training_side(peer, params, x, y, BATCH, compiled=who == "torch-compiled")
+                peer = models[model]
+                check_first_batch(network, params, x[:BATCH], y[:BATCH], peer)
+                check_first_steps(network, params, x[: CHECKED * BATCH], y[: CHECKED * BATCH], peer)
+                found[who] = torch_peer.training_side(peer, params, x, y, BATCH)
     for who in (who for who in KERAS if who in peers):
         from benchmarks.peers import keras_peer
 
@@ -49,8 +49,8 @@ def sides(network: ModuleType, x: np.ndarray, y: np.ndarray, model: str, peers: 
     return found
 
 
-def jaxnn_side(network: ModuleType, params, x: np.ndarray, y: np.ndarray) -> Side:
-    """Return training as users call it: shuffled batches of 128, dropout, RMSprop; a unit is one epoch.
+def jaxnn_side(network: ModuleType, params, x, y, *, batch: int = BATCH, **options) -> Side:
+    """Return training as users call it: shuffled batches, dropout, RMSprop, options of `fit`; a unit is one epoch.
 
     Each epoch is a program of its own, as with all the digits: over the few of a block, many would be one program.
     """
@@ -60,11 +60,12 @@ def jaxnn_side(network: ModuleType, params, x: np.ndarray, y: np.ndarray) -> Sid
         jaxnn.rmsprop(),
         (jax.device_put(x), jax.device_put(y)),
         epochs=1,
-        updates=-(-len(x) // BATCH),
-        batch_size=BATCH,
+        updates=-(-len(x) // batch),
+        batch_size=batch,
         key=jax.random.key(0),
         with_key=True,
         progress_every=1,
+        **options,
     )
 
 

@@ -70,20 +70,8 @@ def update(x, y, *, batch=digits.BATCH, width=512, precision="float32", devices=
             return timed(units)
 
     with jax.enable_x64(dtype == "float64"):
-        data = jnp.asarray(x, dtype), jnp.asarray(y)
-        timed = fit_side(
-            mlp.metrics_and_grad,
-            mlp.init(jax.random.key(0), n_hidden=width, dtype=dtype),
-            jaxnn.rmsprop(),
-            data,
-            epochs=1,
-            updates=-(-len(x) // batch),
-            batch_size=batch,
-            key=jax.random.key(0),
-            with_key=True,
-            progress_every=1,
-            mesh=mesh,
-        )
+        params = mlp.init(jax.random.key(0), n_hidden=width, dtype=dtype)
+        timed = digits.jaxnn_side(mlp, params, jnp.asarray(x, dtype), jnp.asarray(y), batch=batch, mesh=mesh)
     return run
 
 

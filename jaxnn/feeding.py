@@ -15,12 +15,12 @@ from jaxnn.parallel import wait_for
 Block = tuple[np.ndarray, np.ndarray]
 
 
-def fed_epoch(run: Callable, place: Callable, state: Any, x, y, size: int, key: Array | None, look: Callable | None):
+def fed_epoch(run: Callable, place: Callable, state: Any, x, y, size: int, key: Array | None):
     """Return what `train.run_epochs` returns of one epoch over `x` and `y`, `size` examples on the device at a time.
 
-    `run(state, parts, keys)` trains on a block, `place(tree)` puts arrays on the devices, `look(start, block)` is shown
-    each block before. With a key the blocks come in a random order, each shuffled in itself. While a block is trained
-    on, the next one is copied to the device and the one after that is read.
+    `run(state, parts, keys)` trains on a block, `place(tree)` puts arrays on the devices. With a key the blocks come in
+    a random order, each shuffled in itself. While a block is trained on, the next one is copied to the device and the
+    one after that is read.
     """
     starts, keys = np.arange(0, len(x), size), None
     if key is not None:
@@ -28,9 +28,7 @@ def fed_epoch(run: Callable, place: Callable, state: Any, x, y, size: int, key: 
         starts = np.asarray(jax.random.permutation(order_key, starts))
         keys = jax.random.split(noise_key, len(starts))
     rows, records, losses, finite = [], [], [], jnp.array(True)
-    for number, (start, block) in enumerate(zip(starts, read_ahead(x, y, starts, size), strict=True)):
-        if look is not None:
-            look(start, block)
+    for number, block in enumerate(read_ahead(x, y, starts, size)):
         some_keys = None if keys is None else keys[number : number + 1]
         (x_block, y_block), some_keys = place((block, some_keys))
         wait_for(finite)  # of the block before: no more than two are on the device
@@ -64,6 +62,7 @@ def read(x, y, start: int, size: int) -> Block:
     block = np.array(x[start : start + size]), np.array(y[start : start + size])
     for part in (x, y):
         mapped = getattr(part, "_mmap", None)
-        if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        # What was changed in a map of mode "c" is nowhere else.
+        if isinstance(mapped, mmap.mmap) and part.mode != "c" and hasattr(mmap, "MADV_DONTNEED"):
             mapped.madvise(mmap.MADV_DONTNEED)
     return block

@@ -15,7 +15,7 @@ from jax import lax
 from jaxtyping import Array
 
 from jaxnn.errors import Diverged, InvalidArgument, check_finite, check_key, check_positive_int, check_share, require
-from jaxnn.feeding import fed_epoch, fed_means
+from jaxnn.feeding import fed_epoch, fed_means, read_ahead
 from jaxnn.parallel import check_mesh, mean_of_rows, mean_over_devices, on_each, replicated, wait_for
 
 if TYPE_CHECKING:  # optax takes a tenth of the time of `import jax`
@@ -76,7 +76,8 @@ def fit(
     With a `block_size`, a multiple of the batch size, no more than two blocks of so many examples are on the device at
     a time: `x` and `y` may be memory-mapped files (`np.load(file, mmap_mode="r")`) larger than it. With a key the
     blocks come in a random order and each is shuffled in itself, so a file should not be sorted by class; without one
-    the result is the same as without blocks. `progress` is then called after each epoch.
+    the result is the same as without blocks. All is read once before the first epoch, to be checked. `progress` is
+    called after each epoch.
 
     Raises `InvalidArgument` for data or settings that cannot be right, `Diverged`, with the epoch and the step, when
     the loss or the parameters turn NaN or infinite, and `CheckpointError` for a folder that cannot be written or has
@@ -121,8 +122,7 @@ def fit(
     def in_blocks(state, done, count):
         size = block_size or kept
         run, key_of_epoch = partial(train, None, batch, with_key, count), None if keys is None else keys[done]
-        look = partial(_look, value_and_grad, params, key if with_key else None) if done == begin else None
-        state, record, *seen = fed_epoch(run, place, state, x[:kept], y[:kept], size, key_of_epoch, look)
+        state, record, *seen = fed_epoch(run, place, state, x[:kept], y[:kept], size, key_of_epoch)
         if kept < len(x):
             means = fed_means(partial(_evaluated, metrics, state[0]), place, x[kept:], y[kept:], size)
             record |= {f"val_{name}": value[None] for name, value in means.items()}
@@ -163,7 +163,7 @@ def keys_of_epochs(key: Array, epochs: int) -> Array:
 
 
 def run_epochs(mean, value_and_grad, optimizer, metrics, batch, with_key, count, state, parts, keys):
-    """Return the state after `count` epochs, `{name: (count,)}`, the losses `(count, updates)`, are parameters finite.
+    """Return the state after `count` epochs, `{name: (count,)}`, losses `(count, updates)`, are all parameters finite.
 
     `mean(f)(params, x, y, rows, *key)` is what `f` gives for those rows, computed here or by several devices together.
     """
@@ -266,31 +266,34 @@ _evaluated = jax.jit(_mean_metrics, static_argnums=(0, 4))
 def checked_run(value_and_grad, params, data, epochs, batch_size, key, with_key, block_size=None) -> Data:
     """Return `checked_data(data, params)` once all is known to fit together; the arguments are those of `fit`.
 
-    Of data that come in blocks no values are looked at but the first ones'.
+    Data that come in blocks are looked at block by block, and returned as they were given.
     """
     x, y = checked_data(data, params, finite=block_size is None)
+    for name, value in {"epochs": epochs, "batch_size": len(x) if batch_size is None else batch_size}.items():
+        check_positive_int(name, value)
     if block_size is not None:
         check_positive_int("block_size", block_size)
         require(batch_size is not None, "batch_size", None, "a number, since block_size asks for it")
         require(block_size % batch_size == 0, "block_size", block_size, f"a multiple of the batch size {batch_size}")
-    for name, value in {"epochs": epochs, "batch_size": len(x) if batch_size is None else batch_size}.items():
-        check_positive_int(name, value)
     require(key is not None or not with_key, "key", None, "a random key, since with_key asks for it")
     if key is not None:
         check_key("key", key)
-    seen = jnp.asarray(x[:block_size]), jnp.asarray(y[:block_size])
-    # Tracing the gradient with the data in sight lets the network look at their values, once.
-    jax.eval_shape(lambda p: value_and_grad(p, *seen, *([key] if with_key else [])), params)
-    return seen if block_size is None else (x, y)
 
+    def look(x, y):
+        # Tracing the gradient with the data in sight lets the network look at their values, once.
+        jax.eval_shape(lambda p: value_and_grad(p, x, y, *([key] if with_key else [])), params)
 
-def _look(value_and_grad, params, key, start, block) -> None:
-    """Raise `InvalidArgument` where the values of a block, which begins at row `start`, cannot be right."""
-    try:
-        seen = jax.tree.map(jnp.asarray, checked_data(block, params))
-        jax.eval_shape(lambda p: value_and_grad(p, *seen, *([] if key is None else [key])), params)
-    except InvalidArgument as error:
-        raise InvalidArgument(f"{error} (counted from row {start})") from error
+    if block_size is None:
+        x, y = jnp.asarray(x), jnp.asarray(y)
+        look(x, y)
+        return x, y
+    starts = np.arange(0, len(x), block_size)
+    for start, block in zip(starts, read_ahead(x, y, starts, block_size), strict=True):
+        try:
+            look(*map(jnp.asarray, checked_data(block, params)))
+        except InvalidArgument as error:
+            raise InvalidArgument(f"{error} (counted from row {start})") from error
+    return x, y
 
 
 def checked_data(data: Data, params: Any, finite: bool = True) -> Data:

@@ -56,6 +56,15 @@ def runs(dtype):
             held_out,
         ),
         "mlp, whole batch of 21": (mlp.metrics_and_grad, dense, rmsprop(1e-3), digits(21, (6,), dtype), None, 50, {}),
+        "mlp, 13, in blocks, held out": (
+            mlp.metrics_and_grad,
+            dense,
+            rmsprop(1e-3),
+            digits(200, (6,), dtype),
+            13,
+            3,
+            {**held_out, "block_size": 65},
+        ),
         "cnn, 20": (cnn.metrics_and_grad, conv, rmsprop(1e-3), digits(500, (4, 6, 2), dtype), 20, 2, {}),
     }
 

@@ -14,6 +14,7 @@ rng = np.random.default_rng(0)
 X = rng.normal(size=(103, 4))
 Y = rng.integers(0, 3, 103)
 KEY = jax.random.key(3)
+HELD_OUT = {"validation_split": 0.2}
 START = mlp.init(KEY, 4, 6, 3, dtype=np.float64)
 
 
@@ -91,6 +92,15 @@ def test_no_more_than_one_block_is_read_ahead():
     assert source.read == list(range(0, 103, 10))
 
 
+def test_what_was_changed_in_a_map_of_a_file_stays(tmp_path):
+    np.save(tmp_path / "x.npy", X)
+    for mode in ("c", "r+"):
+        x = np.load(tmp_path / "x.npy", mmap_mode=mode)
+        x[0, 0] = 7.0
+        np.testing.assert_array_equal(feeding.read(x, Y, 0, 2)[0][0], [7.0, *X[0, 1:]])
+        assert x[0, 0] == 7.0
+
+
 def test_a_run_of_blocks_goes_on_from_its_checkpoint(tmp_path, mapped):
     settings = {"block_size": 20, "key": KEY, "validation_split": 0.2}
     train(mapped, **settings, epochs=2, checkpoint=tmp_path)
@@ -110,6 +120,12 @@ def test_a_mesh_is_fed_too(mapped):
         ("block_size: got 12, expected a multiple of the batch size 5", {"block_size": 12}),
         ("block_size: got 0,", {"block_size": 0}),
         ("block_size: got 20.0,", {"block_size": 20.0}),
+        ("batch_size: got 0,", {"batch_size": 0}),
+        ("batch_size: got 5.0,", {"batch_size": 5.0}),
+        (
+            "y: got 3 at index .12,.*counted from row 80",
+            {"data": (X, np.where(np.arange(103) == 92, 3, Y)), **HELD_OUT},
+        ),
         ("batch_size: got None, expected a number, since block_size asks for it", {"batch_size": None}),
         ("y: got 102 rows|y: got shape", {"data": (X, Y[:-1])}),
         ("y: got 3 at index .7,.*counted from row 40", {"data": (X, np.where(np.arange(103) == 47, 3, Y))}),

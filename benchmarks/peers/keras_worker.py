@@ -5,6 +5,7 @@ loss of an epoch over the first n examples, in order and without dropout; `{"epo
 """
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -45,7 +46,9 @@ def build(model: str, start: list, dropout: bool):
 
 
 def main(model: str, folder: str, batch: str) -> None:
-    """Answer until the input ends."""
+    """Answer until the input ends; whatever else is printed goes where errors go."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
     with np.load(Path(folder) / "start.npz") as arrays:
         x, y = arrays["x"], arrays["y"]
         start = [arrays[f"{kind}{n}"] for n in range(1, 5) for kind in ("W", "b") if f"{kind}{n}" in arrays]
@@ -64,7 +67,7 @@ def main(model: str, folder: str, batch: str) -> None:
             end = time.perf_counter()
             steps = question["epochs"] * -(-len(x) // int(batch))
             answer = {"lead": first - begun, "seconds": end - first, "steps": steps}
-        print(json.dumps(answer), flush=True)
+        print(json.dumps(answer), file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ class Peer(NamedTuple):
         return epoch(model, rmsprop(model, eps=1e-15), self.inputs(x), labels(y), torch.arange(len(x)), batch)
 
 
-def training_side(peer: Peer, params, x, y, batch: int, compiled: bool = False) -> Side:
+def training_side(peer: Peer, params, x, y, batch: int) -> Side:
     """Return what runs a block of epochs, shuffled, with dropout, from the same start, on as many threads as JAX."""
     torch.set_num_threads(cores())
     inputs, targets = peer.inputs(x), labels(y)
@@ -48,7 +48,6 @@ def training_side(peer: Peer, params, x, y, batch: int, compiled: bool = False) 
     def begin():
         model = peer.start(params)
         optimizer = rmsprop(model)
-        model = torch.compile(model) if compiled else model
         return lambda: epoch(model, optimizer, inputs, targets, torch.randperm(len(inputs)), batch)
 
     return peer_side(begin, -(-len(x) // batch))
@@ -135,3 +134,11 @@ MODELS = {
     "mlp": Peer(build_mlp, torch.tensor, mlp_layout),
     "cnn": Peer(build_cnn, lambda x: torch.tensor(x.transpose(0, 3, 1, 2).copy()), cnn_layout),
 }
+
+
+def compiled(peer: Peer) -> Peer:
+    """Return the same network, its forward and backward pass compiled when it is first called."""
+    return peer._replace(build=lambda: torch.compile(peer.build()))
+
+
+COMPILED = {name: compiled(peer) for name, peer in MODELS.items()}

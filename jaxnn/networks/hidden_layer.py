@@ -149,8 +149,8 @@ def _backward_columns(params, inputs, a1, dz2):
 
 
 def _products(a, dz):
-    """Return `a @ dz.T`, row by row of the flatter one: up to eight rows are faster so, on a CPU."""
-    if min(len(a), len(dz)) > 8:
+    """Return `a @ dz.T`; where both have few rows, row by row of the flatter one, which a CPU does in half the time."""
+    if max(len(a), len(dz)) > 8:
         return a @ dz.T
     if len(a) < len(dz):
         return jnp.stack([dz @ row for row in a])
