@@ -30,9 +30,9 @@ def fed_epoch(run: Callable, place: Callable, state: Any, x, y, size: int, key: 
     rows, records, losses, finite = [], [], [], jnp.array(True)
     for number, block in enumerate(read_ahead(x, y, starts, size)):
         some_keys = None if keys is None else keys[number : number + 1]
-        (x_block, y_block), some_keys = place((block, some_keys))
+        parts, some_keys = place(((*block, *(part[:0] for part in block)), some_keys))
         wait_for(finite)  # of the block before: no more than two are on the device
-        state, record, loss, finite = run(state, (x_block, y_block, x_block[:0], y_block[:0]), some_keys)
+        state, record, loss, finite = run(state, parts, some_keys)
         rows.append(len(block[0]))
         records.append(record)
         losses.append(loss)
