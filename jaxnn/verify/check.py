@@ -104,7 +104,8 @@ def _run(loss, grad, args, argnums, ready, quick, any_dtype=False):
             exact = in_float64(loss, grad, jax.tree.map(_on_device, args), argnums)
         evaluate = evaluator(exact, witnesses.lines(exact.leaves), ready)
         epsilon = working_epsilon(exact, evaluate, own_epsilon)
-        loss_epsilon = lowest_epsilon(exact.loss, exact.leaves) if evaluate.loss_traceable else EPSILON
+        traced = evaluate.loss_traceable
+        loss_epsilon = lowest_epsilon(exact.loss, exact.leaves, moved_only=True) if traced else EPSILON
         here = evaluate.at(exact.leaves)
         if not np.isfinite(here.value):
             cause = f"the loss is {here.value} at these arguments, so there is no gradient to compare with"

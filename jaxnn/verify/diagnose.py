@@ -86,7 +86,7 @@ def _placed(trial, problem, verdict, point, tape):
         why = f"{stale.name}: a stale value, captured at another point: it does not follow the arguments"
         return replace(verdict, line=spoken(stale.line), cause=why)
     sizes = likely_sizes(trial, problem, constants(problem) if tape else ())
-    known, culprit = Known(problem, tape, hand.backward.steps, sizes), None
+    known, culprit = Known(problem, tape, hand.backward.steps, sizes, trial.epsilon), None
     if max(hand.errors(hand.backward.outputs({}))) > 1:
         found = culprits(hand.backward, hand.targets, hand.errors, sorted(set(sizes.values())))
         culprit = _likeliest(hand, found)

@@ -72,11 +72,46 @@ def tolerance(errors: Sequence[np.ndarray], values: np.ndarray, epsilon: float =
     return SAFETY * epsilon * (sum(errors) + np.abs(np.nan_to_num(values)) / 4) + np.finfo(np.float64).tiny
 
 
-def lowest_epsilon(f: Callable, leaves: Sequence[Any]) -> float:
-    """Return the machine epsilon of the lowest precision that a traceable function computes in."""
+def lowest_epsilon(f: Callable, leaves: Sequence[Any], *, moved_only: bool = False) -> float:
+    """Return the machine epsilon of the lowest precision that a traceable function computes in.
+
+    `moved_only` leaves out what is computed from constants alone: it is the same wherever the leaves are.
+    """
     program, _ = jaxprs.program(f, list(leaves))
-    kinds = [v.aval.dtype for equation in program.equations for v in equation.eqn.outvars if hasattr(v.aval, "dtype")]
-    return max([float(jnp.finfo(kind).eps) for kind in kinds if jnp.issubdtype(kind, jnp.floating)], default=EPSILON)
+    moved, epsilons = set(program.inputs), [EPSILON]
+    for equation in program.equations:
+        if moved.intersection(slot for slot in equation.inputs if isinstance(slot, int)):
+            moved |= set(equation.outputs)
+        elif moved_only:
+            continue
+        kinds = [getattr(v.aval, "dtype", np.dtype(bool)) for v in equation.eqn.outvars]
+        epsilons += [float(jnp.finfo(kind).eps) for kind in kinds if jnp.issubdtype(kind, jnp.floating)]
+    return max(epsilons)
+
+
+def rounded_apart(f: Callable, g: Callable, leaves: Sequence[Any]) -> float:
+    """Return the lowest precision of an array in one of two traceable functions that has numbers the other has not.
+
+    Such an array was computed outside of JAX, as `x / 255` of NumPy, and may have been rounded differently.
+    """
+    one, two = (_constants(h, leaves) for h in (f, g))
+    alone = [a for some, others in ((one, two), (two, one)) for a in some if not _found_in(a, others)]
+    return max([float(jnp.finfo(a.dtype).eps) for a in alone], default=EPSILON)
+
+
+def _constants(f, leaves):
+    """Return the floating arrays in a function's program."""
+    values = jaxprs.program(f, list(leaves))[0].constants.values()
+    return [np.asarray(v) for v in values if jnp.issubdtype(jnp.result_type(v), jnp.floating)]
+
+
+def _found_in(a, others):
+    """Return whether an array is among others, or each of its numbers is whole or in them, in another order perhaps."""
+    if any(a.shape == b.shape and np.array_equal(a, b) for b in others):
+        return True
+    numbers = np.concatenate([np.zeros(0), *(np.asarray(b, np.float64).ravel() for b in others)])
+    a = np.asarray(a, np.float64)
+    return bool(np.all(np.isin(a, numbers) | (a == np.round(a))))
 
 
 def _shaken(value, signs):

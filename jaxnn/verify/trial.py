@@ -11,7 +11,7 @@ import numpy as np
 from jaxnn.verify.compare import Comparison, compare, step_scale
 from jaxnn.verify.evaluation import Evaluation, Evaluator, Programs, can_trace, split
 from jaxnn.verify.problem import Leaves, Problem, pose
-from jaxnn.verify.rounding import EPSILON, lowest_epsilon
+from jaxnn.verify.rounding import EPSILON, lowest_epsilon, rounded_apart
 from jaxnn.verify.verdict import Report, Verdict
 
 MOVED = "at a second point, the parameters moved by 10 %"
@@ -41,9 +41,9 @@ class Trial(NamedTuple):
     """A problem on trial, in its `own` precision and the `exact` one, float64.
 
     `given` is what the functions return in the precision `own_epsilon`, with x64 as the caller has it (`own_x64`);
-    `epsilon` is the precision they work in when asked for float64, `loss_epsilon` the lowest in the loss. `here` is the
-    point asked about, `moved` a second one (None where the loss has no value near by). `cleared` until an entry is
-    found to be wrong.
+    `epsilon` is the precision they work in when asked for float64, `loss_epsilon` the lowest of what the leaves move
+    in the loss. `here` is the point asked about, `moved` a second one (None where the loss has no value near by).
+    `cleared` until an entry is found to be wrong.
     """
 
     argnums: int | Sequence[int]
@@ -78,8 +78,9 @@ def float64() -> Iterator[None]:
 
 def working_epsilon(exact: Problem, evaluator: Evaluator, epsilon: float) -> float:
     """Return the precision that the functions themselves work in, where it is no lower than the arguments'."""
-    traced = [(exact.grad, evaluator.grad_traceable), (exact.loss, evaluator.loss_traceable)]
-    lowest = max([EPSILON, *(lowest_epsilon(f, exact.leaves) for f, traceable in traced if traceable)])
+    traced = [f for f, can in ((exact.grad, evaluator.grad_traceable), (exact.loss, evaluator.loss_traceable)) if can]
+    apart = rounded_apart(exact.grad, exact.loss, exact.leaves) if len(traced) == 2 else EPSILON
+    lowest = max([apart, *(lowest_epsilon(f, exact.leaves) for f in traced)])
     return lowest if lowest <= epsilon else EPSILON
 
 

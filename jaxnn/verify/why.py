@@ -15,18 +15,23 @@ from jaxnn.verify.causes import cause
 from jaxnn.verify.compare import Comparison
 from jaxnn.verify.locate import Culprit
 from jaxnn.verify.problem import Problem
+from jaxnn.verify.rounding import SAFETY
 from jaxnn.verify.steps import Step
 from jaxnn.verify.targets import close
 from jaxnn.verify.trial import loss_at
 
 
 class Known(NamedTuple):
-    """What a cause may be made of: the `problem`, the loss's intermediates, the `steps` by hand, likely `sizes`."""
+    """What a cause may be made of: the `problem`, the loss's intermediates, the `steps` by hand, likely `sizes`.
+
+    `epsilon` is the precision in which the functions work.
+    """
 
     problem: Problem
     tape: list[Node]
     steps: Sequence[Step]
     sizes: dict[str, float]
+    epsilon: float
 
     def about(self, culprit: Culprit | None) -> dict[str, Any]:
         """Return the arrays and numbers that are known where a culprit stands."""
@@ -44,7 +49,7 @@ class Known(NamedTuple):
 def of_culprit(known: Known, culprit: Culprit) -> str:
     """Return the cause of a wrong line's own value."""
     size = np.max(np.abs(np.nan_to_num(culprit.expected)), initial=0.0)
-    bar = np.asarray(1e-12 * size)
+    bar = np.asarray(max(1e-12, SAFETY * known.epsilon) * size)
     return cause(culprit.name, culprit.step.value, culprit.expected, bar, **known.about(culprit))
 
 

@@ -382,7 +382,7 @@ def _along_line(trial, witness, line, slope, error):
 def _same(trial, name, ones, others, epsilon):
     """Return whether two evaluations of the gradient by hand are the same up to rounding."""
     allowed = [
-        2 * epsilon / EPSILON * t + tolerance([], o, epsilon) + 8 * epsilon * np.max(np.abs(o), initial=0.0)
+        2 * epsilon / trial.epsilon * t + tolerance([], o, epsilon) + 8 * epsilon * np.max(np.abs(o), initial=0.0)
         for t, o in zip(trial.here.comparison.allowed, others, strict=True)
     ]
     comparison = Comparison(others, ones, allowed)

@@ -19,6 +19,30 @@ def squares_grad(w, x, y):
     return 2 * x.T @ (x @ w - y) / len(x)
 
 
+# Data in float32, made ready within the loss
+
+DATA, SEEN = np.float32(RNG.normal(size=(5, 3))), np.float32(RNG.normal(size=5))
+AT = np.float32([0.3, -0.2, 0.7])
+
+
+def test_data_that_numpy_rounds_differently_is_no_error():
+    def grad(w):
+        return 2e4 * (DATA * np.float32(100)).T @ (DATA @ w * 100 - SEEN * np.float32(1e4)) / 5
+
+    found = check(lambda w: jnp.sum((1e4 * DATA @ w - 1e6 * SEEN) ** 2) / 5, grad, AT)
+    assert found.kind == "PASS"
+    assert check(lambda w: jnp.sum((1e4 * DATA @ w - 1e6 * SEEN) ** 2), grad, AT).kind == "FAIL"
+
+
+def test_data_that_jax_rounds_leave_the_differences_sharp():
+    def loss(w):
+        return jnp.mean((jnp.sqrt(jnp.square(DATA) + 1) @ w - SEEN) ** 2)
+
+    found = check(loss, jax.grad(loss), AT)
+    bars = {report.witness: report.error for report in found.witnesses}
+    assert found.kind == "PASS" and bars["central differences"] < 1e-4 and bars["jit against eager"] < 1e-3
+
+
 # Kinks
 
 

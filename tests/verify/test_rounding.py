@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxnn.verify.rounding import EPSILON, lowest_epsilon, shaken_signs, spread, tolerance
+from jaxnn.verify.rounding import EPSILON, lowest_epsilon, rounded_apart, shaken_signs, spread, tolerance
 
 RNG = np.random.default_rng(5)
 
@@ -106,6 +106,38 @@ def test_runs_are_shaken_apart_and_always_the_same():
 )
 def test_the_lowest_precision_is_found_in_the_program(f, epsilon):
     assert lowest_epsilon(f, [np.ones(2)]) == epsilon
+
+
+def test_what_is_made_of_constants_alone_does_not_round_anew_where_the_leaves_move():
+    data = np.arange(3, dtype=np.float32)
+
+    def f(p):
+        return jnp.sqrt(data + 1) * jnp.sum(p[0])
+
+    with jax.enable_x64(True):
+        assert lowest_epsilon(f, [np.ones(2)]) == np.finfo(np.float32).eps
+        assert lowest_epsilon(f, [np.ones(2)], moved_only=True) == EPSILON
+        assert lowest_epsilon(lambda p: f([p[0].astype(jnp.float16)]), [np.ones(2)], moved_only=True) > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("other", "dtype"),
+    [
+        (lambda x: x, np.float64),
+        (lambda x: x[::-1].T, np.float64),
+        (lambda x: np.stack([x, np.where(x > 1.5, x, 4)]), np.float64),  # whole numbers are exact
+        (lambda x: x / np.float32(255), np.float32),
+        (lambda x: x / 255.0, np.float32),  # NumPy keeps an array's own precision
+        (lambda x: x.astype(np.float64) / 255, np.float32),  # the other function holds the array in float32
+        (lambda x: x.astype(np.float16) / 3, np.float16),
+    ],
+)
+def test_an_array_that_numpy_made_for_one_function_alone_is_known_to_be_rounded(other, dtype):
+    x = np.linspace(0.1, 2.9, 6, dtype=np.float32).reshape(2, 3)
+    y = other(x)
+    with jax.enable_x64(True):
+        apart = rounded_apart(lambda p: jnp.sum(p[0] * x), lambda p: jnp.sum(p[0] * y), [np.ones(())])
+    assert apart == np.finfo(dtype).eps
 
 
 def test_the_tolerance_scales_with_the_precision():
