@@ -15,7 +15,7 @@ from jaxnn import networks
 WHAT = "an update of the convolutional network, 3,149,394 parameters, batch 128, dropout and RMSprop"
 VARIANTS = ("float32",)
 PEERS = ("torch", "torch-compiled", *KERAS)
-SAMPLES = 10
+SAMPLES = 20
 UPDATES = 10  # an epoch
 
 

@@ -16,7 +16,7 @@ from jaxnn.networks import hidden_layer
 WHAT = "a step of one of 256 networks of the hidden-layer loop, trained side by side from different starts"
 VARIANTS = ("float32", "float64")
 PEERS = ()
-SAMPLES = 10
+SAMPLES = 20
 NETWORKS = 256
 STEPS = 500  # one unit: what `fit_ensemble` runs as one program
 TOLERANCE = {"float32": 1e-4, "float64": 1e-9}

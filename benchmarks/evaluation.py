@@ -13,7 +13,7 @@ from jaxnn import networks
 WHAT = "loss and accuracy of the 10,000 test digits: a step is one evaluation"
 VARIANTS = ("mlp", "cnn")
 PEERS = ("torch",)
-SAMPLES = 10
+SAMPLES = 20
 NETWORKS = {"mlp": networks.mlp, "cnn": networks.cnn}
 BATCH = 1000
 TOLERANCE = 1e-4

@@ -14,7 +14,7 @@ from jaxnn import networks
 WHAT = "an update of the MNIST networks, float32, batch 128, dropout and RMSprop, by hand and by jax.value_and_grad"
 VARIANTS = ("mlp", "cnn")
 PEERS = ()
-SAMPLES = 10
+SAMPLES = 20
 NETWORKS = {"mlp": networks.mlp, "cnn": networks.cnn}
 UPDATES = {"mlp": mlp.UPDATES, "cnn": cnn.UPDATES}  # an epoch
 TOLERANCE = 1e-5

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.peers import PACKAGES
-from benchmarks.statistics import iqr, is_noisy, ratio
+from benchmarks.statistics import iqr, is_noisy, median, ratio
 from benchmarks.timing import Timing
 from jaxnn.environment import cores, environment, version
 
@@ -51,7 +51,8 @@ def rows(case: str, variant: str, timings: dict[str, Timing], work: dict[str, fl
             "who": who,
             "variant": variant,
             "unit": "s/step",
-            "median": float(np.median(timing.samples)),
+            "median": (middle := median(timing.samples)).value,
+            "interval": [middle.low, middle.high],
             "min": min(timing.samples),
             "iqr": iqr(timing.samples),
             "ratio": None if who == "jaxnn" else ratio(timing.samples, ours)._asdict(),
@@ -72,18 +73,19 @@ def table(all_rows: Sequence[dict]) -> Table:
     shown = Table(box=box.MARKDOWN)
     for header in ("case", "variant", "who"):
         shown.add_column(header, no_wrap=True)
-    for header in ("median", "IQR", "min", "first call", "median / jaxnn's"):
+    for header in ("median", "95 % interval", "IQR", "min", "first call", "median / jaxnn's"):
         shown.add_column(header, justify="right", no_wrap=True)
     for row in all_rows:
-        times = (duration(row[name]) for name in ("median", "iqr", "min", "first_call"))
-        shown.add_row(row["case"], row["variant"], row["who"], *times, interval(row["ratio"]))
+        times = (duration(row[name]) for name in ("iqr", "min", "first_call"))
+        middle = (duration(row["median"]), " to ".join(map(duration, row["interval"])))
+        shown.add_row(row["case"], row["variant"], row["who"], *middle, *times, interval(row["ratio"]))
     return shown
 
 
 def print_whole(shown: Table) -> None:
     """Print a table that is to be pasted elsewhere: whole, however narrow the screen."""
     console = Console(highlight=False, markup=False)
-    console.width = max(console.width, 120)
+    console.width = max(console.width, 160)
     console.print(shown, soft_wrap=True)
 
 

@@ -1,5 +1,6 @@
 """How the cost of a step grows as the work grows, and what the ways of running it cost: sweeps, each in one run."""
 
+import time
 from collections.abc import Callable, Collection
 from functools import partial
 
@@ -23,11 +24,11 @@ SIZES = {
 }
 WAYS = {
     "precision": ("float64", "float32", "float32 exact", "float32 TF32", "bfloat16"),
-    "loop": ("one program", "a call a step", "a call a step, nothing donated"),
+    "loop": ("one program", "a call a step", "a call a step, nothing donated", "a call a step, waited for"),
 }
 VARIANTS = (*SIZES, *WAYS, "devices")
 PEERS = ()
-SAMPLES = 7
+SAMPLES = 20
 UPDATES = 50  # an epoch of batches of 128
 MATMUL = {"float32 exact": "highest", "float32 TF32": "tensorfloat32"}
 TOLERANCE = {"float64": 1e-4, "bfloat16": 0.05, "float32 TF32": 5e-3}
@@ -49,9 +50,10 @@ def sides(variant: str, peers: Collection[str]) -> dict[str, Side]:
         return {way: update(x, y, precision=way) for way in WAYS["precision"]}
     if variant == "loop":
         check_loops(x[: 5 * digits.BATCH], y[: 5 * digits.BATCH])
-        one, donated, copied = WAYS["loop"]
+        one, donated, copied, waited = WAYS["loop"]
         calls = {way: partial(a_call_a_step, x, y, way == donated, jax.random.key(0)) for way in (donated, copied)}
-        return {one: update(x, y), **{way: peer_side(begin, UPDATES) for way, begin in calls.items()}}
+        found = {one: update(x, y), **{way: peer_side(begin, UPDATES) for way, begin in calls.items()}}
+        return {**found, waited: waited_for(x, y)}
     return {str(size): update(x, y, batch=1024, devices=size) for size in counts_of_devices()}
 
 
@@ -84,10 +86,12 @@ def networks(count: int) -> Side:
     return fit_side(hidden_layer.value_and_grad, starts, optax.sgd(hidden.RATE), data, **settings)
 
 
-def a_call_a_step(x, y, donate: bool, key: jax.Array | None) -> Callable[[], list]:
+def a_call_a_step(
+    x, y, donate: bool, key: jax.Array | None, call: Callable = lambda step, *args: step(*args)
+) -> Callable[[], list]:
     """Return what runs an epoch as a Python loop does, a compiled step called for each batch, and gives the losses.
 
-    Without a key nothing drops out and the batches are taken as they come.
+    Without a key nothing drops out and the batches are taken as they come. `call(step, *args)` calls a step.
     """
     optimizer, params = jaxnn.rmsprop(), mlp.init(jax.random.key(0))
 
@@ -106,11 +110,35 @@ def a_call_a_step(x, y, donate: bool, key: jax.Array | None) -> Callable[[], lis
         losses = []
         for number, some in enumerate(np.split(order, len(x) // digits.BATCH)):
             some_key = None if key is None else jax.random.fold_in(key, number)
-            state[0], loss = compiled(state[0], x[some], y[some], some_key)
+            state[0], loss = call(compiled, state[0], x[some], y[some], some_key)
             losses.append(loss)
         return jax.block_until_ready(losses)
 
     return epoch
+
+
+def waited_for(x, y) -> Side:
+    """Return the side that calls each step with arrays that are ready and waits for its result: dispatch and execution.
+
+    A CPU may run what is small before the call returns.
+    """
+    dispatch = []
+
+    def call(step, *args):
+        jax.block_until_ready(args)
+        start = time.perf_counter()
+        out = step(*args)
+        dispatch.append(time.perf_counter() - start)
+        return jax.block_until_ready(out)
+
+    timed = peer_side(partial(a_call_a_step, x, y, True, jax.random.key(0), call), UPDATES)
+
+    def side(units: int) -> Block:
+        dispatch.clear()
+        block = timed(units)
+        return block._replace(dispatch=sum(dispatch[UPDATES:]))
+
+    return side
 
 
 def check_precisions(x, y) -> None:
@@ -141,7 +169,7 @@ def check_loops(x, y) -> None:
 def rows(variant: str, timings: dict[str, Timing]) -> list[dict]:
     """Return one row for each point of the sweep, its variant the sweep's name and the point."""
     return [
-        row
+        row | ({"dispatch": timing.dispatch} if timing.dispatch else {})
         for point, timing in timings.items()
         for row in results.rows("scaling", f"{variant} {point}", {"jaxnn": timing})
     ]
@@ -175,7 +203,8 @@ def conclusions(all_rows: list[dict]) -> list[str]:
             (first, base), *others = points.items()
             for point, row in others:
                 beside = results.interval(statistics.ratio(row["samples"], base["samples"])._asdict())
-                lines.append(f"scaling {sweep}: {point} takes {beside} of the time of {first}")
+                called = f"; its call returns after {results.duration(row['dispatch'])}" if "dispatch" in row else ""
+                lines.append(f"scaling {sweep}: {point} takes {beside} of the time of {first}{called}")
         elif sweep == "devices":
             lines.append(
                 "scaling devices: there is one; XLA_FLAGS=--xla_force_host_platform_device_count=2 makes two of a CPU"

@@ -6,7 +6,7 @@ import numpy as np
 
 NOISY = 0.10  # interquartile range over median, above which the machine is too noisy to tell
 CHANGE = 0.05  # a smaller change than this is not worth a verdict
-CONFIDENCE = 0.95
+PERCENTILES = (2.5, 97.5)  # of the draws: the interval that holds 95 %
 RESAMPLES = 5000
 
 
@@ -29,6 +29,12 @@ def is_noisy(samples) -> bool:
     return iqr(samples) > NOISY * float(np.median(samples))
 
 
+def median(samples) -> Estimate:
+    """Return the median with its percentile bootstrap interval; one sample gives an interval of no width."""
+    low, high = np.percentile(_medians(np.random.default_rng(0), samples), PERCENTILES)
+    return Estimate(float(np.median(samples)), float(low), float(high))
+
+
 def ratio(over, under) -> Estimate:
     """Return `median(over) / median(under)` with its percentile bootstrap interval: both sets are drawn anew, apart.
 
@@ -37,7 +43,7 @@ def ratio(over, under) -> Estimate:
     """
     rng = np.random.default_rng(0)
     draws = _medians(rng, over) / _medians(rng, under)
-    low, high = np.percentile(draws, [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)])
+    low, high = np.percentile(draws, PERCENTILES)
     return Estimate(float(np.median(over) / np.median(under)), float(low), float(high))
 
 
@@ -53,9 +59,7 @@ def exponent(sizes, times) -> Estimate:
     def slope(medians):
         return logs @ np.log(medians) / (logs @ logs)
 
-    low, high = np.percentile(
-        slope([_medians(rng, samples) for samples in times]), [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)]
-    )
+    low, high = np.percentile(slope([_medians(rng, samples) for samples in times]), PERCENTILES)
     return Estimate(float(slope([np.median(samples) for samples in times])), float(low), float(high))
 
 

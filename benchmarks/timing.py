@@ -24,6 +24,7 @@ class Block(NamedTuple):
     steps: int
     phases: dict[str, float] = {}  # seconds of parts of the lead, where the side knows them
     peak: int = 0  # bytes of its process's memory, where it has one of its own
+    dispatch: float = 0.0  # seconds of all steps until their calls returned, where the side knows
 
 
 Side = Callable[[int], Block]
@@ -36,12 +37,14 @@ class Timing(NamedTuple):
     steps: int  # in a block
     block: float  # seconds of the shortest block
     samples: list[float]  # seconds a step, one entry a block
-    phases: dict[str, float] = {}  # seconds of parts of the first call: trace, lower, compile of the largest program
+    phases: dict[str, float] = {}  # seconds of parts of the first call, compiling the largest program among them
     peak: int = 0  # bytes, the most of a block
+    dispatch: float = 0.0  # seconds a step
 
 
 SHORTEST = 0.3  # seconds of a block: a thousand times the clock's and the scheduler's grain
-AGREE, AGREEING, LONG = 0.1, 4, 5.0  # the share two blocks may differ by, how often to try, seconds not to try again
+# The blocks of a median, the share two medians may differ by, how often to try, seconds of a block that needs no more.
+GROUP, AGREE, AGREEING, LONG = 3, 0.1, 4, 2.0
 PHASES = {  # JAX's own names
     "/jax/core/compile/jaxpr_trace_duration": "trace",
     "/jax/core/compile/jaxpr_to_mlir_module_duration": "lower",
@@ -58,18 +61,28 @@ def alternate(sides: dict[str, Side], samples: int, shortest: float = SHORTEST) 
 
 
 def warm_up(side: Side, shortest: float) -> tuple[Block, int]:
-    """Return the first block and the number of units that take at least `shortest` seconds, once two blocks agree."""
-    with compiling() as phases:
+    """Return the first block and the number of units that take at least `shortest` seconds, once two medians agree."""
+    with compiling() as compiled:
         first = rested(side, 1)
+    phases = first.phases | compiled
+    if compiled:
+        phases["first run"] = max(0.0, first.lead - sum(compiled.values()))
     units, block = 1, first
     while block.seconds < shortest:
         units = max(units + 1, math.ceil(1.2 * units * shortest / max(block.seconds, 1e-9)))
         block = rested(side, units)
-    for _ in range(AGREEING if block.seconds < LONG else 0):
-        before, block = block, rested(side, units)
-        if abs(block.seconds - before.seconds) <= AGREE * before.seconds:
-            break
-    return first._replace(phases=first.phases or phases), units
+    if block.seconds < LONG:
+        median = median_of_blocks(side, units)
+        for _ in range(AGREEING):
+            before, median = median, median_of_blocks(side, units)
+            if abs(median - before) <= AGREE * before:
+                break
+    return first._replace(phases=phases), units
+
+
+def median_of_blocks(side: Side, units: int) -> float:
+    """Return the median of the seconds of a few blocks."""
+    return float(np.median([rested(side, units).seconds for _ in range(GROUP)]))
 
 
 @contextmanager
@@ -116,7 +129,8 @@ def summary(first: Block, blocks: list[Block]) -> Timing:
     """Return the timing that the blocks make, `first` being the one that is not counted."""
     samples = [block.seconds / block.steps for block in blocks]
     shortest, peak = min(block.seconds for block in blocks), max(block.peak for block in blocks)
-    return Timing(first.lead, blocks[0].steps, shortest, samples, first.phases, peak)
+    dispatch = float(np.median([block.dispatch / block.steps for block in blocks]))
+    return Timing(first.lead, blocks[0].steps, shortest, samples, first.phases, peak, dispatch)
 
 
 def fit_side(
@@ -128,7 +142,7 @@ def fit_side(
     first progress call to the last, so it includes whatever `fit` does between programs, and not its set-up. JAX runs
     in the precision of the data.
     """
-    double = data[0].dtype == np.float64
+    double, placed = data[0].dtype == np.float64, seconds_to_place(data)
 
     def side(units: int) -> Block:
         stamps = []
@@ -143,9 +157,19 @@ def fit_side(
         (first, before), (end, after) = stamps[0], stamps[-1]
         if before == after:
             raise RuntimeError(f"fit ran all {count} epochs as one program, so there is nothing between to time")
-        return Block(first - start, end - first, updates * (after - before))
+        return Block(first - start, end - first, updates * (after - before), {"data to device": placed})
 
     return side
+
+
+def seconds_to_place(data: tuple) -> float:
+    """Return the seconds that it takes to copy data to the device; a CPU may take them where they are."""
+    arrays = [np.asarray(part) for part in data]
+    with jax.enable_x64(True):  # or JAX would convert what is float64
+        jax.block_until_ready(jax.device_put(arrays))
+        start = time.perf_counter()
+        jax.block_until_ready(jax.device_put(arrays))
+        return time.perf_counter() - start
 
 
 def peer_side(begin: Callable[[], Callable[[], object]], steps: int) -> Side:

@@ -15,7 +15,7 @@ from jaxnn.verify import check
 WHAT = "a default check of the gradient by hand, float32: the hidden-layer network on 1000 points, the MNIST MLP on 128"
 VARIANTS = ("hidden", "mlp")
 PEERS = ()
-SAMPLES = 3
+SAMPLES = 20
 BATCH = 128
 
 

@@ -14,12 +14,13 @@ HOW_TO_GET = {
     "sklearn": "pip install scikit-learn, or pip install 'jaxnn[peers]'",
     "c": "a C compiler: gcc, from the system's packages",
     "r": "R, from the system's packages: r-base-core",
+    "neuralnet": "install.packages('neuralnet') in R",
 }
 # What to import where it is not the peer's own name.
 MODULES = {
     "torch-compiled": ("torch",),
     **{peer: ("keras", backend) for peer, backend in KERAS.items()},
-    **{peer: (f"benchmarks.peers.{peer}_peer",) for peer in ("c", "r")},
+    **{peer: (f"benchmarks.peers.{peer}_peer",) for peer in ("c", "r", "neuralnet")},
 }
 # The packages whose versions matter, likewise.
 PACKAGES = {
@@ -30,6 +31,7 @@ PACKAGES = {
     "sklearn": ("scikit-learn",),
     "c": (),
     "r": (),
+    "neuralnet": (),
 }
 
 

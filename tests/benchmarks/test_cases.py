@@ -86,6 +86,14 @@ def test_the_first_of_many_networks_is_the_one_alone(variant, monkeypatch):
 def test_rprop_sides_run(monkeypatch):
     monkeypatch.setattr(rprop, "STEPMAX", 20)
     assert [side(1).steps for side in rprop.sides("8 restarts", []).values()] == [1, 1]
+    assert [side(1).steps for side in rprop.sides("a step", []).values()] == [20]
+
+
+@pytest.mark.skipif(cannot_import("neuralnet") is not None, reason="R's neuralnet is not there")
+def test_rprop_takes_the_steps_of_rs_neuralnet():
+    sides = rprop.sides("a step", ["neuralnet"])  # raises where they differ
+    ours, theirs = (side(1).steps for side in sides.values())
+    assert list(sides) == ["jaxnn", "neuralnet"] and ours == theirs > 1000
 
 
 @pytest.mark.parametrize("variant", evaluation.VARIANTS)
@@ -103,7 +111,7 @@ def test_a_check_that_does_not_pass_is_not_timed(monkeypatch):
 
 @pytest.mark.parametrize("variant", first_result.VARIANTS)
 def test_a_process_is_timed_and_one_that_fails_is_an_error(variant, monkeypatch):
-    monkeypatch.setattr(first_result, "OURS", "import os; assert os.environ['JAX_COMPILATION_CACHE_DIR']")
+    monkeypatch.setattr(first_result, "OURS", "import os; assert os.environ['JAX_COMPILATION_CACHE_DIR']; print('{}')")
     assert first_result.sides(variant, [])["jaxnn"](2).steps == 2
     monkeypatch.setattr(first_result, "OURS", "raise SystemExit(3)")
     with pytest.raises(subprocess.CalledProcessError):

@@ -22,6 +22,7 @@ def test_rows_by_hand():
         "unit": "s/step",
     }
     assert (ours["median"], ours["min"], ours["iqr"], ours["ratio"]) == (2.0, 1.0, 1.0, None)
+    assert ours["interval"] == [1.0, 3.0] and theirs["interval"] == [4.0, 4.0]
     # The median of three draws out of {1, 2, 3} is 1 or 3 with 7/27 each.
     assert theirs["ratio"] == {"value": 2.0, "low": 4 / 3, "high": 4.0}
     assert theirs["samples"] == [4.0, 4.0, 4.0] and ours["first_call"] == 2.0
@@ -95,12 +96,32 @@ def test_durations_have_three_digits(seconds, shown):
 
 def test_the_table_is_markdown():
     out = StringIO()
-    Console(file=out, width=120).print(results.table(results.rows("mlp", "float32", TIMINGS)))
+    Console(file=out, width=160).print(results.table(results.rows("mlp", "float32", TIMINGS)))
     lines = [line.strip() for line in out.getvalue().splitlines() if line.strip()]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    assert cells[0] == ["case", "variant", "who", "median", "IQR", "min", "first call", "median / jaxnn's"]
+    assert cells[0] == [
+        "case",
+        "variant",
+        "who",
+        "median",
+        "95 % interval",
+        "IQR",
+        "min",
+        "first call",
+        "median / jaxnn's",
+    ]
     assert set("".join(cells[1])) <= {"-", ":"}
-    assert cells[3] == ["mlp", "float32", "torch", "4.00 s", "0 us", "4.00 s", "100 ms", "2.00 (1.33 to 4.00)"]
+    assert cells[3] == [
+        "mlp",
+        "float32",
+        "torch",
+        "4.00 s",
+        "4.00 s to 4.00 s",
+        "0 us",
+        "4.00 s",
+        "100 ms",
+        "2.00 (1.33 to 4.00)",
+    ]
 
 
 def test_doubts_are_said(monkeypatch):

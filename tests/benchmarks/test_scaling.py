@@ -23,6 +23,7 @@ def test_every_point_of_a_sweep_runs(variant, small):
     first, last = (sides[point](1) for point in (expected[0], expected[-1]))
     updates = {"batch": (32, 1), "networks": (500, 500), "devices": (1, 1)}.get(variant, (8, 8))
     assert (first.steps, last.steps) == updates
+    assert 0 < last.dispatch < last.seconds if variant == "loop" else last.dispatch == 0
 
 
 def test_a_loop_that_learns_otherwise_is_seen(monkeypatch):
@@ -38,7 +39,7 @@ def row(variant, *samples):
 
 
 ROWS = [row(f"batch {n}", *[1e-6 * n**2] * 3) for n in (16, 32, 64, 128)]
-ROWS += [row("loop one program", 1e-3), row("loop a call a step", 3e-3), row("devices 1", 1.0)]
+ROWS += [row("loop one program", 1e-3), row("loop a call a step", 3e-3) | {"dispatch": 2e-5}, row("devices 1", 1.0)]
 ROWS += [{"case": "mlp", "variant": "float32", "who": "jaxnn", "samples": [1.0]}]
 
 
@@ -46,7 +47,10 @@ def test_conclusions_are_the_exponent_and_the_ratios():
     square, larger, ratio, devices = scaling.conclusions(ROWS)
     assert square == "scaling batch: time grows as batch^2.00 (2.00 to 2.00)"
     assert larger == f"{square}, the larger half"
-    assert ratio == "scaling loop: a call a step takes 3.00 (3.00 to 3.00) of the time of one program"
+    assert (
+        ratio
+        == "scaling loop: a call a step takes 3.00 (3.00 to 3.00) of the time of one program; its call returns after 20.0 us"
+    )
     assert devices.startswith("scaling devices: there is one;")
     assert scaling.conclusions([]) == []
 

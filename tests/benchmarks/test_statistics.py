@@ -5,9 +5,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.statistics import Estimate, exponent, iqr, is_noisy, ratio, verdict
+from benchmarks.statistics import Estimate, exponent, iqr, is_noisy, median, ratio, verdict
 
 TIMES = st.lists(st.floats(0.5, 2.0), min_size=3, max_size=12)
+
+
+def test_the_interval_of_a_median_by_hand():
+    # The median of three draws out of {1, 2, 3} is 1 or 3 with 7/27 each.
+    assert median([2.0, 3.0, 1.0]) == Estimate(2.0, 1.0, 3.0)
+    assert median([7.0]) == Estimate(7.0, 7.0, 7.0)
+
+
+def test_the_interval_of_a_median_holds_the_true_one_as_often_as_it_says():
+    draws = np.random.default_rng(1).normal(size=(200, 40))
+    inside = [low <= 0 <= high for _, low, high in map(median, draws)]
+    assert 0.9 <= np.mean(inside) <= 0.99
 
 
 def test_iqr_by_hand():

@@ -30,25 +30,27 @@ def pretend(calls, who, seconds_a_unit, steps_a_unit=10, lead=7.0):
 def test_sides_take_turns_after_the_warm_up():
     calls = []
     timings = alternate({"a": pretend(calls, "a", 1.0), "b": pretend(calls, "b", 2.0)}, samples=3, shortest=0.5)
-    assert calls == [("a", 1), ("a", 1), ("b", 1), ("b", 1)] + 3 * [("a", 1), ("b", 1)]
+    assert calls == 7 * [("a", 1)] + [("b", 1)] + 3 * [("a", 1), ("b", 1)]  # two medians of three, but of long blocks
     assert timings["a"].samples == [0.1] * 3 and timings["b"].samples == [0.2] * 3
 
 
 def test_blocks_are_made_long_enough():
     calls = []
     found = alternate({"a": pretend(calls, "a", 0.25)}, samples=1, shortest=1.0)["a"]
-    assert calls == [("a", 1), ("a", 5), ("a", 5), ("a", 5)]  # 1.2 times as many as one unit of 0.25 s promises
+    assert calls == [("a", 1)] + 8 * [("a", 5)]  # 1.2 times as many as one unit of 0.25 s promises
     assert found.steps == 50 and found.block == 1.25
 
 
 def test_the_first_call_is_apart():
-    leads = iter([9.0, 1.0, 1.0, 1.0])
+    leads = iter([9.0, *[1.0] * 8])
     found = alternate({"a": lambda units: Block(next(leads), 1.0, 1)}, samples=2, shortest=0.1)["a"]
     assert found.first_call == 9.0 and found.samples == [1.0, 1.0]
 
 
 def test_a_sample_is_seconds_over_steps():
     assert summary(Block(0.0, 1.0, 1), [Block(9, 6.0, 3), Block(9, 3.0, 3)]) == timing.Timing(0.0, 3, 3.0, [2.0, 1.0])
+    dispatched = [Block(9, 6.0, 3, dispatch=0.6), Block(9, 3.0, 3, dispatch=0.3), Block(9, 3.0, 3, dispatch=0.3)]
+    assert summary(Block(0.0, 1.0, 1), dispatched).dispatch == pytest.approx(0.1)
 
 
 def test_a_peers_block_is_a_start_an_untimed_unit_and_the_timed_ones():
@@ -109,10 +111,28 @@ def test_the_first_call_says_what_compiling_took():
     assert set(phases) == {"trace", "lower", "compile"} and min(phases.values()) > 0
 
 
-def test_the_warm_up_goes_on_until_two_blocks_agree():
-    times = iter([1.0, 0.5, 0.32, 0.31, 0.1])
+def test_the_warm_up_goes_on_until_two_medians_agree():
+    times = iter([1.0, *[0.5, 0.9, 0.5], *[0.4, 0.4, 0.1], *[0.41, 0.39, 0.9], 0.3])
 
     def side(units):
         return Block(0.0, next(times), units)
 
-    assert timing.warm_up(side, 0.3)[1] == 1 and next(times) == 0.1
+    assert timing.warm_up(side, 0.3)[1] == 1 and next(times) == 0.3
+
+
+def test_the_parts_of_the_first_call_are_the_sides_own_and_what_compiling_took_and_the_rest():
+    def side(units):
+        jax.jit(lambda x: x + units)(jnp.ones(3))
+        return Block(100.0, 3.0, 1, {"data to device": 0.25})
+
+    phases = timing.warm_up(side, 1.0)[0].phases
+    assert list(phases) == ["data to device", "trace", "lower", "compile", "first run"]
+    assert sum(phases.values()) == pytest.approx(100.25)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_data_are_placed_in_their_own_precision(dtype, monkeypatch):
+    placed = []
+    monkeypatch.setattr(jax, "block_until_ready", lambda arrays: placed.append([a.dtype for a in arrays]) or arrays)
+    assert timing.seconds_to_place((np.ones((4, 2), dtype), np.arange(4))) >= 0
+    assert placed == 2 * [[dtype, "int64"]]
