@@ -31,10 +31,10 @@ class Mnist(NamedTuple):
 
 _DIGITS = importlib.resources.files("jaxnn.data") / "digits"
 _SHA256 = {
-    "train-images-idx3-ubyte": "8f41e9b4abc124dc3d209e86f7ea714a81f80edea40b565a4781dec7bd67c6e2",
-    "train-labels-idx1-ubyte": "dcd3d8184fe1a8be6231f172fb3390116f91c127282fd736ab55752c179963d8",
-    "t10k-images-idx3-ubyte": "d815adbb3188b5bafed15d649960a5dbcb0f9138b9a4205b88b175001cb394c9",
-    "t10k-labels-idx1-ubyte": "f2edae9ce0307abae4671a37b70e6e3858696b48b16c3cfdfef97388dc9925d5",
+    "train-images-idx3-ubyte": "7ff28fd295f802eefc6d40e461175dfe4b969b1842b2abc8c6dc8c20711cf79f",
+    "train-labels-idx1-ubyte": "81a978ae83d39ffdba0db3ce2fcaf80a8921e9629e874428996a2b03242d4b2a",
+    "t10k-images-idx3-ubyte": "197e111ae341b0770be9011ac5e622d0e6cd1c640b32eb0de5dc1dd26cc6e182",
+    "t10k-labels-idx1-ubyte": "b91679a0acfe4ba0e50a2437a903084cba1f5f92592b016a25a7dfd00455798b",
 }
 _NAMES = tuple(_SHA256)  # in the order of Mnist's fields
 _UNPACK = {"": bytes, ".gz": gzip.decompress, ".xz": lzma.decompress}
@@ -68,16 +68,16 @@ def load_mnist(path: str | os.PathLike | None = None) -> Mnist:
 
 @functools.cache
 def _own_digits() -> Mnist:
-    with ThreadPoolExecutor() as pool:  # lzma lets go of the interpreter's lock
+    with ThreadPoolExecutor() as pool:  # zlib lets go of the interpreter's lock
         arrays = list(pool.map(_own_array, _NAMES))
     return _checked(_NAMES, arrays)
 
 
 def _own_array(name: str) -> np.ndarray:
-    packed = _read(_DIGITS / f"{name}.xz", bytes)
+    packed = _read(_DIGITS / f"{name}.gz", bytes)
     seen = hashlib.sha256(packed).hexdigest()
-    _expect(seen == _SHA256[name], f"{name}.xz", f"SHA-256 {seen}", _SHA256[name], "install jaxnn again")
-    return _parse_idx(name, lzma.decompress(packed), _n_dims(name))
+    _expect(seen == _SHA256[name], f"{name}.gz", f"SHA-256 {seen}", _SHA256[name], "install jaxnn again")
+    return _parse_idx(name, gzip.decompress(packed), _n_dims(name))
 
 
 def _from_idx(folder: Path, found: list[Path | None]) -> Mnist:

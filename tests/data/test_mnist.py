@@ -92,24 +92,24 @@ def test_own_digits_are_decoded_once():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_changed_own_file_is_refused(name, tmp_path, monkeypatch):
-    own = Path(str(mnist._DIGITS)) / f"{name}.xz"
+    own = Path(str(mnist._DIGITS)) / f"{name}.gz"
     packed = bytearray(own.read_bytes())
     packed[len(packed) // 2] ^= 1
     (tmp_path / own.name).write_bytes(packed)
     monkeypatch.setattr(mnist, "_DIGITS", tmp_path)
-    with pytest.raises(DataFileError, match=f"{name}.xz: SHA-256 .*, expected {mnist._SHA256[name]}; install"):
+    with pytest.raises(DataFileError, match=f"{name}.gz: SHA-256 .*, expected {mnist._SHA256[name]}; install"):
         mnist._own_array(name)
 
 
 def test_a_missing_own_file_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(mnist, "_DIGITS", tmp_path)
-    with pytest.raises(DataFileError, match="train-images-idx3-ubyte.xz: cannot be read"):
+    with pytest.raises(DataFileError, match="train-images-idx3-ubyte.gz: cannot be read"):
         mnist._own_digits.__wrapped__()
 
 
 def test_the_readme_beside_the_digits_gives_the_checksums():
     text = (mnist._DIGITS / "README.md").read_text(encoding="utf-8")
-    assert all(f"| {name}.xz | {digest} |" in text for name, digest in mnist._SHA256.items())
+    assert all(f"| {name}.gz | {digest} |" in text for name, digest in mnist._SHA256.items())
 
 
 # Folders and files that the caller names
