@@ -6,7 +6,6 @@ lecture has one layer of ReLU. The depth is that of the parameters `W1, b1, ...,
 regression. Dropout takes part only where a random `key` is given, which is in training.
 """
 
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -49,17 +48,21 @@ def init(
     check_positive_int("n_outputs", n_outputs)
     check_dtype("dtype", dtype)
     check_key("key", key)
-    return _drawn(key, (n_inputs, *hidden, n_outputs), jnp.dtype(dtype))
+    draw = _draw if isinstance(key, jax.core.Tracer) else _drawn
+    return draw(key, (n_inputs, *hidden, n_outputs), jnp.dtype(dtype))
 
 
-@partial(jax.jit, static_argnums=(1, 2))  # one program: piece by piece they take twice as long to compile
-def _drawn(key, sizes, dtype):
+def _draw(key, sizes, dtype):
     """Return the start of layers with those numbers of nodes."""
     glorot, params = jax.nn.initializers.glorot_uniform(), {}
     for number, key_i in enumerate(jax.random.split(key, len(sizes) - 1), 1):
         params[f"W{number}"] = glorot(key_i, (sizes[number - 1], sizes[number]), dtype)
         params[f"b{number}"] = jnp.zeros(sizes[number], dtype)
     return params
+
+
+# One program: piece by piece they take twice as long to compile. It runs once: optimized, it would take longer in all.
+_drawn = jax.jit(_draw, static_argnums=(1, 2), compiler_options={"xla_backend_optimization_level": 1})
 
 
 def forward(

