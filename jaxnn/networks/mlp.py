@@ -6,7 +6,6 @@ lecture has one layer of ReLU. The depth is that of the parameters `W1, b1, ...,
 regression. Dropout takes part only where a random `key` is given, which is in training.
 """
 
-
 import jax
 import jax.numpy as jnp
 import numpy as np

@@ -1,4 +1,4 @@
-"""Random bits by Threefry, those of `jax.random`: in one loop a CPU makes them six times as fast as in JAX's own five."""
+"""Random bits by Threefry, those of `jax.random`: in one loop a CPU makes them six times as fast as in its five."""
 
 import math
 from functools import partial
