@@ -9,6 +9,7 @@ regression. Dropout takes part only where a random `key` is given, which is in t
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import core
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Key
 
@@ -47,7 +48,7 @@ def init(
     check_positive_int("n_outputs", n_outputs)
     check_dtype("dtype", dtype)
     check_key("key", key)
-    draw = _draw if isinstance(key, jax.core.Tracer) else _drawn
+    draw = _draw if isinstance(key, core.Tracer) else _drawn
     return draw(key, (n_inputs, *hidden, n_outputs), jnp.dtype(dtype))
 
 
