@@ -1,6 +1,7 @@
 """`check`: a hand-written gradient of a scalar loss before several independent witnesses."""
 
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -54,7 +55,9 @@ def run(
     A `quick` one hears only the witnesses that look at every entry, and runs what JAX can trace under `jit` alone.
     """
     # What is NaN or infinite is told in the verdict; matrix products that accelerators round more are not judged.
-    with np.errstate(all="ignore"), jax.default_matmul_precision("highest"):
+    with np.errstate(all="ignore"), warnings.catch_warnings(), jax.default_matmul_precision("highest"):
+        # With x64 off JAX may take an array of the caller's as it saw it with x64 on, and warns of that.
+        warnings.filterwarnings("ignore", "Explicitly requested dtype")
         if not _draws_otherwise(loss, args):
             return _run(loss, grad, args, argnums, ready, quick)
         _twice(pose(loss, grad, args, argnums))  # raises where the gradient is none of these parameters

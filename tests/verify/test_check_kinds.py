@@ -1,5 +1,7 @@
 """Tests for `jaxnn/verify/check.py`: kinks, what rounding drowns, random functions, NaN; expected values on paper."""
 
+import warnings
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -41,6 +43,17 @@ def test_data_that_jax_rounds_leave_the_differences_sharp():
     found = check(loss, jax.grad(loss), AT)
     bars = {report.witness: report.error for report in found.witnesses}
     assert found.kind == "PASS" and bars["central differences"] < 1e-4 and bars["jit against eager"] < 1e-3
+
+
+def test_labels_of_64_bits_make_no_warning():
+    labels = np.array([0, 1, 2, 1, 0])
+
+    def loss(w):
+        return -jnp.mean(jax.nn.one_hot(labels, 3) * jax.nn.log_softmax(DATA @ w))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert check(loss, jax.grad(loss), np.float32(RNG.normal(size=(3, 3)))).kind == "PASS"
 
 
 # Kinks
