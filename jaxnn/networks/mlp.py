@@ -6,6 +6,8 @@ lecture has one layer of ReLU. The depth is that of the parameters `W1, b1, ...,
 regression. Dropout takes part only where a random `key` is given, which is in training.
 """
 
+from functools import cache
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -48,8 +50,8 @@ def init(
     check_positive_int("n_outputs", n_outputs)
     check_dtype("dtype", dtype)
     check_key("key", key)
-    draw = _draw if isinstance(key, core.Tracer) else _drawn
-    return draw(key, (n_inputs, *hidden, n_outputs), jnp.dtype(dtype))
+    backend = None if isinstance(key, core.Tracer) else jax.default_backend()
+    return _drawing(backend)(key, (n_inputs, *hidden, n_outputs), jnp.dtype(dtype))
 
 
 def _draw(key, sizes, dtype):
@@ -61,8 +63,11 @@ def _draw(key, sizes, dtype):
     return params
 
 
-# One program: piece by piece they take twice as long to compile. It runs once: optimized, it would take longer in all.
-_drawn = jax.jit(_draw, static_argnums=(1, 2), compiler_options={"xla_backend_optimization_level": 1})
+@cache  # one program: piece by piece they take twice as long to compile
+def _drawing(backend):
+    """Return `_draw` compiled; for a CPU lightly: it runs once, and to optimize it would take longer in all."""
+    options = {"xla_backend_optimization_level": 1} if backend == "cpu" else None
+    return jax.jit(_draw, static_argnums=(1, 2), compiler_options=options)
 
 
 def forward(
