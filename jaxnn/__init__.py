@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from jaxnn.errors import InvalidArgument as InvalidArgument
     from jaxnn.optimizers import rmsprop as rmsprop
     from jaxnn.optimizers import rprop_plus as rprop_plus
+    from jaxnn.r_neuralnet import neuralnet as neuralnet
     from jaxnn.train import evaluate as evaluate
     from jaxnn.train import fit as fit
     from jaxnn.train import predict as predict
@@ -42,6 +43,7 @@ PLACES = {
     "RRandom": "data.rrandom",
     **dict.fromkeys(("CheckpointError", "DataFileError", "Diverged", "InvalidArgument"), "errors"),
     **dict.fromkeys(("rmsprop", "rprop_plus"), "optimizers"),
+    "neuralnet": "r_neuralnet",
     **dict.fromkeys(("evaluate", "fit", "predict"), "train"),
 }
 

@@ -1,4 +1,4 @@
-"""The optimizers of the lecture by hand, as optax's gradient transformations: RMSprop of Keras, rprop+ of neuralnet."""
+"""Optimizers by hand, as optax's gradient transformations: RMSprop of Keras, and the rprop family of R's neuralnet."""
 
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.flatten_util import ravel_pytree
 
 from jaxnn.errors import check_positive, check_share, require
 
@@ -68,13 +69,7 @@ def rprop_plus(
     Riedmiller and Braun 1993). `optax.rprop` is the same rule one step late: it takes a step once the next gradient
     has agreed to it, where rprop+ takes it at once and takes it back.
     """
-    for name, value in {"initial_step": initial_step, "smallest": smallest, "largest": largest}.items():
-        check_positive(name, value)
-    require(0 < decrease < 1, "decrease", decrease, "a factor in (0, 1)")
-    require(increase > 1, "increase", increase, "a factor above 1")
-    require(smallest <= largest, "smallest", smallest, f"at most largest = {largest}")
-
-    return _rprop_plus(*(float(setting) for setting in (initial_step, decrease, increase, smallest, largest)))
+    return _rprop_plus(*_checked(initial_step, decrease, increase, smallest, largest))
 
 
 @cache
@@ -101,3 +96,98 @@ def _rprop_plus(initial_step, decrease, increase, smallest, largest):
         return changes, RpropState(steps, signs)
 
     return optax.GradientTransformation(init, update)
+
+
+class RpropMinusState(NamedTuple):
+    """One entry a weight: the step size and the last gradient."""
+
+    steps: Any
+    gradients: Any
+
+
+def rprop_minus(
+    initial_step: float = 0.1,
+    decrease: float = 0.5,
+    increase: float = 1.2,
+    smallest: float = 1e-10,
+    largest: float = 0.1,
+) -> "optax.GradientTransformation":
+    r"""Return rprop-, resilient backpropagation without weight backtracking, as in R's neuralnet 1.44.2.
+
+    For each weight, with $t = g_{old} g$ ($g_{old} = 0$ at the start): $\Delta \leftarrow \min(1.2 \Delta,
+    \Delta_{max})$ where $t > 0$, $\Delta \leftarrow \max(\Delta / 2, \Delta_{min})$ where $t < 0$; then, whatever
+    $t$, $w \leftarrow w - \mathrm{sign}(g) \Delta$ (Riedmiller 1994).
+    """
+    return _rprop_minus(*_checked(initial_step, decrease, increase, smallest, largest), None)
+
+
+def sag(
+    initial_step: float = 0.1,
+    decrease: float = 0.5,
+    increase: float = 1.2,
+    smallest: float = 1e-10,
+    largest: float = 0.1,
+) -> "optax.GradientTransformation":
+    r"""Return the globally convergent rprop that changes the step of the smallest absolute gradient.
+
+    `rprop_minus`, but before the step the one weight $i$ whose gradient is the smallest in size, though not 0, gets
+    $\Delta_i \leftarrow -(\sum_{j \ne i} \Delta_j g_j + 10^{-6}) / g_i$, kept within `smallest` and `largest`; of
+    several that are alike, the first in the order of the leaves (Anastasiadis et al. 2005; R's neuralnet 1.44.2).
+    """
+    return _rprop_minus(*_checked(initial_step, decrease, increase, smallest, largest), "sag")
+
+
+def slr(
+    initial_step: float = 0.1,
+    decrease: float = 0.5,
+    increase: float = 1.2,
+    smallest: float = 1e-10,
+    largest: float = 0.1,
+) -> "optax.GradientTransformation":
+    """Return the globally convergent rprop that changes the smallest step: `sag`, $i$ being the smallest step's weight.
+
+    Weights whose gradient is 0 are passed over (Anastasiadis et al. 2005; R's neuralnet 1.44.2).
+    """
+    return _rprop_minus(*_checked(initial_step, decrease, increase, smallest, largest), "slr")
+
+
+@cache
+def _rprop_minus(initial_step, decrease, increase, smallest, largest, changed):
+    import optax
+
+    def init(params):
+        return RpropMinusState(
+            jax.tree.map(lambda p: jnp.full_like(p, initial_step), params), jax.tree.map(jnp.zeros_like, params)
+        )
+
+    def adapted(step, before, gradient):
+        agreement = before * gradient
+        grown, shrunk = jnp.minimum(step * increase, largest), jnp.maximum(step * decrease, smallest)
+        return jnp.where(agreement > 0, grown, jnp.where(agreement < 0, shrunk, step))
+
+    def balanced(steps, gradients):
+        """Return the steps with one changed, so that the sum of all `step * gradient` is just below 0."""
+        step, unravel = ravel_pytree(steps)
+        g, _ = ravel_pytree(gradients)
+        i = jnp.argmin(jnp.where(g == 0, jnp.inf, jnp.abs(g) if changed == "sag" else step))
+        others = jnp.sum(jnp.where(jnp.arange(g.size) == i, 0, step * g))
+        fitting = jnp.clip(-(others + 1e-6) / g[i], smallest, largest)
+        return unravel(step.at[i].set(jnp.where(g[i] == 0, step[i], fitting)))
+
+    def update(updates, state, params=None):
+        del params
+        steps = jax.tree.map(adapted, state.steps, state.gradients, updates)
+        if changed is not None:
+            steps = balanced(steps, updates)
+        return jax.tree.map(lambda g, step: -jnp.sign(g) * step, updates, steps), RpropMinusState(steps, updates)
+
+    return optax.GradientTransformation(init, update)
+
+
+def _checked(initial_step, decrease, increase, smallest, largest) -> tuple[float, ...]:
+    for name, value in {"initial_step": initial_step, "smallest": smallest, "largest": largest}.items():
+        check_positive(name, value)
+    require(0 < decrease < 1, "decrease", decrease, "a factor in (0, 1)")
+    require(increase > 1, "increase", increase, "a factor above 1")
+    require(smallest <= largest, "smallest", smallest, f"at most largest = {largest}")
+    return tuple(float(setting) for setting in (initial_step, decrease, increase, smallest, largest))

@@ -1,7 +1,7 @@
 """Training from many starts, each until its gradient is small."""
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -19,13 +19,33 @@ if TYPE_CHECKING:  # optax takes a tenth of the time of `import jax`
 
 
 class Restarts(NamedTuple):
-    """Where each restart stopped, one entry a restart: every leaf of `params` has them as its first axis."""
+    """Where each restart stopped, one entry a restart: every leaf of `params` has them as its first axis.
+
+    One that did not converge has the parameters, loss and gradient of its lowest loss; one with `diverged` met a number
+    that is not finite. `curves` has the loss at the steps that `curve_steps` names, NaN where none was taken.
+    """
 
     params: Any
     loss: np.ndarray
     largest_gradient: np.ndarray
     steps: np.ndarray
     converged: np.ndarray
+    diverged: np.ndarray
+    curves: np.ndarray
+
+
+class _State(NamedTuple):
+    params: Any
+    memory: Any
+    loss: jax.Array
+    gradients: Any
+    steps: jax.Array
+    best: tuple[Any, jax.Array, jax.Array]  # parameters, loss and largest gradient at the lowest loss
+    smallest: jax.Array  # of all largest gradients so far
+    curve: jax.Array
+
+
+SLOTS = 232  # steps up to 2**31, eight slots an octave
 
 
 def fit_until(
@@ -37,66 +57,137 @@ def fit_until(
     threshold: float = 0.01,
     stepmax: int = 100_000,
     progress: Callable[[np.ndarray, np.ndarray], None] | None = None,
+    every: int = 10_000,
     mesh: "Mesh | None" = None,
 ) -> Restarts:
     r"""Return where full-batch training from each start stops: at $\max |\partial J| \le$ `threshold` or `stepmax`.
 
-    Every leaf of `starts` has the restarts as its first axis. On a GPU or TPU they run side by side, and one that has
-    stopped stands still; on a CPU each by itself, as many at a time as there are cores. The devices of a `mesh` share
-    them out, each restart staying on one device. Steps count as in R's neuralnet, where the first gradient is step 1:
-    updates + 1, at most `stepmax` (lecture section 7). `progress(steps, largest gradients)` is called every 10,000
-    steps.
+    Every leaf of `starts` has the restarts as its first axis. On a GPU or TPU they run side by side, and those that
+    have stopped leave the batch; on a CPU each runs by itself, as many at a time as there are cores. The devices of a
+    `mesh` share them out, each restart staying on one device. Steps count as in R's neuralnet, where the first gradient
+    is step 1: updates + 1, at most `stepmax` (lecture section 7). Every optimizer of optax will do, line searches
+    included. `progress(steps, smallest largest gradients so far)` is called every `every` steps.
 
-    Raises `InvalidArgument` for data or settings that cannot be right and `Diverged` when a loss turns NaN or infinite.
+    Raises `InvalidArgument` for data or settings that cannot be right and `Diverged` when no loss stays finite.
     """
     x, y = checked_data(data, starts)
     check_positive("threshold", threshold)
     check_positive_int("stepmax", stepmax)
-    number_of(starts)
+    check_positive_int("every", every)
+    count = number_of(starts)
     first = jax.tree.map(lambda leaf: leaf[0], starts)
     jax.eval_shape(lambda p: value_and_grad(p, x, y), first)
     if mesh is not None:
         check_mesh(mesh)
-    begin, advance = _restarts(value_and_grad, optimizer, jax.default_backend(), mesh)
+    backend = jax.default_backend()
+    begin, advance = _restarts(value_and_grad, optimizer, backend, mesh)
     starts, x, y = jax.tree.map(jnp.asarray, (starts, x, y))
-    state, limit = begin(starts, x, y), 1
-    running = True
-    while running:
-        limit = min(limit + 10_000, stepmax)
-        state = params, _, losses, gradients, steps = wait_for(advance(state, x, y, threshold, limit))
-        largest = np.asarray(_largest(gradients))
-        for number in np.flatnonzero(~(np.isfinite(losses) & np.isfinite(largest))):
-            raise Diverged(
-                f"loss: got {losses[number]}, with a largest gradient of {largest[number]}, in restart {number + 1}, "
-                f"step {steps[number]}, expected finite numbers"
-            )
-        running = limit < stepmax and (largest > threshold).any()
+    state, limit, left = begin(starts, x, y), 0, np.arange(count)
+    while True:
+        limit = min(limit + every, stepmax)
+        rows = left if backend == "cpu" and mesh is None else _padded(left, count)
+        state = _put(state, rows, wait_for(advance(_take(state, rows), x, y, threshold, limit)))
+        largest = np.asarray(_largest(state.gradients))
+        finite = np.isfinite(state.loss) & np.isfinite(largest)
+        left = np.flatnonzero(finite & (largest > threshold))
         if progress is not None:
-            progress(np.asarray(steps), largest)
-    return Restarts(params, np.asarray(losses), largest, np.asarray(steps), np.less_equal(largest, threshold))
+            progress(np.asarray(state.steps), np.asarray(state.smallest))
+        if limit >= stepmax or not len(left):
+            break
+    return _result(state, largest, finite, threshold)
+
+
+def _take(state: _State, rows: np.ndarray) -> _State:
+    return state if len(rows) == len(state.loss) else jax.tree.map(lambda leaf: leaf[rows], state)
+
+
+def _put(state: _State, rows: np.ndarray, part: _State) -> _State:
+    if len(rows) == len(state.loss):
+        return part
+    return jax.tree.map(lambda whole, some: whole.at[rows].set(some), state, part)
+
+
+def _padded(left: np.ndarray, count: int) -> np.ndarray:
+    """Return these and the last of them again, so that their number halves and few programs are compiled."""
+    size = count
+    while size % 2 == 0 and size // 2 >= len(left):
+        size //= 2
+    return left[np.minimum(np.arange(size), len(left) - 1)]
+
+
+def _result(state: _State, largest: np.ndarray, finite: np.ndarray, threshold: float) -> Restarts:
+    if not finite.any():
+        number = int(np.flatnonzero(~finite)[0])
+        raise Diverged(
+            f"loss: got {state.loss[number]}, with a largest gradient of {largest[number]}, in restart {number + 1}, "
+            f"step {state.steps[number]}, expected finite numbers"
+            + (", as in all other restarts" if len(finite) > 1 else "")
+        )
+    converged = finite & (largest <= threshold)
+    best_params, best_loss, best_largest = state.best
+    keep = lambda last, best: np.where(converged.reshape(-1, *(1,) * (np.ndim(last) - 1)), last, best)  # noqa: E731
+    return Restarts(
+        jax.tree.map(keep, state.params, best_params),
+        keep(state.loss, best_loss),
+        keep(largest, best_largest),
+        np.asarray(state.steps),
+        converged,
+        ~finite,
+        np.asarray(state.curve),
+    )
+
+
+def curve_steps() -> np.ndarray:
+    """Return the last step that each slot of a curve holds: all to 8, then eight an octave."""
+    slots = np.arange(SLOTS)
+    octave = np.maximum(slots // 8 - 1, 0)
+    return np.where(slots < 8, slots, ((9 + slots % 8) << octave) - 1)
+
+
+def _slot(step: jax.Array) -> jax.Array:
+    """Return the slot of a step: its leading bit and the three bits behind."""
+    shift = jnp.maximum(28 - lax.clz(step.astype(jnp.int32)), 0)
+    return jnp.where(step < 8, step, 8 * shift + (step >> shift))
 
 
 @cache
 def _restarts(value_and_grad, optimizer, backend, mesh):
     """Return the compiled functions that begin all restarts and take them on to step `limit`."""
+    import optax
+
+    optimizer = optax.with_extra_args_support(optimizer)
 
     def begin(params, x, y):
-        return params, optimizer.init(params), *value_and_grad(params, x, y), jnp.ones((), int)
+        loss, gradients = value_and_grad(params, x, y)
+        largest = _largest_of_one(gradients)
+        curve = jnp.full(SLOTS, jnp.nan, loss.dtype).at[1].set(loss)
+        best = params, loss, largest
+        return _State(params, optimizer.init(params), loss, gradients, jnp.ones((), int), best, largest, curve)
 
     def step(state, x, y):
-        params, optimizer_state, _, gradients, steps = state
-        changes, optimizer_state = optimizer.update(gradients, optimizer_state, params)
-        params = jax.tree.map(jnp.add, params, changes)
-        return params, optimizer_state, *value_and_grad(params, x, y), steps + 1
+        params, memory, loss, gradients, steps, best, smallest, curve = state
+        searching = {"value": loss, "grad": gradients, "value_fn": lambda p: value_and_grad(p, x, y)[0]}
+        changes, memory = optimizer.update(gradients, memory, params, **searching)
+        params, steps = jax.tree.map(jnp.add, params, changes), steps + 1
+        loss, gradients = value_and_grad(params, x, y)
+        largest = _largest_of_one(gradients)
+        better = (loss < best[1]) & jnp.isfinite(largest)
+        best = jax.tree.map(partial(jnp.where, better), (params, loss, largest), best)
+        smallest, curve = jnp.fmin(smallest, largest), curve.at[_slot(steps)].set(loss)
+        return _State(params, memory, loss, gradients, steps, best, smallest, curve)
 
     def advance(state, x, y, threshold, limit):
         def running(state):
-            largest = jnp.max(jnp.stack([jnp.abs(leaf).max() for leaf in jax.tree.leaves(state[3])]))
-            return (largest > threshold) & (state[4] < limit) & jnp.isfinite(state[2])
+            largest = _largest_of_one(state.gradients)
+            return (largest > threshold) & (state.steps < limit) & jnp.isfinite(state.loss)
 
         return lax.while_loop(running, lambda state: step(state, x, y), state)
 
     return tuple(side_by_side(run, backend, mesh, compiler_options(backend)) for run in (begin, advance))
+
+
+def _largest_of_one(gradients):
+    return jnp.max(jnp.stack([jnp.abs(leaf).max() for leaf in jax.tree.leaves(gradients)]))
 
 
 def _largest(gradients):

@@ -6,10 +6,10 @@ import numpy as np
 import optax
 import pytest
 
-from jaxnn import rprop_plus
+from jaxnn import restarts, rprop_plus
 from jaxnn.errors import Diverged, InvalidArgument
 from jaxnn.networks import hidden_layer
-from jaxnn.restarts import fit_until
+from jaxnn.restarts import curve_steps, fit_until
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(30, 2))
@@ -49,9 +49,12 @@ def bowl(params, x, y):
     return jnp.sum(params["w"] ** 2) / 2, params
 
 
-def in_the_bowl(*heights, **settings):
+SMALL_STEPS = optax.sgd(1e-3)
+
+
+def in_the_bowl(*heights, optimizer=SMALL_STEPS, **settings):
     data = np.ones((1, 1)), np.ones(1)
-    return fit_until(bowl, {"w": jnp.array(heights)[:, None]}, optax.sgd(1e-3), data, **settings)
+    return fit_until(bowl, {"w": jnp.array(heights)[:, None]}, optimizer, data, **settings)
 
 
 def test_more_steps_than_a_program_has_are_counted_on():
@@ -66,7 +69,7 @@ def test_more_steps_than_a_program_has_are_counted_on():
     np.testing.assert_allclose(ours.largest_gradient, w, rtol=1e-9)
     assert len(told) == 1
     longer = in_the_bowl(1.0, 0.5, 2.0, threshold=1e-5, stepmax=10_500, progress=lambda *seen: told.append(seen))
-    np.testing.assert_array_equal(told[1][0], [10_001] * 3)
+    np.testing.assert_array_equal(told[1][0], [10_000] * 3)
     np.testing.assert_array_equal(longer.steps, [10_500] * 3)
     assert len(told) == 3 and not longer.converged.any()
     np.testing.assert_allclose(longer.params["w"][:, 0], 0.999**10_499 * np.array([1, 0.5, 2]), rtol=1e-9)
@@ -87,13 +90,77 @@ def test_what_the_caller_gave_is_still_there():
     jax.tree.map(np.testing.assert_array_equal, begin, before)
 
 
-def test_divergence_names_the_restart_and_the_step():
-    def falls(params, x, y):
-        return jnp.log(params["w"].sum()), {"w": jnp.where(params["w"] > 0, 2.0, jnp.nan)}
+def falls(params, x, y):
+    """Return log w, whose steps of 2 lead from 3 to 1 and beyond 0."""
+    return jnp.log(params["w"].sum()), {"w": jnp.where(params["w"] > 0, 2.0, jnp.nan)}
 
-    with pytest.raises(Diverged, match="^loss: got nan, with .*, in restart 2, step 3, expected finite numbers"):
-        start, data = {"w": jnp.array([[100.0], [3.0]])}, (np.ones((1, 1)), np.ones(1))
+
+def test_one_that_diverges_keeps_its_best_weights_and_the_others_go_on():
+    start, data = {"w": jnp.array([[100.0], [3.0]])}, (np.ones((1, 1)), np.ones(1))
+    ours = fit_until(falls, start, optax.sgd(1.0), data, stepmax=20)
+    np.testing.assert_array_equal(ours.diverged, [False, True])
+    np.testing.assert_array_equal(ours.converged, [False, False])
+    np.testing.assert_array_equal(ours.steps, [20, 3])
+    np.testing.assert_array_equal(ours.params["w"][:, 0], [62, 1])
+    np.testing.assert_allclose(ours.loss, np.log([62, 1]))
+
+
+def test_where_all_diverge_the_first_is_named_with_its_step():
+    start, data = {"w": jnp.array([[3.0], [5.0]])}, (np.ones((1, 1)), np.ones(1))
+    with pytest.raises(Diverged, match="^loss: got nan, with .*, in restart 1, step 3, expected finite numbers, as in"):
         fit_until(falls, start, optax.sgd(1.0), data, stepmax=20)
+
+
+def test_one_that_does_not_converge_keeps_the_weights_of_its_lowest_loss():
+    w, losses = 1.0, []
+    for _ in range(7):  # steps of 0.7 to and fro over 0, then to and fro again
+        losses.append((w**2 / 2, w))
+        w -= 0.7 * np.sign(w)
+    ours = in_the_bowl(1.0, threshold=1e-3, stepmax=7, optimizer=optax.sign_sgd(0.7))
+    lowest, at = min(losses)
+    np.testing.assert_allclose([ours.loss[0], ours.params["w"][0, 0]], [lowest, at])
+    np.testing.assert_allclose(ours.largest_gradient, abs(at))
+    assert not ours.converged[0] and ours.steps[0] == 7
+
+
+def test_curves_have_the_loss_at_the_steps_they_name():
+    ours = in_the_bowl(1.0, threshold=1e-9, stepmax=100)
+    steps, seen = curve_steps(), np.isfinite(ours.curves[0])
+    w = 0.999 ** (np.minimum(steps[seen], 100) - 1)
+    np.testing.assert_allclose(ours.curves[0][seen], w**2 / 2, rtol=1e-12)
+    # all of the first 15, then eight an octave: 17, 19, ..., 31, 35, ...
+    assert steps[seen].tolist() == [*range(1, 16), *range(17, 32, 2), *range(35, 64, 4), *range(71, 104, 8)]
+
+
+def test_every_step_has_its_slot():
+    steps = np.unique(np.concatenate([np.arange(1, 3000), 2.0 ** np.arange(12, 31), 2.0 ** np.arange(12, 31) - 1]))
+    slots = np.asarray(jax.vmap(restarts._slot)(jnp.asarray(steps, jnp.int32)))
+    ends = curve_steps()
+    assert (steps <= ends[slots]).all() and (steps > ends[slots - 1]).all() and slots.max() < restarts.SLOTS
+
+
+def test_those_that_have_stopped_leave_the_batch(monkeypatch):
+    sizes, real = [], restarts._restarts
+
+    def watched(*settings):
+        begin, advance = real(*settings)
+        return begin, lambda state, *others: sizes.append(len(state.loss)) or advance(state, *others)
+
+    alone = in_the_bowl(1.0, 0.2, 2.0, 0.1, threshold=0.05, stepmax=4_000, every=100)
+    monkeypatch.setattr(restarts, "_restarts", watched)
+    for backend, most in (("cpu", [4, 3, 2, 1]), ("gpu", [4, 2, 1])):
+        monkeypatch.setattr(jax, "default_backend", lambda backend=backend: backend)
+        monkeypatch.setattr(restarts, "compiler_options", lambda backend: None)
+        sizes.clear()
+        ours = in_the_bowl(1.0, 0.2, 2.0, 0.1, threshold=0.05, stepmax=4_000, every=100)
+        assert list(dict.fromkeys(sizes)) == most
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12), ours, alone)
+
+
+def test_optimizers_that_search_along_a_line_are_given_the_loss():
+    ours = fit_until(OBJECTIVE, starts(2), optax.lbfgs(), (X, Y), threshold=0.05, stepmax=500)
+    plain = fit_until(OBJECTIVE, starts(2), rprop_plus(), (X, Y), threshold=0.05, stepmax=5000)
+    assert ours.converged.all() and (ours.steps < plain.steps).all()
 
 
 @pytest.mark.parametrize(
@@ -123,6 +190,6 @@ def test_a_gradient_that_is_not_finite_stops_the_run_where_it_happens():
         bad = params["w"] < 0.85  # after two steps of 0.1
         return jnp.sum(params["w"]), {"w": jnp.where(bad, jnp.nan, 1.0)}
 
-    begin = {"w": jnp.array([1.0, 9.0])}
-    with pytest.raises(Diverged, match="restart 1, step 3"):
-        fit_until(turns_bad, begin, rprop_plus(), (X, Y), stepmax=20)
+    ours = fit_until(turns_bad, {"w": jnp.array([1.0, 9.0])}, rprop_plus(), (X, Y), stepmax=20)
+    assert ours.diverged.tolist() == [True, False] and ours.steps.tolist() == [3, 20]
+    np.testing.assert_allclose(ours.params["w"], [0.9, 9 - 1.9], rtol=1e-12)

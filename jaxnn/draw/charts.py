@@ -111,37 +111,39 @@ def decision_map(
     *,
     extent: Sequence[float | int] = (-4.1, 4.1),
     resolution: int = 100,
+    axis_names: Sequence[str] = ("$x_1$", "$x_2$"),
     ax: Axes | None = None,
 ) -> Figure:
-    """Return the probability that `predict` gives over a square, shaded, with the points `x` (n, 2), `y` (n,) on top.
+    """Return the probability that `predict` gives over a plane, shaded, with the points `x` (n, 2), `y` (n,) on top.
 
     `predict` maps (m, 2) to the m probabilities of class 1; it is asked on a grid of `resolution` by `resolution`
-    points. The black line is where it passes 0.5. Lecture: figures 12, 15, 18.
+    points over `extent`: the ends of both axes, or of the first and then the second. The black line is where it passes
+    0.5. Lecture: figures 12, 15, 18.
     """
     check_positive_int("resolution", resolution)
     x, orange = _check_points(x, y)
     figure, ax = _axes(ax, 5.4, 5.4)
-    check_shape("extent", extent, (2,))
-    low, high = extent
-    side = np.linspace(low, high, resolution)
-    grid = np.stack(np.meshgrid(side, side), axis=-1)  # (row: x2, column: x1, 2)
+    require(np.shape(extent) in ((2,), (4,)), "extent", f"shape {np.shape(extent)}", "shape (2,) or (4,)")
+    left, right, low, high = [*extent, *extent][:4]
+    sides = np.linspace(left, right, resolution), np.linspace(low, high, resolution)
+    grid = np.stack(np.meshgrid(*sides), axis=-1)  # (row: x2, column: x1, 2)
     probability = np.asarray(predict(grid.reshape(-1, 2)))
     require(probability.size == resolution**2, "predict", f"shape {probability.shape}", f"({resolution**2},) from it")
     probability = probability.reshape(resolution, resolution)
     ax.imshow(
         probability,
         origin="lower",
-        extent=(low, high, low, high),
+        extent=(left, right, low, high),
         cmap=SHADES,
         vmin=0,
         vmax=1,
         interpolation="bilinear",
     )
     if probability.min() < 0.5 < probability.max():
-        ax.contour(side, side, probability, levels=[0.5], colors=INK, linewidths=1.2)
+        ax.contour(*sides, probability, levels=[0.5], colors=INK, linewidths=1.2)
     _scatter(ax, x, orange, 14, ("class 0", "class 1"))
-    _plain(ax, "$x_1$", "$x_2$")
-    ax.set(xlim=(low, high), ylim=(low, high))
+    _plain(ax, *axis_names)
+    ax.set(xlim=(left, right), ylim=(low, high), aspect="equal" if len(extent) == 2 else "auto")
     ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, handletextpad=0.3)
     return figure
 

@@ -1,0 +1,71 @@
+"""Charts of a fit by R's neuralnet: generalized weights, and the error of every restart."""
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from jaxnn.draw.style import BLUE, DPI, GREY, INK, ORANGE
+from jaxnn.errors import check_shape
+
+
+def _axes(xlabel: str, ylabel: str):
+    figure = Figure(figsize=(6.4, 4.2), dpi=DPI, layout="constrained")
+    ax = figure.subplots()
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["left", "bottom"]].set_color(GREY)
+    ax.tick_params(color=GREY, labelcolor=INK)
+    return figure, ax
+
+
+def generalized_weights(
+    x: ArrayLike,
+    values: ArrayLike,
+    *,
+    xlabel: str,
+    ylabel: str = "GW",
+    title: str = "",
+    best: int | None = None,
+    best_label: str = "",
+) -> Figure:
+    """Return the values (restarts, n) of all restarts over a covariate `x` (n,), the one called `best` in orange.
+
+    Values that are not finite are left out. R's `gwplot`.
+    """
+    check_shape("x", x, ("n",))
+    x, values = np.asarray(x), np.asarray(values)
+    check_shape("values", values, ("restarts", len(x)))
+    figure, ax = _axes(xlabel, ylabel)
+    ax.axhline(0, color=GREY, linewidth=0.8)
+    for i, of_one in enumerate(values):
+        if i != best:
+            ax.plot(x, of_one, "o", color=BLUE, markersize=3.5, alpha=0.6, markeredgewidth=0, rasterized=True)
+    if best is not None:
+        ax.plot(x, values[best], "o", color=ORANGE, markersize=4, markeredgewidth=0, label=best_label)
+        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), frameon=False)
+    ax.set_title(title, loc="left", fontsize=11)
+    return figure
+
+
+def error_curves(steps: ArrayLike, errors: ArrayLike, last: ArrayLike, converged: ArrayLike, best: int) -> Figure:
+    """Return the error of every restart by step, both logarithmic, a dot where it converged and a cross where not.
+
+    `steps` (slots,) names the steps of `errors` (restarts, slots), NaN where there is none; `last` (restarts,) is each
+    restart's last step, `converged` (restarts,) whether it ended there of itself. `best` is drawn in orange, on top.
+    """
+    steps, errors, last = np.asarray(steps), np.asarray(errors), np.asarray(last)
+    check_shape("errors", errors, ("restarts", len(steps)))
+    figure, ax = _axes("step", "error")
+    order = [*(i for i in range(len(errors)) if i != best), best]
+    for i in order:
+        seen = np.isfinite(errors[i])
+        x, y = np.minimum(steps[seen], last[i]), errors[i][seen]
+        color, width = (ORANGE, 2.0) if i == best else (BLUE, 1.0)
+        ax.plot(x, y, color=color, linewidth=width, alpha=1 if i == best or len(errors) < 5 else 0.5)
+        ax.plot(x[-1:], y[-1:], "o" if np.asarray(converged)[i] else "x", color=color, markersize=4 + 2 * (i == best))
+    ax.set(xscale="log", yscale="log")
+    ax.plot([], [], color=ORANGE, linewidth=2, label="lowest error")
+    ax.plot([], [], "o", color=BLUE, markersize=4, label="converged")
+    ax.plot([], [], "x", color=BLUE, markersize=4, label="did not")
+    ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False)
+    return figure

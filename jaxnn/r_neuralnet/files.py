@@ -1,0 +1,100 @@
+"""A fitted network in one `.npz` file, without pickle: its arrays, and a header in JSON that says what they are."""
+
+import json
+import zipfile
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxnn.errors import DataFileError, InvalidArgument, require
+from jaxnn.r_neuralnet.design import Design, Term
+from jaxnn.r_neuralnet.formula import Comparison
+from jaxnn.r_neuralnet.net import NeuralNet, Settings
+from jaxnn.r_neuralnet.network import Architecture
+from jaxnn.restarts import Restarts
+
+FORMAT, VERSION = "jaxnn.neuralnet", 1
+
+
+def save(net: NeuralNet, path: str | PathLike) -> None:
+    """Write the network, its data and its restarts to `path`, which ends in `.npz`.
+
+    Raises `InvalidArgument` where an activation or the error is a function, which a file cannot hold.
+    """
+    file = Path(path)
+    require(file.suffix == ".npz", "path", str(path), "a name that ends in .npz")
+    settings = net.settings._asdict()
+    architecture = settings.pop("architecture")
+    for name in ("activation", "output", "error"):
+        given = getattr(architecture, name)
+        require(isinstance(given, str), "net", f"the function {given!r} as its {name}", "one with a name, to be saved")
+    plan, constants = settings.pop("design"), settings.pop("constants")
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "settings": settings,
+        "architecture": architecture._asdict(),
+        "design": {side: [_plain(term) for term in getattr(plan, side)] for side in Design._fields},
+    }
+    arrays = {f"found.{name}": value for name, value in net.restarts._asdict().items()}
+    arrays |= {"constants": constants, "starts": net.starts, "covariate": net.covariate, "response": net.response}
+    beside = file.with_name(f".{file.name}.part")  # a full disk leaves the file that was there
+    try:
+        with beside.open("wb") as out:
+            np.savez_compressed(out, header=np.array(json.dumps(header)), **arrays)
+        beside.replace(file)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise InvalidArgument(f"path: got {path}, which cannot be written: {error.strerror or error}") from None
+
+
+def _plain(term: Term) -> dict[str, Any]:
+    return {**term._asdict(), "comparison": None if term.comparison is None else list(term.comparison)}
+
+
+def load(path: str | PathLike) -> NeuralNet:
+    """Return the network that `save` wrote.
+
+    Raises `DataFileError` for a file that is missing, damaged, of another program or of a later version.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except FileNotFoundError:
+        raise DataFileError(f"path: got {path}, which does not exist, expected a file that net.save wrote") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, TypeError, AttributeError) as error:
+        raise DataFileError(f"path: got {path}, which is damaged or no .npz file ({error}); save it again") from None
+    try:
+        header = json.loads(str(arrays.pop("header")))
+        kind, version = header["format"], header["version"]
+    except (KeyError, TypeError, ValueError):
+        kind, version, header = None, None, {}
+    if kind != FORMAT:
+        raise DataFileError(f"path: got {path}, which holds something else, expected a file that net.save wrote")
+    if version != VERSION:
+        raise DataFileError(f"path: got {path} of version {version}, expected version {VERSION}: use a later jaxnn")
+    try:
+        return _net(header, arrays)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataFileError(f"path: got {path}, whose header or arrays are incomplete ({error!r})") from None
+
+
+def _net(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> NeuralNet:
+    settings, shape = header["settings"], header["architecture"]
+    architecture = Architecture(**(shape | {"sizes": tuple(shape["sizes"])}))
+    plan = Design(*(tuple(_term(**term) for term in header["design"][side]) for side in Design._fields))
+    settings |= {"excluded": tuple(settings["excluded"]), "design": plan, "constants": arrays["constants"]}
+    found = Restarts(*(arrays[f"found.{name}"] for name in Restarts._fields))
+    count = len(found.loss)
+    fits = found.params.shape == arrays["starts"].shape == (count, architecture.n_weights)
+    require(fits, "params", f"shape {found.params.shape}", f"shape ({count}, {architecture.n_weights})")
+    asked = Settings(architecture=architecture, **settings)
+    return NeuralNet(asked, arrays["covariate"], arrays["response"], arrays["starts"], found)
+
+
+def _term(name: str, levels: list | None, comparison: list | None) -> Term:
+    return Term(
+        name, None if levels is None else tuple(levels), None if comparison is None else Comparison(*comparison)
+    )

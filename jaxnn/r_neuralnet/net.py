@@ -1,0 +1,393 @@
+"""The fitted network: what R's object of class `nn` has, and what its methods do."""
+
+import warnings
+from collections.abc import Callable
+from functools import cached_property, partial
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from jaxnn.errors import require
+from jaxnn.r_neuralnet import diagnosis, inference
+from jaxnn.r_neuralnet.design import Design
+from jaxnn.r_neuralnet.inference import ConfidenceInterval
+from jaxnn.r_neuralnet.network import Architecture, error_of, matrices
+from jaxnn.restarts import Restarts, curve_steps
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Settings(NamedTuple):
+    """What was asked for."""
+
+    call: str
+    design: Design
+    architecture: Architecture
+    excluded: tuple[int, ...]
+    constants: np.ndarray
+    threshold: float
+    stepmax: int
+    algorithm: str
+    likelihood: bool
+    seed: int | None
+
+
+class Prediction(NamedTuple):
+    """Columns by name, a row for each different row of covariates; see `NeuralNet.prediction`."""
+
+    data: dict[str, np.ndarray]
+    reps: list[dict[str, np.ndarray]]
+    data_error: float
+
+
+class NeuralNet:
+    """The networks of all restarts, each at its own place in every list and array, converged or not.
+
+    - `steps`, `error`, `reached_threshold` (the largest absolute gradient), `converged`, `diverged`: arrays, an entry a
+      restart.
+    - `weights[rep][layer]` and `startweights`: R's matrices, `(inputs + 1, nodes)`, row 0 the intercepts; NaN for an
+      excluded weight, unless it is constant and not 0.
+    - `net_result[rep] (n, k)`, `generalized_weights[rep] (n, k * p)`; `covariate (n, p)`, `response (n, k)`.
+    - `variables` and `responses`: the names of their columns; `architecture`, `settings`: what was asked for.
+    """
+
+    def __init__(self, settings: Settings, x: np.ndarray, y: np.ndarray, starts: np.ndarray, found: Restarts):
+        self.settings, self.architecture = settings, settings.architecture
+        self.covariate, self.response = x, y
+        self.variables, self.responses = settings.design.variables, settings.design.outputs
+        self.starts, self.restarts = starts, found
+        self.error, self.steps, self.converged, self.diverged = found.loss, found.steps, found.converged, found.diverged
+        self.reached_threshold = found.largest_gradient
+
+    @cached_property
+    def weights(self) -> list[list[np.ndarray]]:
+        return [self._shown(vector) for vector in self.restarts.params]
+
+    @cached_property
+    def startweights(self) -> list[list[np.ndarray]]:
+        return [self._shown(vector) for vector in self.starts]
+
+    def _shown(self, vector: np.ndarray) -> list[np.ndarray]:
+        shown = np.array(vector)
+        shown[np.array(self.settings.excluded, int)[self.settings.constants == 0]] = np.nan
+        return matrices(shown, self.architecture)
+
+    def vector(self, rep: int | str = 0) -> Float[np.ndarray, " w"]:
+        """Return a restart's weights as R's `unlist(weights)`, excluded ones included."""
+        return np.array(self.restarts.params[self.number(rep)])
+
+    def number(self, rep: int | str) -> int:
+        """Return the place of a restart, from 0: its own, or of "best" the one with the lowest error."""
+        if rep == "best":
+            return self.best
+        whole = isinstance(rep, int | np.integer) and not isinstance(rep, bool)
+        known = whole and int(rep) in range(-len(self.error), len(self.error))
+        require(known, "rep", f"{rep!r}: 'rep' does not exist", f'0 to {len(self.error) - 1}, or "best"')
+        return int(rep) % len(self.error)
+
+    @property
+    def best(self) -> int:
+        """The place of the restart with the lowest error, among those that converged if any did."""
+        errors = np.where(self.converged, self.error, np.inf) if self.converged.any() else self.error
+        return int(np.nanargmin(errors))
+
+    @cached_property
+    def net_result(self) -> list[np.ndarray]:
+        return [self._outputs(vector, self.covariate) for vector in self.restarts.params]
+
+    def _outputs(self, vector, x) -> np.ndarray:
+        with jax.enable_x64(True):
+            return np.asarray(inference.outputs(vector, x, architecture=self.architecture))
+
+    @cached_property
+    def generalized_weights(self) -> list[np.ndarray]:
+        r"""$\partial \log(o_k / (1 - o_k)) / \partial x_j$ a row, response by response, as R has them, also of linear
+        outputs, which have no odds: `slopes` are for those.
+        """
+        with jax.enable_x64(True):
+            return [inference.generalized_weights(v, self.covariate, self.architecture) for v in self.restarts.params]
+
+    def slopes(self, data: Any = None, rep: int | str = 0) -> Float[np.ndarray, "n k p"]:
+        r"""Return $\partial o_k / \partial x_j$ in every row of some data, of the fit's own by default."""
+        x = self.covariate if data is None else self.settings.design.x(data)
+        with jax.enable_x64(True):
+            return np.asarray(inference.slopes(self.vector(rep), x, architecture=self.architecture))
+
+    def predict(
+        self, data: Any, rep: int | str = 0, *, all_units: bool = False, type: str = "response"
+    ) -> np.ndarray | list[np.ndarray]:
+        """Return the outputs `(n, k)` for some data, or the values of all nodes, layer by layer, the inputs first.
+
+        Columns are found by name; a matrix without names has the covariates in their order. `type="class"` gives one
+        label a row: of a factor the level with the largest output, of a single response whether its output is above
+        0.5. Raises `InvalidArgument` for missing columns or values, and for levels that the fit did not see.
+        """
+        x, vector = self.settings.design.x(data), self.vector(rep)
+        require(type in ("response", "class"), "type", repr(type), '"response" or "class"')
+        if all_units:
+            with jax.enable_x64(True):
+                return [np.asarray(v) for v in inference.units(vector, x, architecture=self.architecture)]
+        outputs = self._outputs(vector, x)
+        if type == "response":
+            return outputs
+        term, *others = self.settings.design.responses
+        if outputs.shape[1] == 1:
+            return outputs[:, 0] > 0.5
+        levels = self.responses if others else term.levels
+        return np.array(levels)[outputs.argmax(axis=1)]
+
+    def predict_function(self, rep: int | str = 0) -> Callable:
+        """Return a function of the covariates `(n, p)`, in their order, that JAX can compile and differentiate.
+
+        It stands alone: its weights are constants, in the precision that JAX is set to when it is called.
+        """
+        return partial(inference.outputs, self.vector(rep), architecture=self.architecture)
+
+    @cached_property
+    def weight_names(self) -> list[str]:
+        """R's names, in the order of `vector`: Intercept.to.1layhid1, x1.to.1layhid1, ..., 1layhid1.to.y."""
+        hidden = [[f"{i}layhid{j}" for j in range(1, n + 1)] for i, n in enumerate(self.architecture.sizes[1:-1], 1)]
+        nodes = [self.variables, *hidden, self.responses]
+        pairs = zip(nodes[:-1], nodes[1:], strict=True)
+        return [f"{a}.to.{b}" for sources, to in pairs for b in to for a in ("Intercept", *sources)]
+
+    @property
+    def result_matrix(self) -> dict[str, np.ndarray]:
+        """R's result matrix, its rows by name, an entry a restart: error, threshold, steps, AIC, BIC, all weights."""
+        head = {"error": self.error, "reached.threshold": self.reached_threshold, "steps": self.steps}
+        criteria = {"aic": self.aic, "bic": self.bic} if self.settings.likelihood else {}
+        return head | criteria | dict(zip(self.weight_names, self.restarts.params.T, strict=True))
+
+    @property
+    def n_parameters(self) -> int:
+        """The number of weights that are trained, and of constant ones that are not 0, as R counts them."""
+        return self.architecture.n_weights - int(np.sum(self.settings.constants == 0))
+
+    @property
+    def log_likelihood(self) -> np.ndarray:
+        """Minus the error; a log-likelihood where the error is the cross-entropy of probabilities, else it warns."""
+        if self.architecture.error != "ce":
+            warnings.warn("the error is no negative log-likelihood, so AIC, BIC and NIC do not mean much: use "
+                          "err_fct='ce'", stacklevel=3)  # fmt: skip
+        return -self.error
+
+    @property
+    def aic(self) -> np.ndarray:
+        r"""$2 E + 2 k$, $k$ being `n_parameters`."""
+        return -2 * self.log_likelihood + 2 * self.n_parameters
+
+    @property
+    def bic(self) -> np.ndarray:
+        r"""$2 E + k \log n$."""
+        return -2 * self.log_likelihood + self.n_parameters * np.log(len(self.covariate))
+
+    @property
+    def nic(self) -> np.ndarray:
+        r"""$E + \mathrm{tr}(B A^+)$ (see `confidence_interval`); Murata et al. 1994."""
+        return self.confidence_interval().nic
+
+    def confidence_interval(self, alpha: float = 0.05, compat: str | None = None) -> ConfidenceInterval:
+        r"""Return the bounds $w \pm z_{1 - \alpha / 2} \sqrt{V_{ii} / n}$ of every weight that is trained, and the NIC.
+
+        $V = A^+ B A^+$ with the exact Hessian $A$, for any number of hidden layers (White 1989); right if the network
+        is identified, so that no node is superfluous, and the error a negative log-likelihood. `compat="R"` gives the
+        numbers of R, whose Hessian is wrong wherever there is a hidden layer, for at most one.
+        """
+        number = isinstance(alpha, int | float | np.number) and not isinstance(alpha, bool) and 0 < alpha < 1
+        require(number, "alpha", repr(alpha), "a share in (0, 1), such as 0.05")
+        require(compat in (None, "R"), "compat", repr(compat), 'None or "R"')
+        too_deep = compat == "R" and len(self.architecture.sizes) > 3
+        words = "nic and confidence intervals will not be calculated for more than one hidden layer of neurons"
+        require(not too_deep, "compat", f"'R' for {len(self.architecture.sizes) - 2} hidden layers: {words}", "None")
+        free = np.setdiff1d(np.arange(self.architecture.n_weights), self.settings.excluded)
+        lower, upper, nic, without = [], [], [], 0
+        with jax.enable_x64(True):
+            z = inference.quantile(1 - alpha / 2)
+            for vector, error in zip(self.restarts.params, self.error, strict=True):
+                errors, penalty = inference.standard_errors(
+                    vector, self.covariate, self.response, self.architecture, free, compat == "R"
+                )
+                half = np.full(vector.size, np.nan)
+                if errors is None:
+                    without += 1
+                else:
+                    half[free] = z * errors
+                lower.append(matrices(vector - half, self.architecture))
+                upper.append(matrices(vector + half, self.architecture))
+                nic.append(error + penalty)
+        if without:
+            warnings.warn(
+                f"{without} of {len(nic)} repetition(s) could not calculate confidence intervals for the weights; "
+                "varify that the neural network does not contain irrelevant neurons: fit with fewer hidden nodes",
+                stacklevel=2,
+            )
+        return ConfidenceInterval(lower, upper, np.array(nic))
+
+    def prediction(self) -> Prediction:
+        """Return R's `prediction`: a row for each different row of covariates, sorted by the last of them first.
+
+        `data` has the mean responses, `reps` the outputs of each restart, as columns by name; `data_error` is the error
+        of the mean responses, which no network of these covariates can go below.
+        """
+        rows, first, group = np.unique(
+            self.covariate[:, ::-1], axis=0, return_index=True, return_inverse=True, equal_nan=False
+        )
+        group = group.ravel()
+        means = np.stack([np.bincount(group, column) / np.bincount(group) for column in self.response.T], axis=1)
+        inputs = dict(zip(self.variables, rows[:, ::-1].T, strict=True))
+        tables = [
+            inputs | dict(zip(self.responses, values.T, strict=True))
+            for values in (means, *(result[first] for result in self.net_result))
+        ]
+        with jax.enable_x64(True):
+            data_error = float(error_of(means[group].T, self.response.T, self.architecture))
+        return Prediction(tables[0], tables[1:], data_error)
+
+    def not_converged(self) -> str:
+        """Return R's words for restarts that did not converge, why they did not, and what to try."""
+        return diagnosis.message(self)
+
+    def why(self, rep: int | str = 0) -> list[str]:
+        """Return what is known of why a restart did not converge; nothing of one that did."""
+        number = self.number(rep)
+        return [] if self.converged[number] else diagnosis.reasons(self, number)
+
+    def summary(self) -> None:
+        """Print the networks, the data, the best weights, and of the restarts that did not converge why."""
+        sizes, plan = self.architecture.sizes, self.settings
+        lines = [
+            str(self),
+            f"{'-'.join(map(str, sizes))} nodes, {self.n_parameters} parameters, {len(self.covariate)} rows; "
+            f"{plan.algorithm}, threshold {plan.threshold:g}, at most {plan.stepmax:,} steps"
+            + ("" if plan.seed is None else f", seed {plan.seed}"),
+            f"{' + '.join(self.responses)} ~ {' + '.join(self.variables)}",
+        ]
+        spread = f"{np.min(self.error):.6g} to {np.max(self.error):.6g}, median {np.median(self.error):.6g}"
+        if len(self.error) > 1:
+            lines.append(f"errors {spread}; {int(self.converged.sum())} of {len(self.error)} converged")
+        if not self.converged.all():
+            lines.append(self.not_converged())
+        lines.append(f"\nweights of repetition {self.best}:")
+        lines += [
+            f"  {name:<{max(map(len, self.weight_names))}} {value:>12.5f}"
+            for name, value in zip(self.weight_names, self.vector("best"), strict=True)
+        ]
+        print("\n".join(lines))
+
+    def save(self, path: str | PathLike) -> None:
+        """Write everything to a `.npz` file; `jaxnn.r_neuralnet.load` reads it."""
+        from jaxnn.r_neuralnet import files
+
+        files.save(self, path)
+
+    def plot(self, rep: int | str = "best", *, file: str | PathLike | None = None) -> "Figure":
+        """Return the drawing of a restart's network and its weights (lecture figure 17), written to `file` if given."""
+        from jaxnn import draw
+
+        number = self.number(rep)
+        figure = draw.network(
+            self.architecture.sizes,
+            matrices(np.nan_to_num(self.vector(number)), self.architecture),
+            input_names=self.variables,
+            output_names=self.responses,
+            caption=f"Error: {self.error[number]:.6f}   Steps: {self.steps[number]}",
+        )
+        return _written(figure, file)
+
+    def plot_generalized_weights(
+        self, covariate: int | str = 0, response: int | str = 0, rep: int | str | None = None,
+        *, highlight: bool = False, file: str | PathLike | None = None,
+    ) -> "Figure":  # fmt: skip
+        """Return R's `gwplot`: a covariate's generalized weights in every row, of one restart or of all.
+
+        Of a linear output the slopes are drawn, since it has no odds. `highlight` marks the restart of lowest error.
+        """
+        from jaxnn import draw
+
+        j, k = _index("covariate", covariate, self.variables), _index("response", response, self.responses)
+        linear = self.architecture.output == "linear"
+        numbers = range(len(self.error)) if rep is None else [self.number(rep)]
+        values = [
+            self.slopes(rep=i)[:, k, j] if linear else self.generalized_weights[i][:, k * len(self.variables) + j]
+            for i in numbers
+        ]
+        figure = draw.generalized_weights(
+            self.covariate[:, j],
+            np.stack(values),
+            xlabel=self.variables[j],
+            ylabel="slope" if linear else "GW",
+            title=f"Response: {self.responses[k]}",
+            best=list(numbers).index(self.best) if highlight and self.best in numbers else None,
+            best_label=f"Minimal Error: {self.error[self.best]:.3f}",
+        )
+        return _written(figure, file)
+
+    def plot_decision(
+        self, response: int | str = 0, rep: int | str = "best", *, file: str | PathLike | None = None
+    ) -> "Figure":
+        """Return the outputs over the plane of two covariates, with the boundary at 0.5 (lecture figure 18)."""
+        from jaxnn import draw
+
+        require(len(self.variables) == 2, "net", f"{len(self.variables)} covariates", "two, for a plane")
+        k, vector = _index("response", response, self.responses), self.vector(rep)
+        low, high = self.covariate.min(axis=0), self.covariate.max(axis=0)
+        room = 0.05 * (high - low)
+        figure = draw.decision_map(
+            lambda x: self._outputs(vector, x)[:, k],
+            self.covariate,
+            self.response[:, k],
+            extent=np.stack([low - room, high + room], axis=1).ravel().tolist(),
+            axis_names=self.variables,
+        )
+        return _written(figure, file)
+
+    def plot_errors(self, *, file: str | PathLike | None = None) -> "Figure":
+        """Return the error of every restart by step, both logarithmic, the best one marked."""
+        from jaxnn import draw
+
+        figure = draw.error_curves(curve_steps(), self.restarts.curves, self.steps, self.converged, self.best)
+        return _written(figure, file)
+
+    def __str__(self) -> str:
+        return self.table()
+
+    __repr__ = __str__
+
+    def table(self) -> str:
+        """Return what R prints: the call, the number of repetitions, and of each the error, sorted by it."""
+        count = len(self.error)
+        heads = ["Error", *(["AIC", "BIC"] if self.settings.likelihood else []), "Reached Threshold", "Steps"]
+        columns = [self.error, *([self.aic, self.bic] if self.settings.likelihood else []), self.reached_threshold]
+        rows = []
+        for i in np.argsort(self.error, kind="stable"):
+            cells = [f"{column[i]:.7g}" for column in columns] + [str(self.steps[i])]
+            rows.append([str(i), *cells, "" if self.converged[i] else "did not converge"])
+        table = [["", *heads, ""], *rows]
+        widths = [max(len(row[j]) for row in table) for j in range(len(table[0]))]
+        lines = [" ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+        repetitions = "1 repetition was" if count == 1 else f"{count} repetitions were"
+        return f"Call: {self.settings.call}\n\n{repetitions} calculated.\n\n" + "\n".join(lines) + "\n"
+
+
+def _index(argument: str, given: int | str, names: list[str]) -> int:
+    if isinstance(given, str):
+        require(given in names, argument, f"{given!r}: 'selected.{argument}' does not exist", ", ".join(names))
+        return names.index(given)
+    known = isinstance(given, int | np.integer) and 0 <= given < len(names)
+    require(known, argument, f"{given!r}: 'selected.{argument}' does not exist", f"0 to {len(names) - 1}, or a name")
+    return int(given)
+
+
+def _written(figure: "Figure", file: str | PathLike | None) -> "Figure":
+    """Return the figure, written to a new file if one is named; one that is there already is left alone, as in R."""
+    if file is not None:
+        path = Path(file)
+        require(not path.exists(), "file", f"{file}, which already exists", "a name that is free")
+        require(path.suffix in (".png", ".svg", ".pdf"), "file", str(file), "a name that ends in .png, .svg or .pdf")
+        figure.savefig(path)
+    return figure
