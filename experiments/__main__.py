@@ -85,7 +85,7 @@ def attempt(name: str, options: Options, out: Path) -> Part:
         module = importlib.import_module(f"experiments.{name}")
         section, title = module.SECTION, module.TITLE
         result = checked(module.run(options))
-        for number, (figure, _) in result.figures.items():
+        for number, (figure, _) in (*result.figures.items(), *result.pictures.items()):
             write_figure(out / "figures", number, figure)
     except Exception as caught:
         result, error = None, described(caught)

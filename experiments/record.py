@@ -59,6 +59,7 @@ class Result(NamedTuple):
     figures: dict[int, tuple[Figure, str]]  # the lecture's figure number: the figure and its caption
     tables: list[Table] | tuple[Table, ...] = ()
     remarks: list[str] | tuple[str, ...] = ()
+    pictures: dict[str, tuple[Figure, str]] = {}  # what the lecture has not, by the name of its file
 
 
 def lecture() -> list[dict]:
@@ -238,10 +239,15 @@ def write_numbers(path: Path, environment: dict, rows: list[dict]) -> None:
     write(path, (text + "\n").encode())
 
 
-def write_figure(folder: Path, number: int, figure: Figure) -> None:
-    """Write figure_NN.png (150 dpi) and figure_NN.svg; the same figure gives the same bytes."""
+def stem(number: int | str) -> str:
+    """Return the name of a figure's files without the ending: figure_NN of a number."""
+    return number if isinstance(number, str) else f"figure_{number:02d}"
+
+
+def write_figure(folder: Path, number: int | str, figure: Figure) -> None:
+    """Write a figure as .png (150 dpi) and .svg; the same figure gives the same bytes."""
     for kind, options in {"png": {"dpi": 150}, "svg": {"metadata": {"Date": None}}}.items():
         buffer = io.BytesIO()
         with matplotlib.rc_context({"svg.hashsalt": "jaxnn"}):
             figure.savefig(buffer, format=kind, **options)
-        write(folder / f"figure_{number:02d}.{kind}", buffer.getvalue())
+        write(folder / f"{stem(number)}.{kind}", buffer.getvalue())

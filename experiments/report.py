@@ -14,7 +14,7 @@ import jinja2
 from markupsafe import Markup, escape
 from scipy.special import stdtr
 
-from experiments.record import Options, Result, agrees, leaves, marks, tally
+from experiments.record import Options, Result, agrees, leaves, marks, stem, tally
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
 CHECKERS = Path(__file__).with_name("mutants.json")  # from `python -m benchmarks mutants --totals`
@@ -149,14 +149,14 @@ def shown(row: dict) -> dict:
     }
 
 
-def embedded(folder: Path, number: int, caption: str) -> dict:
+def embedded(folder: Path, number: int | str, caption: str) -> dict:
     """Return a saved figure as a data URI, SVG unless that is heavy, with its size in CSS pixels."""
-    stem = folder / f"figure_{number:02d}"
-    png, svg = stem.with_suffix(".png").read_bytes(), stem.with_suffix(".svg").read_bytes()
+    png, svg = ((folder / f"{stem(number)}.{kind}").read_bytes() for kind in ("png", "svg"))
     kind, data = ("svg+xml", svg) if len(svg) <= HEAVY else ("png", png)
     width, height = (round(n * 96 / DPI) for n in struct.unpack(">II", png[16:24]))  # the PNG header's width and height
     uri = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
-    return {"number": number, "caption": caption, "uri": uri, "width": width, "height": height}
+    name = number if isinstance(number, str) else f"figure {number}"
+    return {"name": name, "caption": caption, "uri": uri, "width": width, "height": height}
 
 
 def section(part: Part, rows: list[dict], folder: Path) -> dict:
@@ -170,7 +170,10 @@ def section(part: Part, rows: list[dict], folder: Path) -> dict:
         "remarks": result.remarks,
         "tables": [(table, numeric_columns(table.rows)) for table in result.tables],
         "numbers": [shown(row) for row in mine],
-        "figures": [embedded(folder, number, caption) for number, (_, caption) in sorted(result.figures.items())],
+        "figures": [
+            embedded(folder, number, caption)
+            for number, (_, caption) in (*sorted(result.figures.items()), *result.pictures.items())
+        ],
         "exact": (exact, judged),
         "stochastic": tally(mine, "stochastic")[:2],
     }

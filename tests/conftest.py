@@ -1,12 +1,13 @@
 """The core is tested in float64, with exact matrix products, and no array is stretched to a higher rank by accident.
 
-The data, the experiments and the benchmarks choose their precision themselves: their tests start as their users do.
+The data, the neuralnet, the experiments and the benchmarks choose their precision themselves: their tests start as
+their users do.
 """
 
 import jax
 import pytest
 
-AS_USERS_START = {"data", "experiments", "benchmarks"}
+AS_USERS_START = {"data", "experiments", "benchmarks", "r_neuralnet"}
 
 jax.config.update("jax_enable_x64", True)  # for what test modules make while they are collected
 jax.config.update("jax_default_matmul_precision", "highest")

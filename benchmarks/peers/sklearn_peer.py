@@ -23,7 +23,7 @@ def training_side(params, x: np.ndarray, y: np.ndarray, batch: int) -> Side:
 
 def start(params, x: np.ndarray, y: np.ndarray, batch: int) -> MLPClassifier:
     """Return the network with jaxnn's parameters, ready to be trained on."""
-    model = MLPClassifier((512,), alpha=0, batch_size=batch, random_state=0)
+    model = MLPClassifier((512,), alpha=0, batch_size=batch, random_state=0)  # pyright: ignore[reportArgumentType]
     model.partial_fit(x[:batch], y[:batch], classes=np.arange(10))
     for number, (weights, biases) in enumerate(zip(model.coefs_, model.intercepts_, strict=True), 1):
         weights[:], biases[:] = params[f"W{number}"], params[f"b{number}"]

@@ -15,6 +15,7 @@ from jaxnn.draw.diagrams import computation_graph as computation_graph
 from jaxnn.draw.diagrams import network as network
 from jaxnn.draw.fits import error_curves as error_curves
 from jaxnn.draw.fits import generalized_weights as generalized_weights
+from jaxnn.draw.fits import restarts as restarts
 from jaxnn.draw.style import BLUE as BLUE
 from jaxnn.draw.style import DARK_BLUE as DARK_BLUE
 from jaxnn.draw.style import DARK_ORANGE as DARK_ORANGE

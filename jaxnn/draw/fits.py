@@ -1,4 +1,4 @@
-"""Charts of a fit by R's neuralnet: generalized weights, and the error of every restart."""
+"""Charts of fits by R's neuralnet: generalized weights, and the errors and steps of restarts."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -67,5 +67,27 @@ def error_curves(steps: ArrayLike, errors: ArrayLike, last: ArrayLike, converged
     ax.plot([], [], color=ORANGE, linewidth=2, label="lowest error")
     ax.plot([], [], "o", color=BLUE, markersize=4, label="converged")
     ax.plot([], [], "x", color=BLUE, markersize=4, label="did not")
+    ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False)
+    return figure
+
+
+def restarts(
+    steps: ArrayLike, errors: ArrayLike, converged: ArrayLike, lecture_steps: float, lecture_error: float
+) -> Figure:
+    """Return the last step and the error of every restart, (restarts,) each, and in orange the lecture's run.
+
+    A cross is a restart that did not converge. Lecture section 7.
+    """
+    steps, errors, converged = np.asarray(steps), np.asarray(errors), np.asarray(converged, bool)
+    check_shape("errors", errors, steps.shape)
+    figure, ax = _axes("steps", "error")
+    ax.axvline(lecture_steps, color=ORANGE, linewidth=0.8)
+    ax.axhline(lecture_error, color=ORANGE, linewidth=0.8)
+    for kind, marker in ((converged, "o"), (~converged, "x")):
+        name = "converged" if marker == "o" else "did not"
+        ax.plot(steps[kind], errors[kind], marker, color=BLUE, markersize=5, alpha=0.75, label=name)
+    name = f"the lecture's run: {lecture_steps:,} steps, {lecture_error}"
+    ax.plot([lecture_steps], [lecture_error], "D", color=ORANGE, markersize=7, label=name)
+    ax.set(xscale="log", yscale="log")
     ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False)
     return figure

@@ -126,7 +126,8 @@ def raw_columns(data: Any) -> dict | None:
 def _column(argument: str, name: Any, given: Any) -> Column:
     categories = getattr(getattr(given, "cat", None), "categories", None)  # pandas; callable in others
     levels = None if categories is None else tuple(np.asarray(categories).tolist())
-    values = np.asarray(given)
+    mixed = isinstance(given, list | tuple) and any(isinstance(v, str) for v in given)
+    values = np.asarray(given, object if mixed else None)  # NumPy would make texts of all
     require(values.ndim == 1, argument, f"shape {values.shape} in column {name}", "columns of one dimension")
     if values.dtype.kind in "OT":  # objects, and the strings of NumPy 2
         entries = values.tolist()
@@ -185,7 +186,7 @@ def _part(term: Term, values: np.ndarray, response: bool) -> Float[np.ndarray, "
         return _OPERATORS[operator](values.astype(str) if texts else values, other).astype(float)[:, None]
     if term.levels is None:
         numbers = values.dtype.kind in "biuf"
-        require(numbers, term.name, f"texts such as {values[0]!r}", "numbers, as in the data of the fit")
+        require(numbers, term.name, f"texts such as {str(values[0])!r}", "numbers, as in the data of the fit")
         return values.astype(float)[:, None]
     places = {level: i for i, level in enumerate(term.levels)}
     unseen = np.array([v not in places for v in values.tolist()])

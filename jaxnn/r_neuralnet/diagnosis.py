@@ -65,7 +65,7 @@ def advice(net: "NeuralNet") -> str:
         "fewer hidden nodes",
         "more restarts (rep)",
     ]
-    return "try " + ", ".join(tries)
+    return ", ".join(tries)
 
 
 def message(net: "NeuralNet") -> str:
@@ -76,5 +76,5 @@ def message(net: "NeuralNet") -> str:
         f"Algorithm did not converge in {len(failed)} of {len(net.error)} repetition(s) within the stepmax. "
         "The weights of the lowest error are kept."
     )
-    which = f" Of repetition {first}: " if len(net.error) > 1 else " "
-    return words + which + "; ".join(reasons(net, first)) + ". " + advice(net).capitalize() + "."
+    which = f" in repetition {first}" if len(net.error) > 1 else ""
+    return f"{words} Why{which}: {'; '.join(reasons(net, first))}. What to try: {advice(net)}."

@@ -60,7 +60,7 @@ def load(path: str | PathLike) -> NeuralNet:
     Raises `DataFileError` for a file that is missing, damaged, of another program or of a later version.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise DataFileError(f"path: got {path}, which does not exist, expected a file that net.save wrote") from None

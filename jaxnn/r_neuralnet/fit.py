@@ -5,7 +5,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -42,7 +42,7 @@ def neuralnet(
     learningrate_limit: Sequence[float] | Mapping[str, float] | None = None,
     learningrate_factor: Sequence[float] | Mapping[str, float] | None = None,
     learningrate: float | None = None,
-    lifesign: str = "none",
+    lifesign: str | Callable[[np.ndarray, np.ndarray], Any] = "none",
     lifesign_step: int = 1000,
     algorithm: "str | optax.GradientTransformation" = "rprop+",
     err_fct: str | Function = "sse",
@@ -78,6 +78,8 @@ def neuralnet(
       "softmax" with "ce" gives the probabilities of classes.
     - `exclude`: the weights that stay at 0, or at `constant_weights`, by their places in R's `unlist(weights)`, from 1,
       or as rows (layer, from, to); or a list of matrices of truth values.
+    - `lifesign`: "none", "minimal" or "full", on standard error; or a function that is told the steps and the smallest
+      largest gradient of each restart, every `lifesign_step` steps.
     - `seed`: starts are drawn as R draws them after `set.seed(seed)`; `rng`: "R", an `RRandom` or a JAX key.
 
     Raises `InvalidArgument` for what cannot be right, before anything is compiled, and where the error is no number at
@@ -112,7 +114,7 @@ def neuralnet(
         )
         for said in designs.hindrances(x, plan.variables):
             warnings.warn(said, stacklevel=2)
-        life = _Life(settings, rep, lifesign, lifesign_step)
+        life = _Life(settings, rep)
         try:
             found = fit_until(
                 objective(architecture, excluded),
@@ -121,13 +123,13 @@ def neuralnet(
                 (x, targets),
                 threshold=threshold,
                 stepmax=int(stepmax),
-                progress=life.step if lifesign == "full" else None,
-                every=lifesign_step if lifesign == "full" else 10_000,
+                progress=life.step if lifesign == "full" else lifesign if callable(lifesign) else None,
+                every=10_000 if lifesign in ("none", "minimal") else lifesign_step,
             )
         except Diverged as error:
             raise InvalidArgument(f"'err.fct' does not fit 'data' or 'act.fct': {error}") from None
         net = NeuralNet(settings, x, targets, starts, found)
-    if lifesign != "none":
+    if lifesign in ("minimal", "full"):
         life.end(net)
     if not found.converged.all():
         warnings.warn(net.not_converged(), stacklevel=2)
@@ -259,7 +261,7 @@ def _check_numbers(threshold, stepmax, rep, lifesign, lifesign_step) -> None:
     check_positive_int("stepmax", int(stepmax) if isinstance(stepmax, float) and stepmax.is_integer() else stepmax)
     check_positive_int("lifesign_step", lifesign_step)
     words = "Argument 'lifesign' must be one of 'none', 'minimal', 'full'."
-    require(lifesign in LIFESIGNS, "lifesign", f"{lifesign!r}: {words}", ", ".join(LIFESIGNS))
+    require(callable(lifesign) or lifesign in LIFESIGNS, "lifesign", f"{lifesign!r}: {words}", ", ".join(LIFESIGNS))
 
 
 def _check_response(y, plan, architecture: Architecture) -> None:
@@ -288,9 +290,8 @@ def _check_memory(architecture: Architecture, rep: int, n: int) -> None:
 class _Life:
     """The signs of life that R prints, on standard error; restarts run side by side, so a line is of all of them."""
 
-    def __init__(self, settings: Settings, rep: int, lifesign: str, lifesign_step: int):
-        self.begun, self.full = time.perf_counter(), lifesign == "full"
-        self.settings, self.rep = settings, rep
+    def __init__(self, settings: Settings, rep: int):
+        self.begun, self.settings, self.rep = time.perf_counter(), settings, rep
         self.hidden = ", ".join(map(str, settings.architecture.sizes[1:-1])) or "0"
 
     def head(self, number: Any) -> str:

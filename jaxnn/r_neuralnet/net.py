@@ -118,9 +118,7 @@ class NeuralNet:
         with jax.enable_x64(True):
             return np.asarray(inference.slopes(self.vector(rep), x, architecture=self.architecture))
 
-    def predict(
-        self, data: Any, rep: int | str = 0, *, all_units: bool = False, type: str = "response"
-    ) -> np.ndarray | list[np.ndarray]:
+    def predict(self, data: Any, rep: int | str = 0, *, all_units: bool = False, type: str = "response") -> Any:
         """Return the outputs `(n, k)` for some data, or the values of all nodes, layer by layer, the inputs first.
 
         Columns are found by name; a matrix without names has the covariates in their order. `type="class"` gives one

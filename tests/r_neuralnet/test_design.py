@@ -1,0 +1,170 @@
+"""From columns to matrices: by name, factors by their levels, and what is missing named with its rows."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from jaxnn.errors import InvalidArgument
+from jaxnn.r_neuralnet.design import columns_of, design, hindrances, matrix
+from jaxnn.r_neuralnet.formula import parse
+
+DATA = {
+    "y": [0, 1, 1],
+    "x": [0.5, 1.5, 2.5],
+    "ok": [True, False, True],
+    "s": ["b", "a", "c"],
+    "k": [10, 2, 10],
+}
+
+
+class Frame:
+    """What pandas and polars have in common."""
+
+    def __init__(self, **columns):
+        self.held, self.columns = columns, list(columns)
+
+    def __getitem__(self, name):
+        return self.held[name]
+
+
+class Categorical(list):
+    """What a column of categories is in pandas."""
+
+    def __init__(self, values, categories):
+        super().__init__(values)
+        self.cat = SimpleNamespace(categories=categories)
+
+
+def of(text, data=DATA):
+    columns = columns_of("data", data)
+    return design(parse(text), columns), columns
+
+
+def both(text, data=DATA):
+    plan, columns = of(text, data)
+    return matrix(columns, plan.covariates, False), matrix(columns, plan.responses, True), plan
+
+
+def test_numbers_and_truth_values():
+    x, y, plan = both("y ~ x + ok")
+    np.testing.assert_array_equal(x, [[0.5, 1], [1.5, 0], [2.5, 1]])
+    np.testing.assert_array_equal(y, [[0], [1], [1]])
+    assert plan.variables == ["x", "ok"] and plan.outputs == ["y"] and x.dtype == y.dtype == float
+
+
+def test_the_dot_is_every_column_that_is_no_response_and_not_taken_away():
+    assert both("y ~ . - s - k")[2].variables == ["x", "ok"]
+    assert both("y + ok ~ . - s")[2].variables == ["x", "k"]
+
+
+def test_a_factor_as_response_has_a_column_for_each_level_in_their_order():
+    _, y, plan = both("s ~ x")
+    assert plan.outputs == ["a", "b", "c"]
+    np.testing.assert_array_equal(y, [[0, 1, 0], [1, 0, 0], [0, 0, 1]])
+
+
+def test_a_factor_as_covariate_has_one_for_each_level_but_the_first_as_rs_model_matrix():
+    x, _, plan = both("y ~ s + factor(k)")
+    assert plan.variables == ["sb", "sc", "k10"]
+    np.testing.assert_array_equal(x, [[1, 0, 1], [0, 0, 0], [0, 1, 1]])
+
+
+def test_categories_keep_their_order():
+    data = Frame(y=[1, 0], s=Categorical(["lo", "hi"], ["lo", "mid", "hi"]))
+    assert both("s ~ y", data)[2].outputs == ["lo", "mid", "hi"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [('s == "a"', [0, 1, 0]), ('s != "a"', [1, 0, 1]), ("x > 1.5", [0, 0, 1]), ("x <= 1.5", [1, 1, 0])]
+    + [("k == 10", [1, 0, 1]), ("ok == TRUE", [1, 0, 1]), ('s > "a"', [1, 0, 1])],
+)
+def test_comparisons(text, expected):
+    _, y, plan = both(f"{text} ~ y")
+    np.testing.assert_array_equal(y[:, 0], expected)
+    assert len(plan.outputs) == 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        DATA,
+        np.array([*zip(*DATA.values(), strict=True)], dtype=[(n, "O" if n == "s" else float) for n in DATA]),
+        Frame(**DATA),
+        {name: np.asarray(values, object) for name, values in DATA.items()},
+    ],
+    ids=["dict", "structured", "frame", "objects"],
+)
+def test_every_kind_of_data_is_alike(data):
+    x, y, _ = both("s ~ x + ok + factor(k)", data)
+    np.testing.assert_array_equal(x, both("s ~ x + ok + factor(k)")[0])
+    np.testing.assert_array_equal(y, both("s ~ x + ok + factor(k)")[1])
+
+
+def test_new_data_is_found_by_name_a_matrix_by_place():
+    plan, _ = of("y ~ x + k")
+    expected = [[7, 1], [8, 2]]
+    np.testing.assert_array_equal(plan.x({"k": [1, 2], "other": ["a", "b"], "x": [7, 8]}), expected)
+    np.testing.assert_array_equal(plan.x(np.array(expected)), expected)
+    np.testing.assert_array_equal(plan.x(expected), expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "data", "message"),
+    [
+        ("y ~ xx", DATA, "formula: got the column xx, which the data lacks; did you mean x?, expected any of y, x"),
+        ("zzzz ~ x", DATA, "formula: got the column zzzz, which the data lacks, expected any of"),
+        ("y ~ . - zz", DATA, "formula: got the column zz"),
+        ("y ~ y", DATA, "y on both sides"),
+        ("y ~ .", {"y": [1, 2]}, "no covariates"),
+        ("y ~ x", DATA | {"x": [1, float("nan"), float("inf")]}, "x: got nan in rows 1, 2"),
+        ("y ~ x", DATA | {"x": [1, None, 3]}, "x: got nan in row 1"),
+        ("s ~ x", DATA | {"s": ["a", None, "b"]}, "s: got None in row 1"),
+        ("s ~ x", DATA | {"s": ["a", "a", "a"]}, "s: got the level"),
+        ("y ~ x", DATA | {"x": [1, 2]}, "data: got 2 rows in x and 3 in y, expected columns of one length"),
+        ("y ~ x", {"y": [], "x": []}, "data: got no rows"),
+        ("y ~ x", {}, "data: got no columns"),
+        ("y ~ x", 3, "data: got a int, expected a dict of arrays"),
+        ("y ~ x", [[1, 2]], "data: got a list, expected a dict of arrays"),
+        ("y ~ x", DATA | {"x": [[1], [2], [3]]}, "data: got shape (3, 1) in column x"),
+        ("y ~ x", DATA | {"x": [1 + 1j, 2, 3]}, "data: got dtype complex128 in column x"),
+        ("y ~ x", DATA | {"x": ["a", 3, "b"]}, "data: got 3 among the texts of column x"),
+        ("y ~ x", DATA | {"x": np.array(["2020-01-01"] * 3, "datetime64[D]")}, "data: got dtype datetime64"),
+        ("s == 3 ~ x", DATA, "formula: got s == 3, expected a text"),
+        ('x == "a" ~ y', DATA, 'formula: got x == "a", expected a number'),
+    ],
+)
+def test_what_cannot_be_right_is_named(text, data, message):
+    with pytest.raises(InvalidArgument) as error:
+        both(text, data)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("new", "message"),
+    [
+        ({"s": ["a", "d", "e"]}, "s: got d in rows 1, 2 (from 0), expected the levels of the fit: a, b, c"),
+        ({"S": ["a"]}, "data: got the column s, which the data lacks"),
+        ([["a", "b"]], "data: got shape (1, 2), expected"),
+    ],
+)
+def test_new_data_that_does_not_fit_is_named(new, message):
+    plan, _ = of("y ~ s")
+    with pytest.raises(InvalidArgument) as error:
+        plan.x(new)
+    assert message in str(error.value)
+
+
+def test_texts_in_a_column_of_numbers_are_named():
+    plan, _ = of("y ~ x")
+    with pytest.raises(InvalidArgument, match="^x: got texts such as 'a', expected numbers"):
+        plan.x({"x": ["a"]})
+
+
+def test_hindrances_name_constant_and_unscaled_columns():
+    x = np.array([[1, 2, 100.0], [1, 3, 300]])
+    constant, wide = hindrances(x, ["one", "fine", "big"])
+    assert constant == "column one is constant: it says nothing"
+    assert wide.startswith("unscaled: big (100 to 300); ")
+    assert hindrances(x[:, 1:2], ["fine"]) == []

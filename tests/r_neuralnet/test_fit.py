@@ -1,0 +1,333 @@
+"""Fits against real ones: R 4.2.2 with neuralnet 1.44.2 (`reference.json`), and its rules run in R (`rules.json`)."""
+
+import json
+import warnings
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxnn import RRandom, neuralnet
+from jaxnn.data import circle
+from jaxnn.errors import InvalidArgument
+from jaxnn.r_neuralnet.fit import RPROP
+
+HERE = Path(__file__).parent
+REFERENCE = json.loads((HERE / "reference.json").read_text())["cases"]
+RULES = json.loads((HERE / "rules.json").read_text())["cases"]
+
+
+def data_of(case):
+    if "data" in case:
+        return {name: [row[name] for row in case["data"]] for name in case["data"][0]}
+    x, y = circle(RRandom(case["seed"]), case["n"])
+    return {"x1": x[:, 0], "x2": x[:, 1], "y": np.asarray(y).ravel()}
+
+
+def fit(case, **starts):
+    settings = {name: case[name] for name in ("hidden", "threshold", "stepmax", "rep", "algorithm", "likelihood")}
+    settings |= {"err_fct": case["err.fct"], "act_fct": case["act.fct"], "linear_output": case["linear.output"]}
+    return neuralnet(case["formula"], data_of(case), learningrate=case["learningrate"], **settings, **starts)
+
+
+@pytest.fixture(scope="module", params=REFERENCE, ids=lambda case: case["name"])
+def fitted(request):
+    return request.param, fit(request.param, startweights=request.param["startweights"])
+
+
+def close(found, expected, rtol=1e-6):
+    for some, others in zip(found, expected, strict=True):
+        np.testing.assert_allclose(some, others, rtol=rtol)
+
+
+def test_steps_are_rs(fitted):
+    case, net = fitted
+    assert net.steps.tolist() == np.atleast_1d(case["result"]["steps"]).tolist() and net.converged.all()
+
+
+def test_the_result_matrix_is_rs(fitted):
+    case, net = fitted
+    assert list(net.result_matrix) == list(case["rows"])
+    for name, values in net.result_matrix.items():
+        np.testing.assert_allclose(values, np.atleast_1d(case["result"][name]), rtol=1e-6, err_msg=name)
+
+
+def test_weights_predictions_and_generalized_weights_are_rs(fitted):
+    case, net = fitted
+    for rep in range(case["rep"]):
+        close(net.weights[rep], case["weights"][rep])
+        close(net.predict(data_of(case), rep=rep)[:5], case["prediction_first5"][rep])
+        close(net.net_result[rep][:5], case["prediction_first5"][rep])
+        close(net.generalized_weights[rep][:5], case["generalized_weights_first5"][rep])
+
+
+def test_confidence_intervals_are_rs_where_r_has_them(fitted):
+    case, net = fitted
+    expected = case["confidence_interval"]
+    if len(net.weights[0]) > 2:
+        with pytest.raises(InvalidArgument, match="will not be calculated for more than one hidden layer of neurons"):
+            net.confidence_interval(compat="R")
+    elif "lower" in expected:
+        found = net.confidence_interval(compat="R")
+        close(found.lower[0], expected["lower"][0])
+        close(found.upper[0], expected["upper"][0])
+        np.testing.assert_allclose(found.nic, expected["nic"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("case", REFERENCE, ids=lambda case: case["name"])
+def test_start_weights_are_rs_after_set_seed(case):
+    for found, expected in zip(fit(case, seed=case["seed"] + 1).startweights, case["startweights"], strict=True):
+        close(found, expected, rtol=1e-14)
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """The data of `rules.json`."""
+    rng = RRandom(11)
+    x1, x2, x3 = (rng.rnorm(150) for _ in range(3))
+    return {"x1": x1, "x2": x2, "x3": x3, "y": 1.0 * (x1**2 + x2**2 > 1), "z": np.sin(x1) + x2 * x3}
+
+
+KINDS = {
+    "circle": ("y ~ x1 + x2", {"hidden": 4, "threshold": 0.1, "linear_output": False}),
+    "two layers, tanh": ("z ~ x1 + x2 + x3", {"hidden": (3, 2), "threshold": 0.8, "act_fct": "tanh"}),
+    "two responses, softplus, excluded": (
+        "y + z ~ x1 + x2",
+        {"hidden": 3, "threshold": 0.3, "act_fct": "softplus", "exclude": [12, 2, 5], "constant_weights": [0.5]},
+    ),
+    "no hidden layer, ce": (
+        "y ~ x1 + x2",
+        {"hidden": 0, "threshold": 0.05, "err_fct": "ce", "linear_output": False},
+    ),
+    "limits and factors": (
+        "y ~ x1 + x2",
+        {"hidden": 5, "threshold": 0.1, "linear_output": False, "learningrate_limit": (1e-6, 5)}
+        | {"learningrate_factor": {"minus": 0.3, "plus": 1.5}},
+    ),
+    "": ("y + z ~ x1 + x2", {"hidden": 2, "threshold": 1, "act_fct": "tanh", "learningrate": 0.002}),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Algorithm did not converge")
+@pytest.mark.parametrize("case", RULES, ids=lambda case: case["name"])
+def test_every_algorithm_takes_rs_steps(case, drawn):
+    algorithm, _, kind = case["name"].partition(" ")
+    formula, settings = KINDS[kind]
+    short = case["steps"] == 60
+    stepmax = 60 if short else 20_000
+    net = neuralnet(formula, drawn, algorithm=algorithm, stepmax=stepmax, seed=case["seed"], **settings)
+    assert net.steps.tolist() == [case["steps"]]
+    if short:  # the weights kept are those of the lowest error; the curve has the last
+        curve = net.restarts.curves[0]
+        np.testing.assert_allclose(curve[np.isfinite(curve)][-1], case["error"], rtol=1e-6)
+    else:
+        np.testing.assert_allclose(net.error, case["error"], rtol=1e-6)
+        np.testing.assert_allclose(net.reached_threshold, case["reached"], rtol=1e-6)
+        np.testing.assert_allclose(net.vector(), case["weights"], rtol=1e-6)
+
+
+def test_excluded_weights_are_reported_as_r_reports_them(drawn):
+    formula, settings = KINDS["two responses, softplus, excluded"]
+    net = neuralnet(formula, drawn, seed=1, **settings)
+    # 12 is constant at 0.5 and keeps its value; 2 and 5 are 0 and shown as missing
+    assert net.vector()[[11, 1, 4]].tolist() == [0.5, 0, 0]
+    assert np.isnan(net.weights[0][0]).sum() == 2 and np.isnan(net.startweights[0][0]).sum() == 2
+    assert net.weights[0][0][1, 0] != net.weights[0][0][1, 0] and net.weights[0][1][2, 0] == 0.5
+    assert net.n_parameters == 17 - 2
+    assert np.isfinite(net.predict(drawn)).all()
+
+
+SMALL = {"x": [0.0, 1, 2, 3, 4], "z": [1.0, -1, 1, -1, 0], "y": [0.0, 1, 0, 1, 1]}
+
+
+@pytest.mark.parametrize("algorithm", ["lbfgs", optax.adam(0.05)], ids=["lbfgs", "adam"])
+def test_other_optimizers(algorithm, drawn):
+    net = neuralnet("z ~ x1 + x2 + x3", drawn, hidden=3, act_fct="tanh", algorithm=algorithm, threshold=1.0, seed=1)
+    assert net.converged.all() and net.error[0] < 0.2 * np.var(drawn["z"]) * 75
+
+
+def test_functions_of_the_user(drawn):
+    """Softplus and the squared error by name and as functions give the same."""
+    settings = {"hidden": 3, "threshold": 0.5, "seed": 4}
+    named = neuralnet("z ~ x1 + x2", drawn, act_fct="softplus", **settings)
+    own = neuralnet("z ~ x1 + x2", drawn, act_fct=jax.nn.softplus, err_fct=lambda o, y: (o - y) ** 2 / 2, **settings)
+    assert own.steps == named.steps
+    np.testing.assert_allclose(own.error, named.error, rtol=1e-9)
+
+
+def test_classes_by_softmax(drawn):
+    kinds = np.where(drawn["y"] == 0, "in", np.where(drawn["x1"] > 0, "right", "left"))
+    net = neuralnet(
+        "kind ~ x1 + x2",
+        drawn | {"kind": kinds},
+        hidden=6,
+        err_fct="ce",
+        linear_output=False,
+        output_act_fct="softmax",
+        threshold=0.1,
+        seed=2,
+    )
+    assert net.responses == ["in", "left", "right"]
+    np.testing.assert_allclose(net.predict(drawn).sum(axis=1), 1)
+    assert (net.predict(drawn, type="class") == kinds).mean() > 0.97
+
+
+def test_arrays_in_place_of_a_formula(drawn):
+    settings = {"hidden": 2, "threshold": 1.0, "seed": 3}
+    by_name = neuralnet("z ~ x1 + x2", drawn, **settings)
+    x = np.stack([drawn["x1"], drawn["x2"]], axis=1)
+    by_place = neuralnet(X=x, y=drawn["z"], **settings)
+    np.testing.assert_array_equal(by_place.vector(), by_name.vector())
+    assert by_place.variables == ["x1", "x2"] and by_place.responses == ["y"]
+    assert neuralnet(X={"a": x[:, 0]}, y=np.stack([x[:, 1]] * 2, 1), threshold=20, seed=1).responses == ["y1", "y2"]
+
+
+def test_restarts_keep_their_places_converged_or_not(drawn):
+    with pytest.warns(
+        UserWarning, match=r"Algorithm did not converge in [1-3] of 4 repetition\(s\) within the stepmax"
+    ):
+        net = neuralnet(*KINDS["circle"][:1], drawn, rep=4, stepmax=110, seed=5, **KINDS["circle"][1])
+    assert len(net.weights) == len(net.error) == len(net.net_result) == 4
+    for rep in np.flatnonzero(~net.converged):
+        assert np.isfinite(net.error[rep]) and net.steps[rep] == 110
+        # what it keeps is its lowest error, and the error is that of the weights
+        errors = net.restarts.curves[rep]
+        assert net.error[rep] <= np.nanmin(errors)
+        shown = np.sum((net.predict(drawn, rep=rep)[:, 0] - drawn["y"]) ** 2) / 2
+        np.testing.assert_allclose(net.error[rep], shown, rtol=1e-9)
+    alone = neuralnet(
+        "y ~ x1 + x2", drawn, startweights=[net.startweights[net.best]], stepmax=110, **KINDS["circle"][1]
+    )
+    np.testing.assert_array_equal(alone.vector(), net.vector("best"))
+
+
+def test_results_do_not_depend_on_the_callers_precision(drawn):
+    settings = {"hidden": 2, "threshold": 1.0, "seed": 3}
+    plain = neuralnet("z ~ x1 + x2", drawn, **settings)
+    with jax.enable_x64(True):
+        np.testing.assert_array_equal(neuralnet("z ~ x1 + x2", drawn, **settings).vector(), plain.vector())
+    assert plain.vector().dtype == float and jnp.ones(1).dtype == jnp.float32
+
+
+def test_the_running_stream_and_keys_give_starts(drawn):
+    rng, again = RRandom(9), RRandom(9)
+    first = neuralnet("z ~ x1", drawn, threshold=50, rng=rng)
+    second = neuralnet("z ~ x1", drawn, threshold=50, rng=rng)
+    expected = again.rnorm(8)
+    np.testing.assert_array_equal([*first.starts[0], *second.starts[0]], expected)
+    key = neuralnet("z ~ x1", drawn, threshold=50, rng=jax.random.key(0))
+    np.testing.assert_array_equal(key.starts, neuralnet("z ~ x1", drawn, threshold=50, rng=jax.random.key(0)).starts)
+    unseeded = neuralnet("z ~ x1", drawn, threshold=50)
+    again = neuralnet("z ~ x1", drawn, threshold=50, seed=unseeded.settings.seed)
+    np.testing.assert_array_equal(unseeded.starts, again.starts)
+
+
+def test_lifesign_prints_as_r_does(drawn, capsys):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        neuralnet("y ~ x1 + x2", drawn, rep=2, stepmax=100, seed=5, lifesign="full", lifesign_step=40,
+                  **(KINDS["circle"][1] | {"threshold": 0.3}))  # fmt: skip
+        neuralnet("y ~ x1", drawn, stepmax=50, seed=5, lifesign="minimal", likelihood=True, err_fct="ce",
+                  linear_output=False, threshold=10)  # fmt: skip
+    out, said = capsys.readouterr()
+    lines = said.splitlines()
+    assert not out
+    assert lines[0].startswith("hidden: 4    thresh: 0.3    rep: 1/2    steps:      40\tmin thresh: ")
+    assert any("error: " in line or "stepmax\tmin thresh: " in line for line in lines)
+    assert "\taic: " in said and "\tbic: " in said and "time: " in lines[-1]
+
+
+def test_lifesign_calls_a_function(drawn):
+    told = []
+    with pytest.warns(UserWarning, match="did not converge"):
+        neuralnet("y ~ x1 + x2", drawn, stepmax=100, seed=5, lifesign=lambda *seen: told.append(seen),
+                  lifesign_step=40, **KINDS["circle"][1])  # fmt: skip
+    assert [steps.tolist() for steps, _ in told] == [[40], [80], [100]]
+    assert (np.diff([smallest[0] for _, smallest in told]) <= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"formula": None}, "Missing 'formula' argument"),
+        ({"data": None}, "Missing 'data' argument"),
+        ({"X": [[1]]}, "X, y: got both arrays and a formula or data"),
+        ({"formula": None, "data": None, "X": [[1.0]]}, "y: got none"),
+        ({"formula": None, "data": None, "X": [1.0, 2], "y": [1, 2]}, "X: got shape (2,)"),
+        ({"formula": None, "data": None, "X": {"a": [1.0]}, "y": {"a": [1.0]}}, "y: got the name a, which X has too"),
+        ({"hidden": (2, 0)}, "Argument 'hidden' contains at least one 0."),
+        ({"hidden": 1.5}, "Argument 'hidden' must be an integer vector or a single integer"),
+        ({"hidden": -1}, "Argument 'hidden' must be"),
+        ({"hidden": ()}, "Argument 'hidden' must be"),
+        ({"hidden": "4"}, "Argument 'hidden' must be"),
+        ({"hidden": True}, "Argument 'hidden' must be"),
+        ({"hidden": 10**10}, "what fits into the machine's"),
+        ({"threshold": -0.01}, "threshold: got -0.01"),
+        ({"threshold": float("nan")}, "threshold: got nan"),
+        ({"stepmax": 0}, "stepmax: got 0"),
+        ({"stepmax": 1.5}, "stepmax: got 1.5"),
+        ({"rep": 0}, "rep: got 0"),
+        ({"algorithm": "sgd"}, "Unknown algorithm."),
+        ({"algorithm": 3}, "Unknown algorithm."),
+        ({"algorithm": "backprop"}, "Argument 'learningrate' must be a numeric value, if the backpropagation"),
+        ({"algorithm": "backprop", "learningrate": -1}, "learningrate: got -1"),
+        ({"learningrate_limit": 0.1}, "Argument 'learningrate.limit' must consist of two components."),
+        ({"learningrate_limit": (0.1, 1e-3)}, "smallest: got 0.1"),
+        ({"learningrate_factor": {"minus": 0.5}}, "Argument 'learningrate.factor' must consist of two components."),
+        ({"lifesign": "some"}, "Argument 'lifesign' must be one of 'none', 'minimal', 'full'."),
+        ({"lifesign_step": 0}, "lifesign_step: got 0"),
+        ({"err_fct": "mse"}, "Unknown error function."),
+        ({"act_fct": "sin"}, "Unknown activation function."),
+        ({"act_fct": None}, "Unknown activation function."),
+        ({"err_fct": "ce", "linear_output": False, "formula": "z ~ x"}, "only implemented for binary response."),
+        ({"linear_output": 1}, "linear_output: got 1"),
+        ({"output_act_fct": "logistic"}, "logistic with linear_output=True"),
+        ({"output_act_fct": "softmax", "linear_output": False}, "softmax of one output"),
+        ({"startweights": [1.0, 2, 3]}, "startweights: got 3 weights, expected 4 for each of 1 restarts, 4 in all"),
+        ({"startweights": [[[[1.0], [2]], [[1], [2]]]], "rep": 2}, "startweights: got 1 networks"),
+        ({"startweights": [[[[1.0], [2]], [[1]]]]}, "startweights: got shapes [(2, 1), (1, 1)] in restart 1"),
+        ({"startweights": [1.0, 2, 3, float("nan")]}, "startweights: got a number that is not finite"),
+        ({"exclude": [0]}, "'exclude' contains at least one invalid weight"),
+        ({"exclude": [5]}, "'exclude' contains at least one invalid weight"),
+        ({"exclude": [[1, 3, 1]]}, "'exclude' contains at least one invalid weight"),
+        ({"exclude": [[1, 1]]}, "'exclude' has wrong dimensions"),
+        ({"exclude": [1, 2, 3, 4]}, "all weights are exluded"),
+        ({"exclude": [1.5]}, "exclude: got [1.5]"),
+        ({"exclude": [1], "constant_weights": [1, 2]}, "constant.weights contains more weights than exclude"),
+        ({"rng": "python"}, "rng: got 'python'"),
+        ({"rng": jax.random.key(0), "seed": 1}, "seed: got 1 beside a key"),
+        ({"seed": "a"}, "seed: got 'a'"),
+    ],
+)
+def test_what_cannot_be_right_is_refused(wrong, message, monkeypatch):
+    monkeypatch.setattr("jaxnn.r_neuralnet.fit.fit_until", lambda *_, **__: pytest.fail("compiled too early"))
+    with pytest.raises(InvalidArgument) as error, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        neuralnet(**({"formula": "y ~ x", "data": SMALL} | wrong))
+    assert message in str(error.value)
+
+
+def test_an_error_that_is_no_number_is_said_in_rs_words():
+    with pytest.raises(InvalidArgument, match="'err.fct' does not fit 'data' or 'act.fct'"):
+        neuralnet("z ~ x", SMALL, err_fct=lambda o, y: jnp.log(-jnp.abs(o)), seed=1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({}, "the response is 0 or 1 and the output linear: use linear_output=False to classify"),
+        ({"linear_output": False, "formula": "y ~ x + c"}, "column c is constant"),
+        ({"linear_output": False, "formula": "y ~ w"}, "unscaled: w"),
+    ],
+)
+def test_warnings(settings, message):
+    data = SMALL | {"c": [1] * 5, "w": [100, 200, 300, 400, 500]}
+    with pytest.warns(UserWarning, match=message):
+        neuralnet(**({"formula": "y ~ x", "data": data, "seed": 1, "threshold": 5.0} | settings))
+
+
+def test_every_rprop_has_its_name():
+    assert list(RPROP) == ["rprop+", "rprop-", "sag", "slr"]

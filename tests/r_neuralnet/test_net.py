@@ -1,0 +1,147 @@
+"""What a fitted network says and draws."""
+
+import warnings
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from jaxnn import neuralnet
+from jaxnn.errors import InvalidArgument
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(60, 2))
+DATA = {"a": X[:, 0], "b": X[:, 1], "y": (X[:, 0] * X[:, 1] > 0).astype(float), "s": np.where(X[:, 0] > 0, "up", "dn")}
+
+
+@pytest.fixture(scope="module")
+def net():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return neuralnet("y ~ a + b", DATA, hidden=3, rep=3, threshold=0.05, stepmax=230, linear_output=False, seed=2)
+
+
+def test_printed_as_in_r_sorted_by_error(net):
+    head, _, count, _, columns, *rows = str(net).splitlines()
+    settings = "hidden=3, threshold=0.05, stepmax=230, rep=3, linear_output=False, seed=2"
+    assert head == f"Call: neuralnet('y ~ a + b', data=..., {settings})"
+    assert count == "3 repetitions were calculated." and columns.split() == ["Error", "Reached", "Threshold", "Steps"]
+    cells = [row.split() for row in rows]
+    assert [int(row[0]) for row in cells] == np.argsort(net.error).tolist()
+    np.testing.assert_allclose([float(row[1]) for row in cells], np.sort(net.error), rtol=1e-6)
+    assert [row[4:] == ["did", "not", "converge"] for row in cells] == (~net.converged[np.argsort(net.error)]).tolist()
+    assert repr(net) == str(net)
+
+
+def test_weight_names_are_rs(net):
+    assert net.weight_names[:4] == ["Intercept.to.1layhid1", "a.to.1layhid1", "b.to.1layhid1", "Intercept.to.1layhid2"]
+    assert net.weight_names[-4:] == ["Intercept.to.y", "1layhid1.to.y", "1layhid2.to.y", "1layhid3.to.y"]
+
+
+def test_summary_has_the_shape_the_seed_and_every_weight(net, capsys):
+    net.summary()
+    said = capsys.readouterr().out
+    assert "2-3-1 nodes, 13 parameters, 60 rows; rprop+, threshold 0.05, at most 230 steps, seed 2" in said
+    assert "y ~ a + b" in said and all(name in said for name in net.weight_names)
+
+
+def test_why_names_the_largest_gradient_flat_nodes_and_unscaled_columns():
+    data = {"far": 1000 + 300 * X[:, 0], "y": X[:, 1]}
+    with pytest.warns(UserWarning) as said:
+        net = neuralnet("y ~ far", data, hidden=2, stepmax=5, seed=1)
+    message = str(said[-1].message)
+    assert message.startswith("Algorithm did not converge in 1 of 1 repetition(s) within the stepmax.")
+    for part in (
+        "the largest gradient is",
+        "saturated, alike in nearly every row: 1layhid1, 1layhid2",
+        "unscaled columns",
+    ):
+        assert part in message
+    assert "What to try: scale the columns to mean 0 and standard deviation 1, " in message
+    assert len(net.why()) == 3 and "1layhid" in net.why()[1]
+
+
+def test_nothing_to_explain_where_it_converged(net):
+    assert net.why("best") == [] or not net.converged[net.best]
+
+
+def test_best_is_the_lowest_error_among_the_converged(net):
+    converged = np.flatnonzero(net.converged)
+    assert 0 < len(converged) < 3
+    assert net.best == converged[np.argmin(net.error[converged])]
+    np.testing.assert_array_equal(net.predict(DATA, rep="best"), net.predict(DATA, rep=net.best))
+    np.testing.assert_array_equal(net.predict(DATA, rep=-1), net.predict(DATA, rep=2))
+
+
+@pytest.mark.parametrize("rep", [3, -4, "worst", None, 1.0, True])
+def test_a_restart_that_is_not_there(net, rep):
+    with pytest.raises(InvalidArgument, match="'rep' does not exist"):
+        net.predict(DATA, rep=rep)
+
+
+def test_classes():
+    settings = {"linear_output": False, "hidden": 0, "threshold": 0.5, "seed": 1}
+    by_level = neuralnet("s ~ a", DATA, **settings)
+    assert by_level.responses == ["dn", "up"]
+    assert (by_level.predict(DATA, type="class") == DATA["s"]).mean() > 0.9
+    by_comparison = neuralnet('s == "up" ~ a', DATA, **settings)
+    assert ((by_comparison.predict(DATA, type="class")) == (DATA["s"] == "up")).mean() > 0.9
+    assert by_comparison.responses == ['s == "up"']
+    with pytest.raises(InvalidArgument, match="^type: got 'prob'"):
+        by_level.predict(DATA, type="prob")
+
+
+def test_prediction_merges_duplicates():
+    data = {"g": [1, 1, 0, 0, 1], "h": [0, 0, 5, 5, 0.5], "y": [0.0, 1, 0, 1, 1]}
+    net = neuralnet("y ~ g + h", data, hidden=1, linear_output=False, threshold=1, seed=1, rep=2)
+    table = net.prediction()
+    np.testing.assert_array_equal(table.data["h"], [0, 0.5, 5])  # sorted by the last covariate first, as in R
+    np.testing.assert_array_equal(table.data["g"], [1, 1, 0])
+    np.testing.assert_array_equal(table.data["y"], [0.5, 1, 0.5])
+    assert table.data_error == pytest.approx(4 * 0.25 / 2)
+    for rep in range(2):
+        np.testing.assert_allclose(table.reps[rep]["y"], net.predict(table.data, rep=rep)[:, 0])
+
+
+PICTURES = {
+    "plot": lambda net, **to: net.plot(**to),
+    "generalized_weights": lambda net, **to: net.plot_generalized_weights("b", highlight=True, **to),
+    "of_one": lambda net, **to: net.plot_generalized_weights(1, "y", rep=0, **to),
+    "decision": lambda net, **to: net.plot_decision(**to),
+    "errors": lambda net, **to: net.plot_errors(**to),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_pictures_are_figures_and_are_written_once(net, name, tmp_path):
+    file = tmp_path / "net.png"
+    assert isinstance(PICTURES[name](net, file=file), Figure)
+    before = file.read_bytes()
+    assert before[1:4] == b"PNG"
+    with pytest.raises(InvalidArgument, match="which already exists"):
+        PICTURES[name](net, file=file)
+    assert file.read_bytes() == before
+    with pytest.raises(InvalidArgument, match="ends in .png, .svg or .pdf"):
+        PICTURES[name](net, file=tmp_path / "net.doc")
+
+
+def test_the_picture_of_the_network_has_its_numbers(net):
+    best = net.best
+    texts = [text.get_text() for text in net.plot().axes[0].texts]
+    assert f"Error: {net.error[best]:.6f}   Steps: {net.steps[best]}" in texts and {"a", "b", "y"} <= set(texts)
+
+
+def test_linear_outputs_are_drawn_as_slopes():
+    net = neuralnet("b ~ a", DATA, hidden=1, threshold=5, seed=1)
+    ax = net.plot_generalized_weights().axes[0]
+    assert ax.get_ylabel() == "slope"
+    np.testing.assert_allclose(ax.lines[1].get_ydata(), net.slopes()[:, 0, 0])
+
+
+def test_what_is_not_there_cannot_be_drawn(net):
+    with pytest.raises(InvalidArgument, match="'selected.covariate' does not exist"):
+        net.plot_generalized_weights("c")
+    with pytest.raises(InvalidArgument, match="'selected.response' does not exist"):
+        net.plot_generalized_weights(0, 1)
+    with pytest.raises(InvalidArgument, match="^net: got 1 covariates, expected two"):
+        neuralnet("b ~ a", DATA, hidden=1, threshold=5, seed=1).plot_decision()
