@@ -10,6 +10,7 @@ from benchmarks.timing import Side, peer_side
 from jaxnn import RRandom, rprop_plus
 from jaxnn.data import synthetic
 from jaxnn.networks import hidden_layer
+from jaxnn.r_neuralnet.network import vector
 from jaxnn.restarts import Restarts, fit_until
 
 WHAT = (
@@ -48,6 +49,7 @@ def sides_of_a_step(peers: Collection[str]) -> dict[str, Side]:
         from benchmarks.peers import neuralnet_peer
 
         one = {name: leaf[0] for name, leaf in start.items()}
+        one = vector([np.vstack([one[f"b{k}"], one[f"W{k}"]]) for k in (1, 2)])
         error, _, its_steps = neuralnet_peer.fit(one, *data, THRESHOLD, STEPMAX)[1]
         agree("the steps of R's neuralnet", steps, its_steps, 0)
         agree("the error of R's neuralnet", done.loss[0], error, TOLERANCE)

@@ -1,5 +1,5 @@
 # The lecture's hidden-layer loop by hand in R, one example a column, as in its section 6: `Rscript hidden.R FOLDER RATE STEPS TIMES`.
-# Reads x, y, W1, b1, W2, b2 from the folder, writes costs there, prints the seconds of each of TIMES runs.
+# Reads x, y, W1, b1, W2, b2 from the folder, writes result (the costs) there, prints the seconds of each of TIMES runs.
 given <- commandArgs(TRUE)
 read <- function(name) as.matrix(read.table(file.path(given[1], name)))
 rate <- as.numeric(given[2]); steps <- as.integer(given[3]); times <- as.integer(given[4])
@@ -24,5 +24,5 @@ descend <- function() {
 }
 
 runs <- lapply(seq_len(times), function(i) descend())
-write(format(runs[[1]]$costs, digits = 17), file.path(given[1], "costs"), ncolumns = 1)
+write(format(runs[[1]]$costs, digits = 17), file.path(given[1], "result"), ncolumns = 1)
 cat(sapply(runs, `[[`, "seconds"), "\n")

@@ -1,8 +1,11 @@
 """scikit-learn's MLPClassifier: the MLP without dropout, which it has not, and with Adam, since it has no RMSprop."""
 
+import warnings
+
 import jax.numpy as jnp
 import numpy as np
-from sklearn.neural_network import MLPClassifier  # pyright: ignore[reportMissingImports] (an optional peer)
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier
 
 from benchmarks.agreement import agree
 from benchmarks.timing import Side, peer_side
@@ -28,3 +31,20 @@ def start(params, x: np.ndarray, y: np.ndarray, batch: int) -> MLPClassifier:
     for number, (weights, biases) in enumerate(zip(model.coefs_, model.intercepts_, strict=True), 1):
         weights[:], biases[:] = params[f"W{number}"], params[f"b{number}"]
     return model
+
+
+def full_batch(weights, x: np.ndarray, y: np.ndarray, rate: float, steps: int) -> MLPClassifier:
+    """Return one hidden layer of logistic nodes after so many steps of gradient descent over all rows.
+
+    `weights` are R's matrices, the intercepts in the first row.
+    """
+    labels = y.ravel().astype(int)
+    settings = {"activation": "logistic", "solver": "sgd", "momentum": 0, "alpha": 0, "tol": 0, "shuffle": False}
+    settings |= {"batch_size": len(x), "learning_rate_init": rate, "n_iter_no_change": steps + 1, "random_state": 0}
+    model = MLPClassifier((weights[0].shape[1],), max_iter=steps, warm_start=True, **settings)
+    model.partial_fit(x, labels, classes=[0, 1])
+    for matrix, w, b in zip(weights, model.coefs_, model.intercepts_, strict=True):
+        w[:], b[:] = matrix[1:], matrix[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # all steps are wanted
+        return model.fit(x, labels)
