@@ -54,6 +54,9 @@ FIGURES = {
     "digits": lambda: draw.digits(IMAGES, range(5), 2, 3),
     "network": lambda: draw.network((2, 4, 1), weights(2, 4, 1), caption="Error: 1   Steps: 2"),
     "computation_graph": lambda: draw.computation_graph(*GRAPH, {("x", "y"): 6.0}),
+    "generalized_weights": lambda: draw.generalized_weights([1.0, 2], [[3.0, 4], [5, np.nan]], xlabel="x", best=1),
+    "error_curves": lambda: draw.error_curves([1, 2, 3], [[4.0, np.nan, 2], [3, 2, 1]], [3, 3], [True, False], 1),
+    "restarts": lambda: draw.restarts([10, 20], [0.1, 0.2], [True, False], 74_792, 0.41125),
 }
 
 
@@ -111,6 +114,22 @@ def test_decision_map_asks_on_a_grid_and_draws_it_the_right_way_up():
     np.testing.assert_allclose(image.get_array(), np.repeat(np.linspace(0, 1, 9)[:, None], 9, axis=1))
     assert image.origin == "lower"
     assert ax.get_xlim() == ax.get_ylim() == (-2, 2)
+
+
+def test_decision_map_takes_ends_of_its_own_for_each_axis():
+    asked = []
+    figure = draw.decision_map(lambda g: asked.append(g) or g[:, 0], X, Y, extent=(0, 1, 5, 9), axis_names=("a", "b"))
+    ax = figure.axes[0]
+    assert (ax.get_xlim(), ax.get_ylim()) == ((0, 1), (5, 9)) and (ax.get_xlabel(), ax.get_ylabel()) == ("a", "b")
+    np.testing.assert_array_equal([asked[0].min(axis=0), asked[0].max(axis=0)], [[0, 5], [1, 9]])
+
+
+def test_error_curves_end_at_each_restarts_last_step():
+    ax = draw.error_curves([1, 2, 15, 16], [[4.0, 3, np.nan, 2], [5, 4, 3, np.nan]], [16, 9], [True, False], 1).axes[0]
+    blue, _, orange, cross, *_ = ax.lines
+    np.testing.assert_array_equal([blue.get_xdata(), blue.get_ydata()], [[1, 2, 16], [4, 3, 2]])
+    np.testing.assert_array_equal([orange.get_xdata(), orange.get_ydata()], [[1, 2, 9], [5, 4, 3]])
+    assert cross.get_marker() == "x" and orange.get_color() == draw.ORANGE
 
 
 def test_decision_map_of_a_constant_needs_no_boundary():
@@ -202,6 +221,9 @@ BAD = {
     "boundary": lambda: draw.points(X, Y, boundary=np.zeros(3)),
     "predictions": lambda: draw.panels(X, {}),
     "predict": lambda: draw.decision_map(lambda grid: np.zeros(3), X, Y),
+    "extent": lambda: draw.decision_map(lambda grid: np.zeros(len(grid)), X, Y, extent=(1, 2, 3)),
+    "errors": lambda: draw.error_curves([1, 2], [[1.0]], [1], [True], 0),
+    "values": lambda: draw.generalized_weights([1.0, 2], [[1.0]], xlabel="x"),
     "resolution": lambda: draw.decision_map(lambda grid: np.zeros(len(grid)), X, Y, resolution=0),
     "line": lambda: draw.curves([0, 1], {"value": {"line": ([0, 1, 2], "red")}}),
     "costs": lambda: draw.cost_curve(np.zeros((2, 2))),

@@ -36,7 +36,13 @@ BELOW = {
     "environment": set(),
 }
 # The heavy packages, and the only parts of the library that may import them.
-HEAVY = {"flax": {"models"}, "matplotlib": {"draw"}, "starlette": {"playground"}, "uvicorn": {"playground"}}
+HEAVY = {
+    "flax": {"models"},
+    "matplotlib": {"draw"},
+    "sklearn": {"r_neuralnet"},
+    "starlette": {"playground"},
+    "uvicorn": {"playground"},
+}
 
 
 def named(paths):

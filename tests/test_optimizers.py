@@ -13,6 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from jaxnn import rmsprop, rprop_plus
 from jaxnn.errors import InvalidArgument
+from jaxnn.optimizers import rprop_minus, sag, slr
 
 
 @partial(jax.jit, static_argnums=0)
@@ -105,6 +106,45 @@ def test_rprop_plus_is_that_of_optax_a_step_ahead(gradients):
         np.testing.assert_allclose(ours, behind - memory[0].prev_updates, rtol=1e-13, atol=1e-15)
 
 
+def minus_loop(w, gradients, kind, lr_min=1e-10, lr_max=0.1, factor_minus=0.5, factor_plus=1.2):
+    """Return the weights after each row of gradients by R's `minus`, for rprop-, sag and slr."""
+    w, old, lr, after = w.copy(), np.zeros(w.size), np.full(w.size, 0.1), []
+    for g in gradients:
+        lr = np.where(old * g > 0, np.minimum(lr * factor_plus, lr_max), lr)
+        lr = np.where(old * g < 0, np.maximum(lr * factor_minus, lr_min), lr)
+        some = np.flatnonzero(g)
+        if kind != "rprop-" and some.size:
+            i = some[np.argmin(np.abs(g[some]) if kind == "sag" else lr[some])]
+            others = sum(lr[j] * g[j] for j in some if j != i)
+            lr[i] = min(max(-(others + 1e-6) / g[i], lr_min), lr_max)
+        w, old = w - np.sign(g) * lr, g
+        after.append(w)
+    return after
+
+
+@settings(max_examples=40, deadline=None)
+@given(arrays(float, (8, 3), elements=st.sampled_from([-2.0, -0.5, 0.0, 1e-3, 0.5, 3.0])))
+@pytest.mark.parametrize(("make", "kind"), [(rprop_minus, "rprop-"), (sag, "sag"), (slr, "slr")])
+def test_the_rest_of_the_family_is_that_of_r(make, kind, gradients):
+    start = np.array([0.5, -1.0, 2.0])
+    np.testing.assert_allclose(
+        run(make(), start, gradients), minus_loop(start, gradients, kind), rtol=1e-10, atol=1e-12
+    )
+    limits = {"smallest": 1e-3, "largest": 0.5, "decrease": 0.3, "increase": 1.5}
+    as_in_r = {"lr_min": 1e-3, "lr_max": 0.5, "factor_minus": 0.3, "factor_plus": 1.5}
+    ours = run(make(**limits), start, gradients)
+    np.testing.assert_allclose(ours, minus_loop(start, gradients, kind, **as_in_r), rtol=1e-10, atol=1e-12)
+
+
+def test_one_weight_of_all_leaves_is_balanced():
+    leaves = {"a": np.array([1.0, 2.0]), "b": np.array([[3.0]])}
+    gradients = {"a": np.array([[1.0, -0.5]]), "b": np.array([[[4.0]]])}
+    after = run(sag(), leaves, gradients)
+    # the smallest gradient is -0.5: its step is (0.1 * 1 + 0.1 * 4 + 1e-6) / 0.5, cut at 0.1
+    np.testing.assert_allclose(after["a"][0], [0.9, 2.1], rtol=1e-14)
+    np.testing.assert_allclose(after["b"][0], [[2.9]], rtol=1e-14)
+
+
 def test_rprop_plus_takes_a_step_back_exactly_and_treats_leaves_alike():
     start = {"a": np.array([1.0, 2.0]), "b": (np.array([[3.0]]),)}
     signs = np.array([1.0, -1.0, 5.0, 5.0])
@@ -115,7 +155,7 @@ def test_rprop_plus_takes_a_step_back_exactly_and_treats_leaves_alike():
     np.testing.assert_allclose(after["b"][0][:, 0, 0], 3 + path, rtol=1e-14)
 
 
-@pytest.mark.parametrize("make", [rmsprop, rprop_plus])
+@pytest.mark.parametrize("make", [rmsprop, rprop_plus, rprop_minus, sag, slr])
 def test_float32_stays_float32(make):
     after = run(make(), jnp.ones(2, jnp.float32), jnp.ones((3, 2), jnp.float32))
     assert after.dtype == jnp.float32
@@ -129,7 +169,7 @@ def test_float32_stays_float32(make):
     + [(rprop_plus, name, v) for name in ("initial_step", "smallest", "largest") for v in (0, -1.0, float("nan"))]
     + [(rprop_plus, "decrease", v) for v in (0, 1, 1.5, float("nan"))]
     + [(rprop_plus, "increase", v) for v in (1, 0.5, float("nan"))]
-    + [(rprop_plus, "smallest", 0.2)],
+    + [(make, "smallest", 0.2) for make in (rprop_plus, rprop_minus, sag, slr)],
 )
 def test_settings_that_cannot_be_right_are_refused(make, name, value):
     with pytest.raises(InvalidArgument, match=f"^{name}: got"):

@@ -14,6 +14,16 @@ def test_the_example_prints_what_the_readme_says():
     assert done.stdout == printed
 
 
+def test_neuralnet_prints_what_the_readme_says():
+    text = README.read_text()
+    data = "from jaxnn import RRandom\nfrom jaxnn.data import circle\nx, y = circle(RRandom(20240402))\n"
+    code, printed = re.search(
+        r"```python\n(from jaxnn import neuralnet\n.*?)```\nprints `(.*?)`", text, re.DOTALL
+    ).groups()
+    done = subprocess.run([sys.executable, "-c", data + code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == printed
+
+
 def test_the_wrong_gradient_is_explained_as_the_readme_says(tmp_path):
     text = README.read_text()
     code, printed = re.search(r"```python\n(import jax, .*?)```.*?```\n(  why: .*?)```", text, re.DOTALL).groups()

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from jaxnn.draw.style import BLUE, DPI, GREY, INK, ORANGE
+from jaxnn.draw.style import BLUE, DARK_ORANGE, DPI, GREY, INK, ORANGE
 from jaxnn.errors import check_shape
 
 
@@ -41,8 +41,8 @@ def generalized_weights(
         if i != best:
             ax.plot(x, of_one, "o", color=BLUE, markersize=3.5, alpha=0.6, markeredgewidth=0, rasterized=True)
     if best is not None:
-        ax.plot(x, values[best], "o", color=ORANGE, markersize=4, markeredgewidth=0, label=best_label)
-        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), frameon=False)
+        ax.plot(x, values[best], "o", color=ORANGE, markersize=4, markeredgewidth=0)
+        ax.set_title(best_label, loc="right", fontsize=11, color=DARK_ORANGE)
     ax.set_title(title, loc="left", fontsize=11)
     return figure
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import cached_property, partial
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -17,9 +17,6 @@ from jaxnn.r_neuralnet.design import Design
 from jaxnn.r_neuralnet.inference import ConfidenceInterval
 from jaxnn.r_neuralnet.network import Architecture, error_of, matrices
 from jaxnn.restarts import Restarts, curve_steps
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 class Settings(NamedTuple):
@@ -283,8 +280,8 @@ class NeuralNet:
 
         files.save(self, path)
 
-    def plot(self, rep: int | str = "best", *, file: str | PathLike | None = None) -> "Figure":
-        """Return the drawing of a restart's network and its weights (lecture figure 17), written to `file` if given."""
+    def plot(self, rep: int | str = "best", *, file: str | PathLike | None = None) -> Any:
+        """Return the matplotlib figure of a restart's network and its weights (lecture figure 17), written to `file` if given."""
         from jaxnn import draw
 
         number = self.number(rep)
@@ -300,7 +297,7 @@ class NeuralNet:
     def plot_generalized_weights(
         self, covariate: int | str = 0, response: int | str = 0, rep: int | str | None = None,
         *, highlight: bool = False, file: str | PathLike | None = None,
-    ) -> "Figure":  # fmt: skip
+    ) -> Any:  # fmt: skip
         """Return R's `gwplot`: a covariate's generalized weights in every row, of one restart or of all.
 
         Of a linear output the slopes are drawn, since it has no odds. `highlight` marks the restart of lowest error.
@@ -327,7 +324,7 @@ class NeuralNet:
 
     def plot_decision(
         self, response: int | str = 0, rep: int | str = "best", *, file: str | PathLike | None = None
-    ) -> "Figure":
+    ) -> Any:
         """Return the outputs over the plane of two covariates, with the boundary at 0.5 (lecture figure 18)."""
         from jaxnn import draw
 
@@ -344,7 +341,7 @@ class NeuralNet:
         )
         return _written(figure, file)
 
-    def plot_errors(self, *, file: str | PathLike | None = None) -> "Figure":
+    def plot_errors(self, *, file: str | PathLike | None = None) -> Any:
         """Return the error of every restart by step, both logarithmic, the best one marked."""
         from jaxnn import draw
 
@@ -381,7 +378,7 @@ def _index(argument: str, given: int | str, names: list[str]) -> int:
     return int(given)
 
 
-def _written(figure: "Figure", file: str | PathLike | None) -> "Figure":
+def _written(figure: Any, file: str | PathLike | None) -> Any:
     """Return the figure, written to a new file if one is named; one that is there already is left alone, as in R."""
     if file is not None:
         path = Path(file)

@@ -16,6 +16,7 @@ from jaxnn import losses, ops
 from jaxnn.errors import require
 from jaxnn.networks import blocks, cnn, hidden_layer, linear, mlp
 from jaxnn.ops import convolution
+from jaxnn.r_neuralnet.network import Architecture, error_of, forward, objective, output_of
 from jaxnn.references import near
 from jaxnn.verify import check, check_rule, grid, survey
 from jaxnn.verify.verdict import Verdict
@@ -46,6 +47,16 @@ def checks() -> Iterator[Check]:
     """Give every check; what it is checked at is made only when it is run."""
     yield from rules()
     yield from networks()
+    for output, error in (
+        ("linear", "sse"),
+        ("logistic", "sse"),
+        ("logistic", "ce"),
+        ("tanh", "ce"),
+        ("softmax", "ce"),
+    ):
+        yield neuralnet_error("tanh", output, error)
+    for activation in ("logistic", "relu", "softplus"):
+        yield neuralnet_error(activation, "linear", "sse")
 
 
 def rules() -> Iterator[Check]:
@@ -137,6 +148,21 @@ def networks() -> Iterator[Check]:
     yield over_grid(cnn, ((6, 4, 1), (3, 2), 5, 3), 4, CNN_DIMENSIONS, CNN_CASES)
     for module in (cnn, blocks):
         yield Check(f"{title(module)}.features_bwd", "6 x 4 x 1; 9 examples", partial(features_as_rule, module))
+
+
+def neuralnet_error(activation: str, output: str, error: str) -> Check:
+    """Return the check of the gradient of R's neuralnet, two hidden layers, against the error of its outputs."""
+    shape = Architecture((3, 4, 2, 2), activation, output, error)
+
+    def loss(weights, x, y):
+        return error_of(output_of(forward(weights, x.T, shape)[2], shape), y.T, shape)
+
+    def verdict():
+        weights, x, y = normal((shape.n_weights,), (7, 3), (7, 2))
+        y = jnp.abs(y) / (1 + jnp.abs(y).sum(axis=1, keepdims=True)) if output == "tanh" else (y > 0).astype(float)
+        return check(loss, objective(shape, ()), jnp.abs(weights) / 3 if output == "tanh" else weights, x, y)
+
+    return Check("r_neuralnet.objective", f"{activation}, {output} outputs, {error}", verdict)
 
 
 CNN_DIMENSIONS = (

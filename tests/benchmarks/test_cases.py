@@ -7,7 +7,19 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks import cnn, ensemble, evaluation, first_result, gradient, hidden, linear, mlp, rprop, verification
+from benchmarks import (
+    cnn,
+    ensemble,
+    evaluation,
+    first_result,
+    gradient,
+    hidden,
+    linear,
+    mlp,
+    neuralnet,
+    rprop,
+    verification,
+)
 from benchmarks.__main__ import CASES
 from benchmarks.agreement import Different
 from benchmarks.peers import HOW_TO_GET, KERAS, cannot_import, numpy_peer
@@ -94,6 +106,15 @@ def test_rprop_takes_the_steps_of_rs_neuralnet():
     sides = rprop.sides("a step", ["neuralnet"])  # raises where they differ
     ours, theirs = (side(1).steps for side in sides.values())
     assert list(sides) == ["jaxnn", "neuralnet"] and ours == theirs > 1000
+
+
+@pytest.mark.parametrize("variant", neuralnet.VARIANTS)
+def test_neuralnet_ends_where_its_peers_do(variant, monkeypatch):
+    monkeypatch.setattr(neuralnet, "STEPS", 20)
+    monkeypatch.setitem(neuralnet.SETTINGS["backprop"], "stepmax", 21)
+    peers = [peer for peer in neuralnet.PEERS if cannot_import(peer) is None]
+    sides = neuralnet.sides(variant, peers)  # raises where they differ
+    assert ("sklearn" in sides) == (variant == "backprop") and len({side(1).steps for side in sides.values()}) <= 2
 
 
 @pytest.mark.parametrize("variant", evaluation.VARIANTS)

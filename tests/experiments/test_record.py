@@ -168,3 +168,5 @@ def test_figures_are_written_twice_the_same(tmp_path):
     record.write_figure(tmp_path, 1, figure)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == first
     assert sorted(first) == ["figure_01.png", "figure_01.svg"]
+    record.write_figure(tmp_path, "restarts", figure)
+    assert {"restarts.png", "restarts.svg"} <= {path.name for path in tmp_path.iterdir()}

@@ -39,12 +39,14 @@ def page(tmp_path, numbers=None, seeds=5, **options):
     figure = Figure(figsize=(3, 2))
     figure.add_subplot().plot([0, 1])
     record.write_figure(tmp_path, 19, figure)
+    record.write_figure(tmp_path, "spread", figure)
     numbers = numbers or {"chain.value.b": Number(ours=math.exp(4))}
     result = Result(
         numbers,
         {19: (figure, "a <line> & more")},
         [Table("Layers", ["Layer", "Parameters"], [["Dense", "401,920"]])],
         ["one remark", "two remarks"],
+        {"spread": (figure, "what the lecture has not")},
     )
     parts = [
         Part("mlp", "8.3", "The <MLP>", result, 3.2),
@@ -67,6 +69,12 @@ def test_page_is_self_contained_and_its_anchors_lead_somewhere(tmp_path):
     for target in reader.targets:
         assert target.startswith("data:image/") or target.removeprefix("#") in reader.ids
     assert not {"script", "link", "iframe"} & {tag for tag, _ in reader.tags}
+
+
+def test_figures_are_named_by_the_lectures_number_or_by_their_own_name(tmp_path):
+    html = page(tmp_path)
+    assert '<a href="#figure-19">Figure 19</a>' in html and '<a href="#spread">Spread</a>' in html
+    assert html.index("Figure 19") < html.index("what the lecture has not")
 
 
 def test_page_is_accessible(tmp_path):

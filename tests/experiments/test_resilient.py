@@ -1,62 +1,55 @@
-"""Tests for `experiments/resilient.py`; the expected values are from R 4.2.2 with neuralnet 1.44.2."""
+"""Section 7 by `jaxnn.neuralnet`, the circle made small; that fits equal R's is tested in `tests/r_neuralnet`."""
 
-import json
-from pathlib import Path
-
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from experiments import resilient
+from experiments.record import Options, judge_all
 from jaxnn.data import RRandom, circle
-from jaxnn.networks import hidden_layer
-from jaxnn.optimizers import rprop_plus
-from jaxnn.restarts import fit_until
-
-CASES = json.loads(Path(__file__).with_name("neuralnet_rprop.json").read_text())["cases"]
 
 
-def plain(matrices):
-    """Neuralnet's matrices, the intercepts in the first row, as our parameters."""
-    first, second = map(np.array, matrices)
-    return {"W1": first[1:], "b1": first[0], "W2": second[1:], "b2": second[0]}
+@pytest.fixture(scope="module")
+def result():
+    patch, told = pytest.MonkeyPatch(), []
+    patch.setattr(resilient, "circle", lambda rng: circle(rng, 60))
+    patch.setattr(resilient, "QUICK_RESTARTS", 4)
+    patch.setattr(resilient, "QUICK_STEPMAX", 3000)
+    yield resilient.run(Options(quick=True, say=told.append))
+    patch.undo()
 
 
-@pytest.fixture(params=CASES, ids=lambda case: case["name"])
-def case(request):
-    with jax.enable_x64(True):
-        yield request.param
-
-
-def test_steps_error_and_weights_are_rs(case):
-    starts = jax.tree.map(lambda *leaves: jnp.stack(leaves), *map(plain, case["startweights"]))
-    found = fit_until(
-        hidden_layer.half_squared_error_and_grad,
-        starts,
-        rprop_plus(),
-        circle(RRandom(case["seed"]), case["n"]),
-        threshold=case["threshold"],
-        stepmax=200_000,
+def test_both_numbers_are_judged_by_all_restarts(result):
+    rows = {row["id"]: row for row in judge_all(result.numbers) if row["id"] in result.numbers}
+    assert set(rows) == {"neuralnet.steps", "neuralnet.error"}
+    assert all(
+        row["n"] == 4 and "the best of 4 restarts after set.seed(20240402)" in row["note"] for row in rows.values()
     )
-    result = {name: np.atleast_1d(value) for name, value in case["result"].items()}
-    assert found.steps.tolist() == result["steps"].tolist()
-    np.testing.assert_allclose(found.loss, result["error"], rtol=1e-6)
-    np.testing.assert_allclose(found.largest_gradient, result["reached.threshold"], rtol=1e-6)
-    for rep, weights in enumerate(map(plain, case["weights"])):
-        for name in weights:
-            np.testing.assert_allclose(found.params[name][rep], weights[name], rtol=1e-6)
 
 
-def test_start_weights_come_off_the_stream_as_in_r(case):
-    rng = RRandom(case["seed"] + 1)  # where R's own run of the case was seeded
-    for matrices in case["startweights"]:
-        expected, found = plain(matrices), resilient.start_weights(rng)
-        for name in expected:
-            np.testing.assert_allclose(found[name], expected[name], rtol=1e-14)
+def test_figures_and_the_spread_beside_the_lectures_run(result):
+    assert list(result.figures) == [16, 17, 18] and list(result.pictures) == ["restarts", "errors"]
+    (figure, caption) = result.pictures["restarts"]
+    (lecture,) = [line for line in figure.axes[0].lines if line.get_marker() == "D"]
+    assert (lecture.get_xdata()[0], lecture.get_ydata()[0]) == (74_792, 0.41125)
+    assert "4 restarts" in caption
 
 
-def test_layer_matrices_put_the_intercepts_first():
-    (matrices, *_) = CASES[0]["startweights"]
-    for found, expected in zip(resilient.layer_matrices(plain(matrices)), matrices, strict=True):
-        np.testing.assert_array_equal(found, expected)
+def test_the_table_has_the_best_restarts_and_the_lectures(result):
+    (table,) = result.tables
+    assert [row[0] for row in table.rows] == ["1", "2", "3", "4", "lecture"]
+    errors = [float(row[1]) for row in table.rows[:-1]]
+    assert errors == sorted(errors)
+
+
+def test_the_gradients_agree(result):
+    (said,) = [line for line in result.remarks if "by hand and that of `jax.grad`" in line]
+    assert float(said.split()[-1].rstrip(".")) < 1e-9
+
+
+def test_starts_go_on_in_the_stream_that_made_the_points():
+    rng = RRandom(resilient.SEED)
+    points = circle(rng, 30)
+    expected = RRandom(resilient.SEED)
+    circle(expected, 30)
+    net = resilient.train(points, rng, Options(quick=True, say=lambda _: None))
+    np.testing.assert_array_equal(net.starts.ravel(), expected.rnorm(net.starts.size))
