@@ -1,8 +1,7 @@
 """From columns of data to the matrices of a network: which columns, in which order, and the levels of factors."""
 
 import difflib
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +18,7 @@ class Column(NamedTuple):
     levels: tuple | None = None
 
 
-Columns = dict[str, Column]
+Columns = dict[str, Column | None]  # None: a column that is there and not wanted
 _OPERATORS = {"==": np.equal, "!=": np.not_equal, "<": np.less, "<=": np.less_equal}
 _OPERATORS |= {">": np.greater, ">=": np.greater_equal}
 _WIDE = 20  # inputs above this saturate nodes that start from standard normal weights
@@ -60,11 +59,12 @@ class Design(NamedTuple):
 
         Raises `InvalidArgument` for missing columns, values and levels.
         """
-        return matrix(columns_of("data", data, [term.name for term in self.covariates]), self.covariates, False)
+        names = [term.name for term in self.covariates]
+        return matrix(columns_of("data", data, names, names), self.covariates, False)
 
     def y(self, data: Any) -> Float[np.ndarray, "n k"]:
         """Return the responses of some data that has them."""
-        return matrix(columns_of("data", data), self.responses, True)
+        return matrix(columns_of("data", data, wanted=[term.name for term in self.responses]), self.responses, True)
 
 
 def design(formula: Formula, columns: Columns) -> Design:
@@ -80,19 +80,23 @@ def design(formula: Formula, columns: Columns) -> Design:
     require(not twice, "formula", f"{', '.join(twice)} on both sides", "a response that is not among the covariates")
     require(bool(wanted), "formula", "no covariates", "at least one: the data has no other columns")
     return Design(
-        tuple(Term(v.name, _levels(columns[v.name], v)) for v in wanted.values()),
+        tuple(Term(v.name, _levels(_find(columns, v.name, "formula"), v)) for v in wanted.values()),
         tuple(
-            Term(r.name, comparison=r) if isinstance(r, Comparison) else Term(r.name, _levels(columns[r.name], r))
+            Term(r.name, comparison=r)
+            if isinstance(r, Comparison)
+            else Term(r.name, _levels(_find(columns, r.name, "formula"), r))
             for r in formula.responses
         ),
     )
 
 
-def columns_of(argument: str, data: Any, names: Sequence[str] | None = None) -> Columns:
+def columns_of(
+    argument: str, data: Any, names: Sequence[str] | None = None, wanted: Collection[str] | None = None
+) -> Columns:
     """Return the columns of a dict, a structured array or anything that has `columns`, such as pandas' and polars'.
 
-    A plain matrix has no names: its columns are `names` in their order, if given. Raises `InvalidArgument` for other
-    data, and where the columns are not equally long or empty.
+    A plain matrix has no names: its columns are `names` in their order, if given. Only those `wanted` are looked at, by
+    default all. Raises `InvalidArgument` for other data, and where the columns are not equally long or empty.
     """
     expected = "a dict of arrays, a structured array or a data frame"
     found = raw_columns(data)
@@ -102,9 +106,12 @@ def columns_of(argument: str, data: Any, names: Sequence[str] | None = None) -> 
         fits = rows.ndim == 2 and rows.shape[1] == len(names)
         require(fits, argument, f"shape {rows.shape}", f"{expected}, or a matrix with the columns {', '.join(names)}")
         found = dict(zip(names, rows.T, strict=True))
-    columns = {str(name): _column(argument, name, values) for name, values in found.items()}
-    require(bool(columns), argument, "no columns", expected)
-    lengths = {name: len(column.values) for name, column in columns.items()}
+    require(bool(found), argument, "no columns", expected)
+    columns = {
+        str(name): _column(argument, name, values) if wanted is None or str(name) in wanted else None
+        for name, values in found.items()
+    }
+    lengths = {name: len(column.values) for name, column in columns.items() if column is not None} or {"": 1}
     short, long = min(lengths, key=lengths.__getitem__), max(lengths, key=lengths.__getitem__)
     seen = f"{lengths[short]} rows in {short} and {lengths[long]} in {long}"
     require(lengths[short] == lengths[long], argument, seen, "columns of one length")
@@ -136,7 +143,9 @@ def _column(argument: str, name: Any, given: Any) -> Column:
             strange = next((v for v in entries if not isinstance(v, str) and not _missing(v)), None)
             require(strange is None, argument, f"{strange!r} among the texts of column {name}", "texts or numbers only")
         try:
-            values = values.astype(object) if texts else np.array([np.nan if v is None else v for v in entries], float)
+            values = (
+                values.astype(object) if texts else np.array([np.nan if _missing(v) else v for v in entries], float)
+            )
         except (TypeError, ValueError):
             require(False, argument, f"column {name} of {type(entries[0]).__name__}", "numbers, truth values or texts")
     known = values.dtype.kind in "biufUSO"
@@ -145,10 +154,15 @@ def _column(argument: str, name: Any, given: Any) -> Column:
 
 
 def _missing(value: Any) -> bool:
-    return value is None or value is np.ma.masked or (isinstance(value, float) and math.isnan(value)) or value != value
+    if value is None or value is np.ma.masked:
+        return True
+    try:
+        return bool(value != value)  # NaN
+    except TypeError:  # pandas.NA
+        return True
 
 
-def _find(columns: Columns, name: str, argument: str) -> Column:
+def _find(columns: Columns, name: str, argument: str) -> Any:
     near = difflib.get_close_matches(name, columns, 1, 0.5)
     meant = f"; did you mean {near[0]}?" if near else ""
     require(

@@ -157,7 +157,11 @@ def _data(formula, data, X, y) -> tuple[designs.Columns, Formula]:
             formula is not None, "formula", "none", "Missing 'formula' argument: such as \"y ~ x1 + x2\", or X and y"
         )
         require(data is not None, "data", "none", "Missing 'data' argument: a dict of arrays or a data frame")
-        return designs.columns_of("data", data), formulas.parse(formula)
+        asked = formulas.parse(formula)
+        named = designs.raw_columns(data)
+        others = [str(name) for name in named or () if str(name) not in asked.dropped] if asked.dot else []
+        wanted = {part.name for part in (*asked.responses, *asked.covariates)} | set(others)
+        return designs.columns_of("data", data, wanted=wanted), asked
     require(
         formula is None and data is None, "X, y", "both arrays and a formula or data", "X and y, or formula and data"
     )

@@ -281,7 +281,7 @@ class NeuralNet:
         files.save(self, path)
 
     def plot(self, rep: int | str = "best", *, file: str | PathLike | None = None) -> Any:
-        """Return the matplotlib figure of a restart's network and its weights (lecture figure 17), written to `file` if given."""
+        """Return the figure of a restart's network and its weights (lecture figure 17), written to `file` if given."""
         from jaxnn import draw
 
         number = self.number(rep)

@@ -156,6 +156,29 @@ def test_new_data_that_does_not_fit_is_named(new, message):
     assert message in str(error.value)
 
 
+def test_columns_that_are_not_wanted_may_hold_anything():
+    odd = DATA | {"day": np.array(["2020-01-01"] * 3, "datetime64[D]"), "two": np.ones((3, 2)), "short": [1]}
+    assert columns_of("data", odd, wanted=["x"])["day"] is None
+    plan, _ = of("y ~ x")
+    np.testing.assert_array_equal(plan.x(odd)[:, 0], DATA["x"])
+
+
+class NotAvailable:
+    """What pandas.NA does."""
+
+    def __ne__(self, other):
+        return self
+
+    def __bool__(self):
+        raise TypeError("boolean value of NA is ambiguous")
+
+
+@pytest.mark.parametrize("column", [[1, NotAvailable(), 3], ["a", NotAvailable(), "b"]])
+def test_pandas_missing_values_are_missing(column):
+    with pytest.raises(InvalidArgument, match="in row 1 "):
+        both("y ~ v", DATA | {"v": np.array(column, object)})
+
+
 def test_texts_in_a_column_of_numbers_are_named():
     plan, _ = of("y ~ x")
     with pytest.raises(InvalidArgument, match="^x: got texts such as 'a', expected numbers"):

@@ -185,6 +185,13 @@ def test_arrays_in_place_of_a_formula(drawn):
     assert neuralnet(X={"a": x[:, 0]}, y=np.stack([x[:, 1]] * 2, 1), threshold=20, seed=1).responses == ["y1", "y2"]
 
 
+def test_columns_that_the_formula_leaves_out_may_hold_anything(drawn):
+    odd = drawn | {"when": np.array(["2020-01-01"] * 150, "datetime64[D]"), "why": [None] * 150}
+    for formula in ("z ~ x1 + x2 + x3", "z ~ . - when - why - y"):
+        net = neuralnet(formula, odd, threshold=20, seed=1)
+        assert net.variables == ["x1", "x2", "x3"] and net.predict(odd).shape == (150, 1)
+
+
 def test_restarts_keep_their_places_converged_or_not(drawn):
     with pytest.warns(
         UserWarning, match=r"Algorithm did not converge in [1-3] of 4 repetition\(s\) within the stepmax"
