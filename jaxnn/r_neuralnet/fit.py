@@ -18,7 +18,7 @@ from jaxnn.r_neuralnet import design as designs
 from jaxnn.r_neuralnet import formula as formulas
 from jaxnn.r_neuralnet import weights as starting
 from jaxnn.r_neuralnet.formula import Formula, Variable
-from jaxnn.r_neuralnet.net import NeuralNet, Settings
+from jaxnn.r_neuralnet.net import NO_LIKELIHOOD, NeuralNet, Settings
 from jaxnn.r_neuralnet.network import ACTIVATIONS, Architecture, Function, objective
 from jaxnn.restarts import fit_until
 
@@ -112,7 +112,7 @@ def neuralnet(
             likelihood,
             seed,
         )
-        for said in designs.hindrances(x, plan.variables):
+        for said in designs.hindrances(x, plan.variables) + [NO_LIKELIHOOD] * (likelihood and err_fct != "ce"):
             warnings.warn(said, stacklevel=2)
         life = _Life(settings, rep)
         try:
@@ -121,10 +121,10 @@ def neuralnet(
                 starts,
                 optimizer,
                 (x, targets),
-                threshold=threshold,
+                threshold=max(threshold, np.finfo(float).tiny),
                 stepmax=int(stepmax),
                 progress=life.step if lifesign == "full" else lifesign if callable(lifesign) else None,
-                every=10_000 if lifesign in ("none", "minimal") else lifesign_step,
+                every=_steps_of_seconds(architecture, len(x)) if lifesign in ("none", "minimal") else lifesign_step,
             )
         except Diverged as error:
             raise InvalidArgument(f"'err.fct' does not fit 'data' or 'act.fct': {error}") from None
@@ -144,7 +144,7 @@ def _call(given: dict[str, Any]) -> str:
         if value is defaults[name]:
             continue
         plain = isinstance(value, str | int | float | np.number) or (isinstance(value, tuple | list) and len(value) < 9)
-        plain = plain and np.asarray(value, object).ndim < 2
+        plain = plain and starting.depth(value) < 2
         text = repr(value) if plain else _name(value) if callable(value) or name == "algorithm" else "..."
         shown.append(text if name == "formula" else f"{name}={text}")
     return f"neuralnet({', '.join(shown)})"
@@ -260,7 +260,9 @@ def _lbfgs():
 
 
 def _check_numbers(threshold, stepmax, rep, lifesign, lifesign_step) -> None:
-    check_positive("threshold", threshold)
+    number = isinstance(threshold, int | float | np.number) and not isinstance(threshold, bool)
+    words = "Argument 'threshold' must be a numeric value."
+    require(number and 0 <= threshold < np.inf, "threshold", f"{threshold!r}: {words}", "a number of at least 0")
     check_positive_int("rep", rep)
     check_positive_int("stepmax", int(stepmax) if isinstance(stepmax, float) and stepmax.is_integer() else stepmax)
     check_positive_int("lifesign_step", lifesign_step)
@@ -286,9 +288,16 @@ def _check_response(y, plan, architecture: Architecture) -> None:
 def _check_memory(architecture: Architecture, rep: int, n: int) -> None:
     """The weights with gradients, step sizes and copies, and the nodes of all rows with theirs, must find room."""
     wanted = 8 * (8 * rep * architecture.n_weights + 4 * n * sum(architecture.sizes))
+    if not hasattr(os, "sysconf"):  # Windows does not say
+        return
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     seen = f"{architecture.n_weights:,} weights for {rep} restarts and {n:,} rows, which take {wanted / 2**30:,.0f} GiB"
     require(wanted < there, "hidden", seen, f"what fits into the machine's {there / 2**30:,.0f} GiB: fewer nodes")
+
+
+def _steps_of_seconds(architecture: Architecture, n: int) -> int:
+    """Return the steps of a program: so few that an interrupt is heard within seconds."""
+    return int(np.clip(2e9 / (n * architecture.n_weights), 1, 10_000))
 
 
 class _Life:
@@ -313,6 +322,6 @@ class _Life:
             if not net.converged[i]:
                 print(f"{self.head(i + 1)}stepmax\tmin thresh: {net.reached_threshold[i]:.10g}", file=sys.stderr)
                 continue
-            criteria = f"\taic: {net.aic[i]:.5f}\tbic: {net.bic[i]:.5f}" if self.settings.likelihood else ""
+            criteria = "".join(f"\t{name}: {values[i]:.5f}" for name, values in net.criteria.items())
             print(f"{self.head(i + 1)}{net.steps[i]:>7}\terror: {net.error[i]:.5f}{criteria}", file=sys.stderr)
         print(f"time: {seconds:.2f} secs", file=sys.stderr, flush=True)

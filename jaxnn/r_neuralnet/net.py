@@ -18,6 +18,8 @@ from jaxnn.r_neuralnet.inference import ConfidenceInterval
 from jaxnn.r_neuralnet.network import Architecture, error_of, matrices
 from jaxnn.restarts import Restarts, curve_steps
 
+NO_LIKELIHOOD = "the error is no negative log-likelihood, so AIC, BIC and NIC do not mean much: use err_fct='ce'"
+
 
 class Settings(NamedTuple):
     """What was asked for."""
@@ -155,8 +157,7 @@ class NeuralNet:
     def result_matrix(self) -> dict[str, np.ndarray]:
         """R's result matrix, its rows by name, an entry a restart: error, threshold, steps, AIC, BIC, all weights."""
         head = {"error": self.error, "reached.threshold": self.reached_threshold, "steps": self.steps}
-        criteria = {"aic": self.aic, "bic": self.bic} if self.settings.likelihood else {}
-        return head | criteria | dict(zip(self.weight_names, self.restarts.params.T, strict=True))
+        return head | self.criteria | dict(zip(self.weight_names, self.restarts.params.T, strict=True))
 
     @property
     def n_parameters(self) -> int:
@@ -164,22 +165,38 @@ class NeuralNet:
         return self.architecture.n_weights - int(np.sum(self.settings.constants == 0))
 
     @property
+    def criteria(self) -> dict[str, np.ndarray]:
+        """AIC and BIC of every restart where they were asked for (`likelihood=True`)."""
+        return (
+            {"aic": self._information(2), "bic": self._information(np.log(len(self.covariate)))}
+            if (self.settings.likelihood)
+            else {}
+        )
+
+    def _information(self, price: float) -> np.ndarray:
+        return 2 * self.error + price * self.n_parameters
+
+    @property
     def log_likelihood(self) -> np.ndarray:
         """Minus the error; a log-likelihood where the error is the cross-entropy of probabilities, else it warns."""
-        if self.architecture.error != "ce":
-            warnings.warn("the error is no negative log-likelihood, so AIC, BIC and NIC do not mean much: use "
-                          "err_fct='ce'", stacklevel=3)  # fmt: skip
+        self._warn_unless_likelihood()
         return -self.error
+
+    def _warn_unless_likelihood(self) -> None:
+        if self.architecture.error != "ce":
+            warnings.warn(NO_LIKELIHOOD, stacklevel=3)
 
     @property
     def aic(self) -> np.ndarray:
-        r"""$2 E + 2 k$, $k$ being `n_parameters`."""
-        return -2 * self.log_likelihood + 2 * self.n_parameters
+        r"""$2 E + 2 k$, $k$ being `n_parameters`; it warns as `log_likelihood` does."""
+        self._warn_unless_likelihood()
+        return self._information(2)
 
     @property
     def bic(self) -> np.ndarray:
-        r"""$2 E + k \log n$."""
-        return -2 * self.log_likelihood + self.n_parameters * np.log(len(self.covariate))
+        r"""$2 E + k \log n$; it warns as `log_likelihood` does."""
+        self._warn_unless_likelihood()
+        return self._information(np.log(len(self.covariate)))
 
     @property
     def nic(self) -> np.ndarray:
@@ -356,8 +373,8 @@ class NeuralNet:
     def table(self) -> str:
         """Return what R prints: the call, the number of repetitions, and of each the error, sorted by it."""
         count = len(self.error)
-        heads = ["Error", *(["AIC", "BIC"] if self.settings.likelihood else []), "Reached Threshold", "Steps"]
-        columns = [self.error, *([self.aic, self.bic] if self.settings.likelihood else []), self.reached_threshold]
+        heads = ["Error", *map(str.upper, self.criteria), "Reached Threshold", "Steps"]
+        columns = [self.error, *self.criteria.values(), self.reached_threshold]
         rows = []
         for i in np.argsort(self.error, kind="stable"):
             cells = [f"{column[i]:.7g}" for column in columns] + [str(self.steps[i])]

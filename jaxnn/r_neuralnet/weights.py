@@ -13,15 +13,15 @@ from jaxnn.r_neuralnet.network import Architecture, vector
 
 
 def excluded_places(exclude: Any, architecture: Architecture) -> tuple[int, ...]:
-    """Return the places, from 0 and in the order given, of the weights that stay as they are.
+    """Return the places, from 0, of the weights that stay as they are, in the order that `constant_weights` has.
 
-    `exclude` is a vector of places from 1, or a matrix with the rows layer, from (1 for the intercept), to, all from 1;
-    or one truth value a weight, in a list of matrices like the weights'.
+    `exclude` is a vector of places from 1, whose order is kept; a matrix with the rows layer, from (1 for the
+    intercept), to, all from 1; or one truth value a weight, in a list of matrices like the weights'.
     """
     if exclude is None:
         return ()
     shapes, n = architecture.shapes, architecture.n_weights
-    if isinstance(exclude, list | tuple) and exclude and _depth(exclude) == 3:
+    if isinstance(exclude, list | tuple) and exclude and depth(exclude) == 3:
         seen = [np.shape(part) for part in exclude]
         require(seen == shapes, "exclude", f"matrices of shapes {seen}", f"shapes {shapes}")
         places = np.flatnonzero(vector(exclude)) + 1
@@ -32,7 +32,7 @@ def excluded_places(exclude: Any, architecture: Architecture) -> tuple[int, ...]
         if given.ndim == 2:
             require(given.shape[1] == 3, "exclude", f"shape {given.shape}: 'exclude' has wrong dimensions",
                     "three columns: layer, from (1 for the intercept) and to")  # fmt: skip
-            places = np.array([_place(row, shapes) for row in places.tolist()], int)
+            places = np.sort([_place(row, shapes) for row in places.tolist()]).astype(int)  # R's order of constants
         require(given.ndim in (1, 2), "exclude", f"shape {given.shape}", "'exclude' must be a vector or matrix")
     places = places.ravel()[np.sort(np.unique(places, return_index=True)[1])]
     wrong = places[(places < 1) | (places > n)]
@@ -84,16 +84,16 @@ def starts(
     found = np.zeros((rep, n))
     if startweights is None:
         found[:, free] = draw(rep * free.size).reshape(rep, -1)
-    elif _depth(startweights) == 1:
+    elif depth(startweights) == 1:
         given = np.asarray(startweights, float)
         seen = f"{given.size} weights"
         require(given.size >= rep * free.size, "startweights", seen,
                 f"{free.size} for each of {rep} restarts, {rep * free.size} in all")  # fmt: skip
         found[:, free] = given[: rep * free.size].reshape(rep, -1)
     else:
-        nets = [startweights] if _depth(startweights) == 3 else startweights
+        nets = [startweights] if depth(startweights) == 3 else startweights
         expected = "a list over restarts of lists of matrices, or a vector"
-        require(_depth(nets) == 4, "startweights", f"{_depth(nets)} levels of lists", expected)
+        require(depth(nets) == 4, "startweights", f"{depth(nets)} levels of lists", expected)
         require(len(nets) >= rep, "startweights", f"{len(nets)} networks", f"one for each of {rep} restarts")
         for i, net in enumerate(nets[:rep]):
             shapes = [np.shape(matrix) for matrix in net]
@@ -105,11 +105,11 @@ def starts(
     return found
 
 
-def _depth(nested: Any) -> int:
+def depth(nested: Any) -> int:
     """Return how many indices lead to a number."""
     if isinstance(nested, np.ndarray | jax.Array):
         return nested.ndim
-    return 1 + _depth(nested[0]) if isinstance(nested, list | tuple) and nested else 0
+    return 1 + depth(nested[0]) if isinstance(nested, list | tuple) and nested else 0
 
 
 def normals(rng: Any, seed: int | None) -> tuple[Any, int | None]:

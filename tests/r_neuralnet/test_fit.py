@@ -13,7 +13,8 @@ import pytest
 from jaxnn import RRandom, neuralnet
 from jaxnn.data import circle
 from jaxnn.errors import InvalidArgument
-from jaxnn.r_neuralnet.fit import RPROP
+from jaxnn.r_neuralnet.fit import RPROP, _steps_of_seconds
+from jaxnn.r_neuralnet.network import Architecture
 
 HERE = Path(__file__).parent
 REFERENCE = json.loads((HERE / "reference.json").read_text())["cases"]
@@ -127,6 +128,21 @@ def test_every_algorithm_takes_rs_steps(case, drawn):
         np.testing.assert_allclose(net.error, case["error"], rtol=1e-6)
         np.testing.assert_allclose(net.reached_threshold, case["reached"], rtol=1e-6)
         np.testing.assert_allclose(net.vector(), case["weights"], rtol=1e-6)
+
+
+def test_a_matrix_of_excluded_weights_has_rs_order_of_constants(drawn):
+    # in R a matrix becomes `which(...)`: the first constant is that of the first place, whatever the rows' order
+    rows = [[2, 1, 1], [1, 2, 2], [1, 1, 1]]
+    by_row = neuralnet(
+        "y ~ x1 + x2", drawn, 2, threshold=9, linear_output=False, exclude=rows, constant_weights=[0.5, -2], seed=1
+    )
+    assert by_row.settings.excluded == (0, 4, 6) and by_row.vector()[[0, 4, 6]].tolist() == [0.5, -2, 0]
+    masks = [np.zeros((3, 2), bool), np.zeros((3, 1), bool)]
+    masks[0][0, 0] = masks[0][1, 1] = masks[1][0, 0] = True
+    by_mask = neuralnet(
+        "y ~ x1 + x2", drawn, 2, threshold=9, linear_output=False, exclude=masks, constant_weights=[0.5, -2], seed=1
+    )
+    np.testing.assert_array_equal(by_mask.vector(), by_row.vector())
 
 
 def test_excluded_weights_are_reported_as_r_reports_them(drawn):
@@ -272,7 +288,7 @@ def test_lifesign_calls_a_function(drawn):
         ({"hidden": "4"}, "Argument 'hidden' must be"),
         ({"hidden": True}, "Argument 'hidden' must be"),
         ({"hidden": 10**10}, "what fits into the machine's"),
-        ({"threshold": -0.01}, "threshold: got -0.01"),
+        ({"threshold": -0.01}, "Argument 'threshold' must be a numeric value."),
         ({"threshold": float("nan")}, "threshold: got nan"),
         ({"stepmax": 0}, "stepmax: got 0"),
         ({"stepmax": 1.5}, "stepmax: got 1.5"),
@@ -328,12 +344,26 @@ def test_an_error_that_is_no_number_is_said_in_rs_words():
         ({}, "the response is 0 or 1 and the output linear: use linear_output=False to classify"),
         ({"linear_output": False, "formula": "y ~ x + c"}, "column c is constant"),
         ({"linear_output": False, "formula": "y ~ w"}, "unscaled: w"),
+        ({"linear_output": False, "likelihood": True}, "no negative log-likelihood"),
     ],
 )
 def test_warnings(settings, message):
     data = SMALL | {"c": [1] * 5, "w": [100, 200, 300, 400, 500]}
     with pytest.warns(UserWarning, match=message):
         neuralnet(**({"formula": "y ~ x", "data": data, "seed": 1, "threshold": 5.0} | settings))
+
+
+def test_a_threshold_of_0_takes_all_steps():
+    with pytest.warns(UserWarning, match="did not converge"):
+        net = neuralnet("y ~ x", SMALL, threshold=0, stepmax=30, linear_output=False, seed=1)
+    assert net.steps == [30] and net.settings.threshold == 0
+
+
+def test_large_fits_are_cut_into_programs_of_seconds():
+    small, large = (
+        _steps_of_seconds(Architecture((2, h, 1), "tanh", "linear", "sse"), n) for h, n in ((4, 1000), (1000, 10**5))
+    )
+    assert (small, large) == (10_000, 4)
 
 
 def test_every_rprop_has_its_name():
