@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Callable
 from functools import cached_property, partial
 from os import PathLike
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -12,11 +11,11 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxnn.errors import require
-from jaxnn.r_neuralnet import diagnosis, inference
+from jaxnn.r_neuralnet import diagnosis, inference, pictures
 from jaxnn.r_neuralnet.design import Design
 from jaxnn.r_neuralnet.inference import ConfidenceInterval
 from jaxnn.r_neuralnet.network import Architecture, error_of, matrices
-from jaxnn.restarts import Restarts, curve_steps
+from jaxnn.restarts import Restarts
 
 NO_LIKELIHOOD = "the error is no negative log-likelihood, so AIC, BIC and NIC do not mean much: use err_fct='ce'"
 
@@ -97,9 +96,10 @@ class NeuralNet:
 
     @cached_property
     def net_result(self) -> list[np.ndarray]:
-        return [self._outputs(vector, self.covariate) for vector in self.restarts.params]
+        return [self.outputs(vector, self.covariate) for vector in self.restarts.params]
 
-    def _outputs(self, vector, x) -> np.ndarray:
+    def outputs(self, vector: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Return the outputs of a network with these weights for rows of covariates."""
         with jax.enable_x64(True):
             return np.asarray(inference.outputs(vector, x, architecture=self.architecture))
 
@@ -129,7 +129,7 @@ class NeuralNet:
         if all_units:
             with jax.enable_x64(True):
                 return [np.asarray(v) for v in inference.units(vector, x, architecture=self.architecture)]
-        outputs = self._outputs(vector, x)
+        outputs = self.outputs(vector, x)
         if type == "response":
             return outputs
         term, *others = self.settings.design.responses
@@ -297,73 +297,10 @@ class NeuralNet:
 
         files.save(self, path)
 
-    def plot(self, rep: int | str = "best", *, file: str | PathLike | None = None) -> Any:
-        """Return the figure of a restart's network and its weights (lecture figure 17), written to `file` if given."""
-        from jaxnn import draw
-
-        number = self.number(rep)
-        figure = draw.network(
-            self.architecture.sizes,
-            matrices(np.nan_to_num(self.vector(number)), self.architecture),
-            input_names=self.variables,
-            output_names=self.responses,
-            caption=f"Error: {self.error[number]:.6f}   Steps: {self.steps[number]}",
-        )
-        return _written(figure, file)
-
-    def plot_generalized_weights(
-        self, covariate: int | str = 0, response: int | str = 0, rep: int | str | None = None,
-        *, highlight: bool = False, file: str | PathLike | None = None,
-    ) -> Any:  # fmt: skip
-        """Return R's `gwplot`: a covariate's generalized weights in every row, of one restart or of all.
-
-        Of a linear output the slopes are drawn, since it has no odds. `highlight` marks the restart of lowest error.
-        """
-        from jaxnn import draw
-
-        j, k = _index("covariate", covariate, self.variables), _index("response", response, self.responses)
-        linear = self.architecture.output == "linear"
-        numbers = range(len(self.error)) if rep is None else [self.number(rep)]
-        values = [
-            self.slopes(rep=i)[:, k, j] if linear else self.generalized_weights[i][:, k * len(self.variables) + j]
-            for i in numbers
-        ]
-        figure = draw.generalized_weights(
-            self.covariate[:, j],
-            np.stack(values),
-            xlabel=self.variables[j],
-            ylabel="slope" if linear else "GW",
-            title=f"Response: {self.responses[k]}",
-            best=list(numbers).index(self.best) if highlight and self.best in numbers else None,
-            best_label=f"Minimal Error: {self.error[self.best]:.3f}",
-        )
-        return _written(figure, file)
-
-    def plot_decision(
-        self, response: int | str = 0, rep: int | str = "best", *, file: str | PathLike | None = None
-    ) -> Any:
-        """Return the outputs over the plane of two covariates, with the boundary at 0.5 (lecture figure 18)."""
-        from jaxnn import draw
-
-        require(len(self.variables) == 2, "net", f"{len(self.variables)} covariates", "two, for a plane")
-        k, vector = _index("response", response, self.responses), self.vector(rep)
-        low, high = self.covariate.min(axis=0), self.covariate.max(axis=0)
-        room = 0.05 * (high - low)
-        figure = draw.decision_map(
-            lambda x: self._outputs(vector, x)[:, k],
-            self.covariate,
-            self.response[:, k],
-            extent=np.stack([low - room, high + room], axis=1).ravel().tolist(),
-            axis_names=self.variables,
-        )
-        return _written(figure, file)
-
-    def plot_errors(self, *, file: str | PathLike | None = None) -> Any:
-        """Return the error of every restart by step, both logarithmic, the best one marked."""
-        from jaxnn import draw
-
-        figure = draw.error_curves(curve_steps(), self.restarts.curves, self.steps, self.converged, self.best)
-        return _written(figure, file)
+    plot = pictures.plot
+    plot_generalized_weights = pictures.plot_generalized_weights
+    plot_decision = pictures.plot_decision
+    plot_errors = pictures.plot_errors
 
     def __str__(self) -> str:
         return self.table()
@@ -384,22 +321,3 @@ class NeuralNet:
         lines = [" ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
         repetitions = "1 repetition was" if count == 1 else f"{count} repetitions were"
         return f"Call: {self.settings.call}\n\n{repetitions} calculated.\n\n" + "\n".join(lines) + "\n"
-
-
-def _index(argument: str, given: int | str, names: list[str]) -> int:
-    if isinstance(given, str):
-        require(given in names, argument, f"{given!r}: 'selected.{argument}' does not exist", ", ".join(names))
-        return names.index(given)
-    known = isinstance(given, int | np.integer) and 0 <= given < len(names)
-    require(known, argument, f"{given!r}: 'selected.{argument}' does not exist", f"0 to {len(names) - 1}, or a name")
-    return int(given)
-
-
-def _written(figure: Any, file: str | PathLike | None) -> Any:
-    """Return the figure, written to a new file if one is named; one that is there already is left alone, as in R."""
-    if file is not None:
-        path = Path(file)
-        require(not path.exists(), "file", f"{file}, which already exists", "a name that is free")
-        require(path.suffix in (".png", ".svg", ".pdf"), "file", str(file), "a name that ends in .png, .svg or .pdf")
-        figure.savefig(path)
-    return figure
