@@ -200,7 +200,8 @@ class NeuralNet:
 
     @property
     def nic(self) -> np.ndarray:
-        r"""$E + \mathrm{tr}(B A^+)$ (see `confidence_interval`); Murata et al. 1994."""
+        r"""$E + \mathrm{tr}(B A^+)$ (see `confidence_interval`; Murata et al. 1994); it warns as `log_likelihood` does."""
+        self._warn_unless_likelihood()
         return self.confidence_interval().nic
 
     def confidence_interval(self, alpha: float = 0.05, compat: str | None = None) -> ConfidenceInterval:

@@ -139,7 +139,7 @@ def test_criteria(net):
 
 def test_criteria_of_an_error_that_is_no_likelihood_warn():
     net = neuralnet(X=[[0.0], [1], [2]], y=[0.0, 1, 3], hidden=0, threshold=0.1, seed=1)
-    for name in ("aic", "bic", "log_likelihood"):
+    for name in ("aic", "bic", "nic", "log_likelihood"):
         with pytest.warns(UserWarning, match="no negative log-likelihood"):
             getattr(net, name)
 
