@@ -200,7 +200,7 @@ class NeuralNet:
 
     @property
     def nic(self) -> np.ndarray:
-        r"""$E + \mathrm{tr}(B A^+)$ (see `confidence_interval`; Murata et al. 1994); it warns as `log_likelihood` does."""
+        r"""$E + \mathrm{tr}(B A^+)$, see `confidence_interval`; it warns as `log_likelihood`. Murata et al. 1994."""
         self._warn_unless_likelihood()
         return self.confidence_interval().nic
 
