@@ -68,7 +68,8 @@ def fit_until(
     is step 1: updates + 1, at most `stepmax` (lecture section 7). Every optimizer of optax will do, line searches
     included. `progress(steps, smallest largest gradients so far)` is called every `every` steps.
 
-    Raises `InvalidArgument` for data or settings that cannot be right and `Diverged` when no loss stays finite.
+    Raises `InvalidArgument` for data or settings that cannot be right and `Diverged` when no start has a finite
+    loss and gradient.
     """
     x, y = checked_data(data, starts)
     check_positive("threshold", threshold)
@@ -108,23 +109,19 @@ def _put(state: _State, rows: np.ndarray, part: _State) -> _State:
 
 
 def _padded(left: np.ndarray, count: int) -> np.ndarray:
-    """Return these and the last of them again, so that their number halves and few programs are compiled."""
-    size = count
-    while size % 2 == 0 and size // 2 >= len(left):
-        size //= 2
+    """Return these and the last of them again, a power of 2 of them or all, so that few programs are compiled."""
+    size = min(1 << (len(left) - 1).bit_length(), count)
     return left[np.minimum(np.arange(size), len(left) - 1)]
 
 
 def _result(state: _State, largest: np.ndarray, finite: np.ndarray, threshold: float) -> Restarts:
-    if not finite.any():
-        number = int(np.flatnonzero(~finite)[0])
+    best_params, best_loss, best_largest = state.best
+    if not (np.isfinite(best_loss) & np.isfinite(best_largest)).any():
         raise Diverged(
-            f"loss: got {state.loss[number]}, with a largest gradient of {largest[number]}, in restart {number + 1}, "
-            f"step {state.steps[number]}, expected finite numbers"
-            + (", as in all other restarts" if len(finite) > 1 else "")
+            f"loss: got {best_loss[0]}, with a largest gradient of {best_largest[0]}, at the start"
+            f"{' of every restart' * (len(finite) > 1)}, expected finite numbers"
         )
     converged = finite & (largest <= threshold)
-    best_params, best_loss, best_largest = state.best
     keep = lambda last, best: np.where(converged.reshape(-1, *(1,) * (np.ndim(last) - 1)), last, best)  # noqa: E731
     return Restarts(
         jax.tree.map(keep, state.params, best_params),

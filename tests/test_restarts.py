@@ -105,10 +105,30 @@ def test_one_that_diverges_keeps_its_best_weights_and_the_others_go_on():
     np.testing.assert_allclose(ours.loss, np.log([62, 1]))
 
 
-def test_where_all_diverge_the_first_is_named_with_its_step():
+def test_where_all_diverge_all_keep_their_best():
     start, data = {"w": jnp.array([[3.0], [5.0]])}, (np.ones((1, 1)), np.ones(1))
-    with pytest.raises(Diverged, match="^loss: got nan, with .*, in restart 1, step 3, expected finite numbers, as in"):
+    ours = fit_until(falls, start, optax.sgd(1.0), data, stepmax=20)
+    assert ours.diverged.all() and ours.steps.tolist() == [3, 4]
+    np.testing.assert_array_equal(ours.params["w"][:, 0], [1, 1])
+
+
+@pytest.mark.parametrize(
+    ("heights", "said"), [([-3.0], "at the start,"), ([-3.0, -1], "at the start of every restart,")]
+)
+def test_starts_without_a_finite_loss_are_refused(heights, said):
+    start, data = {"w": jnp.array(heights)[:, None]}, (np.ones((1, 1)), np.ones(1))
+    with pytest.raises(
+        Diverged, match=f"^loss: got nan, with a largest gradient of nan, {said} expected finite numbers"
+    ):
         fit_until(falls, start, optax.sgd(1.0), data, stepmax=20)
+
+
+@pytest.mark.parametrize(
+    ("left", "count", "size"), [(100, 100, 100), (65, 100, 100), (64, 100, 64), (3, 100, 4), (1, 9, 1)]
+)
+def test_batches_are_padded_to_a_power_of_2(left, count, size):
+    rows = restarts._padded(np.arange(left) + 5, count)
+    assert len(rows) == size and set(rows) == set(range(5, 5 + left))
 
 
 def test_one_that_does_not_converge_keeps_the_weights_of_its_lowest_loss():

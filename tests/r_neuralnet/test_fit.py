@@ -338,6 +338,14 @@ def test_an_error_that_is_no_number_is_said_in_rs_words():
         neuralnet("z ~ x", SMALL, err_fct=lambda o, y: jnp.log(-jnp.abs(o)), seed=1)
 
 
+def test_a_fit_that_diverges_keeps_its_best_weights_and_says_so(drawn):
+    with pytest.warns(UserWarning, match="the error was no finite number at step"):
+        net = neuralnet("z ~ x1 + x2", drawn, 2, algorithm="backprop", learningrate=10.0, act_fct="relu", seed=1)
+    assert net.diverged.tolist() == [True] and not net.converged[0] and np.isfinite(net.vector()).all()
+    shown = np.sum((net.predict(drawn)[:, 0] - drawn["z"]) ** 2) / 2
+    np.testing.assert_allclose(net.error, shown, rtol=1e-9)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
