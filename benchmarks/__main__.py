@@ -60,7 +60,7 @@ FAILED, INTERRUPTED = 1, 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the command line asks for; return the exit status.
 
-    0: done; 1: the sides of a case do not compute the same, which is then not measured; 130: interrupted. Wrong
+    0: done; 1: a case is not measured, its sides do not compute the same or do not get there; 130: interrupted. Wrong
     arguments exit with 2, before any work starts.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
@@ -153,7 +153,7 @@ def run(asked: argparse.Namespace, peers: list[str], where: dict, all_rows: list
             console.print(f"{name} {variant} ...", style="dim")
             try:
                 rows = measured(name, variant, asked.samples or case.SAMPLES, peers)
-            except Different as error:
+            except (Different, time_to_accuracy.NotReached) as error:
                 console.print(f"{name} {variant}: not measured, {error}", style="red", soft_wrap=True)
                 status = FAILED
                 continue

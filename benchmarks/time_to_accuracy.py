@@ -24,18 +24,18 @@ from jaxnn.networks import cnn, mlp
 WHAT = (
     "seconds until the accuracy on the test digits, taken after each epoch, was reached, five seeds: of a new process "
     "with an empty compilation cache, with a filled one, and of the epochs and their tests alone; 97 and 98 % by the "
-    "lecture's MLP, 99 % by its CNN on pixels / 255 with Adam"
+    "lecture's MLP, 99 % by its CNN with Adam, every digit in four more copies, each moved by a pixel"
 )
 VARIANTS = ("97 %", "98 %", "99 %")
 PEERS = ()
 SAMPLES = 5
-ONLY_NAMED = True  # 99 % takes a CPU some half an hour
-LIMIT = 20  # epochs
+ONLY_NAMED = True  # 99 % takes a CPU some five minutes a seed and clock
+EPOCHS = {"97": 20, "98": 20, "99": 2}  # at most; of the CNN each is one over five times the digits
 ROOT = Path(__file__).parents[1]
 
 
 def measure(variant: str, samples: int, peers: Collection[str]) -> list[dict]:
-    """Return a row for each clock, one sample a seed; RuntimeError where a seed does not get there."""
+    """Return a row for each clock, one sample a seed; `NotReached` where a seed does not get there."""
     del peers
     percent, clocks = variant.split()[0], {"cold": [], "warm cache": [], "training alone": []}
     with tempfile.TemporaryDirectory(prefix="jaxnn-cache-") as warm:
@@ -61,8 +61,12 @@ def reached(percent: str, seed: int, cache: str) -> tuple[float, float]:
     done = subprocess.run(command, cwd=ROOT, env=os.environ | settings, stdout=subprocess.PIPE, text=True, check=True)
     told = json.loads(done.stdout)
     if told["epochs"] is None:
-        raise RuntimeError(f"seed {seed}: {told['best']:.4f} after {LIMIT} epochs, expected {percent} %")
+        raise NotReached(f"seed {seed}: {told['best']:.4f} after {EPOCHS[percent]} epochs, expected {percent} %")
     return told["at"] - start, told["epochs"] * told["epoch"]
+
+
+class NotReached(Exception):
+    """A seed whose training ends below the accuracy: there is no time to it."""
 
 
 class Reached(Exception):
@@ -71,10 +75,15 @@ class Reached(Exception):
 
 def main(percent: str, seed: str) -> None:
     """Train until the accuracy is reached and one more epoch, by which the epochs' own time is known."""
-    wanted, mnist, key, stamps, seen = int(percent) / 100, jaxnn.load_mnist(), jax.random.key(int(seed)), [], []
-    x = np.concatenate([mnist.x_train, mnist.x_test]).astype(np.float32) / 255
-    network, x = (mlp, x.reshape(len(x), -1)) if wanted < 0.99 else (cnn, x[..., None])
-    optimizer = jaxnn.rmsprop() if wanted < 0.99 else optax.adam(1e-3)
+    wanted, key, stamps, seen = int(percent) / 100, jax.random.key(int(seed)), [], []
+    mnist, epochs = jaxnn.load_mnist(), EPOCHS.get(percent, 20)
+    if wanted < 0.99:
+        network, optimizer, (x, y) = mlp, jaxnn.rmsprop(), (mnist.x_train, mnist.y_train)
+    else:  # without the copies the lecture's CNN ends at 98.9 %, whatever Adam's rate
+        network, (x, y) = cnn, moved(mnist.x_train, mnist.y_train)
+        optimizer = optax.adam(optax.cosine_decay_schedule(1e-3, epochs * -(-len(x) // 128)))
+    x, y = np.concatenate([x, mnist.x_test]).astype(np.float32), np.concatenate([y, mnist.y_test])
+    x = x.reshape(len(x), -1) / 255 if network is mlp else x[..., None]
 
     def progress(epochs, last):
         stamps.append(time.monotonic())
@@ -87,12 +96,12 @@ def main(percent: str, seed: str) -> None:
             network.metrics_and_grad,
             network.init(key),
             optimizer,
-            (x, np.concatenate([mnist.y_train, mnist.y_test])),
-            epochs=LIMIT + 1,
+            (x, y),
+            epochs=epochs + 1,
             batch_size=128,
             key=key,
             with_key=True,
-            validation_split=10_000 / 70_000,  # the test digits, which come last
+            validation_split=len(mnist.x_test) / len(x),  # the test digits, which come last
             metrics=network.metrics,
             progress=progress,
             progress_every=1,
@@ -104,6 +113,12 @@ def main(percent: str, seed: str) -> None:
     if first is not None:
         told |= {"at": stamps[first], "epoch": float(np.median(np.diff(stamps)))}
     print(json.dumps(told))
+
+
+def moved(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the digits and each of them moved by one pixel up, down, left and right, with their labels."""
+    steps = (0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)
+    return np.concatenate([np.roll(x, step, (1, 2)) for step in steps]), np.tile(y, len(steps))
 
 
 if __name__ == "__main__":
