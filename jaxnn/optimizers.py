@@ -111,48 +111,25 @@ def rprop_minus(
     increase: float = 1.2,
     smallest: float = 1e-10,
     largest: float = 0.1,
+    balanced: str | None = None,
 ) -> "optax.GradientTransformation":
     r"""Return rprop-, resilient backpropagation without weight backtracking, as in R's neuralnet 1.44.2.
 
     For each weight, with $t = g_{old} g$ ($g_{old} = 0$ at the start): $\Delta \leftarrow \min(1.2 \Delta,
     \Delta_{max})$ where $t > 0$, $\Delta \leftarrow \max(\Delta / 2, \Delta_{min})$ where $t < 0$; then, whatever
     $t$, $w \leftarrow w - \mathrm{sign}(g) \Delta$ (Riedmiller 1994).
+
+    `balanced` makes it the globally convergent form of neuralnet's algorithm of that name: before the step one weight
+    $i$ gets $\Delta_i \leftarrow -(\sum_{j \ne i} \Delta_j g_j + 10^{-6}) / g_i$, kept within `smallest` and
+    `largest`. Among the weights whose gradient is not 0 it is that of the smallest $|g|$ for "sag", of the smallest
+    $\Delta$ for "slr"; of several alike, the first in the order of the leaves (Anastasiadis et al. 2005).
     """
-    return _rprop_minus(*_checked(initial_step, decrease, increase, smallest, largest), None)
-
-
-def sag(
-    initial_step: float = 0.1,
-    decrease: float = 0.5,
-    increase: float = 1.2,
-    smallest: float = 1e-10,
-    largest: float = 0.1,
-) -> "optax.GradientTransformation":
-    r"""Return the globally convergent rprop that changes the step of the smallest absolute gradient.
-
-    `rprop_minus`, but before the step the one weight $i$ whose gradient is the smallest in size, though not 0, gets
-    $\Delta_i \leftarrow -(\sum_{j \ne i} \Delta_j g_j + 10^{-6}) / g_i$, kept within `smallest` and `largest`; of
-    several that are alike, the first in the order of the leaves (Anastasiadis et al. 2005; R's neuralnet 1.44.2).
-    """
-    return _rprop_minus(*_checked(initial_step, decrease, increase, smallest, largest), "sag")
-
-
-def slr(
-    initial_step: float = 0.1,
-    decrease: float = 0.5,
-    increase: float = 1.2,
-    smallest: float = 1e-10,
-    largest: float = 0.1,
-) -> "optax.GradientTransformation":
-    """Return the globally convergent rprop that changes the smallest step: `sag`, $i$ being the smallest step's weight.
-
-    Weights whose gradient is 0 are passed over (Anastasiadis et al. 2005; R's neuralnet 1.44.2).
-    """
-    return _rprop_minus(*_checked(initial_step, decrease, increase, smallest, largest), "slr")
+    require(balanced in (None, "sag", "slr"), "balanced", repr(balanced), 'None, "sag" or "slr"')
+    return _rprop_minus(*_checked(initial_step, decrease, increase, smallest, largest), balanced)
 
 
 @cache
-def _rprop_minus(initial_step, decrease, increase, smallest, largest, changed):
+def _rprop_minus(initial_step, decrease, increase, smallest, largest, balanced):
     import optax
 
     def init(params):
@@ -165,11 +142,11 @@ def _rprop_minus(initial_step, decrease, increase, smallest, largest, changed):
         grown, shrunk = jnp.minimum(step * increase, largest), jnp.maximum(step * decrease, smallest)
         return jnp.where(agreement > 0, grown, jnp.where(agreement < 0, shrunk, step))
 
-    def balanced(steps, gradients):
+    def with_one_changed(steps, gradients):
         """Return the steps with one changed, so that the sum of all `step * gradient` is just below 0."""
         step, unravel = ravel_pytree(steps)
         g, _ = ravel_pytree(gradients)
-        i = jnp.argmin(jnp.where(g == 0, jnp.inf, jnp.abs(g) if changed == "sag" else step))
+        i = jnp.argmin(jnp.where(g == 0, jnp.inf, jnp.abs(g) if balanced == "sag" else step))
         others = jnp.sum(jnp.where(jnp.arange(g.size) == i, 0, step * g))
         fitting = jnp.clip(-(others + 1e-6) / g[i], smallest, largest)
         return unravel(step.at[i].set(jnp.where(g[i] == 0, step[i], fitting)))
@@ -177,8 +154,8 @@ def _rprop_minus(initial_step, decrease, increase, smallest, largest, changed):
     def update(updates, state, params=None):
         del params
         steps = jax.tree.map(adapted, state.steps, state.gradients, updates)
-        if changed is not None:
-            steps = balanced(steps, updates)
+        if balanced is not None:
+            steps = with_one_changed(steps, updates)
         return jax.tree.map(lambda g, step: -jnp.sign(g) * step, updates, steps), RpropMinusState(steps, updates)
 
     return optax.GradientTransformation(init, update)

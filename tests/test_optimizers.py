@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from jaxnn import rmsprop, rprop_plus
 from jaxnn.errors import InvalidArgument
-from jaxnn.optimizers import rprop_minus, sag, slr
+from jaxnn.optimizers import rprop_minus
 
 
 @partial(jax.jit, static_argnums=0)
@@ -72,6 +72,7 @@ def rprop_loop(w, gradients, lr=0.1, factor_minus=0.5, factor_plus=1.2, lr_min=1
     return after
 
 
+sag, slr = partial(rprop_minus, balanced="sag"), partial(rprop_minus, balanced="slr")
 gradients_of_three = arrays(float, (12, 3), elements=st.sampled_from([-2.0, -1e-300, -0.0, 0.0, 1e-9, 3.0]))
 
 
@@ -169,6 +170,7 @@ def test_float32_stays_float32(make):
     + [(rprop_plus, name, v) for name in ("initial_step", "smallest", "largest") for v in (0, -1.0, float("nan"))]
     + [(rprop_plus, "decrease", v) for v in (0, 1, 1.5, float("nan"))]
     + [(rprop_plus, "increase", v) for v in (1, 0.5, float("nan"))]
+    + [(rprop_minus, "balanced", "rprop+")]
     + [(make, "smallest", 0.2) for make in (rprop_plus, rprop_minus, sag, slr)],
 )
 def test_settings_that_cannot_be_right_are_refused(make, name, value):

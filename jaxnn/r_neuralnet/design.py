@@ -62,10 +62,6 @@ class Design(NamedTuple):
         names = [term.name for term in self.covariates]
         return matrix(columns_of("data", data, names, names), self.covariates, False)
 
-    def y(self, data: Any) -> Float[np.ndarray, "n k"]:
-        """Return the responses of some data that has them."""
-        return matrix(columns_of("data", data, wanted=[term.name for term in self.responses]), self.responses, True)
-
 
 def design(formula: Formula, columns: Columns) -> Design:
     """Return the design that a formula asks for, the levels those of the data."""

@@ -24,7 +24,9 @@ def reasons(net: "NeuralNet", rep: int) -> list[str]:
     with jax.enable_x64(True):
         loss_and_gradient = jax.jit(objective(net.architecture, net.settings.excluded))
         gradient = np.asarray(loss_and_gradient(vector, net.covariate, net.response)[1])
-    worst = int(np.nanargmax(np.abs(gradient)))
+    if not np.isfinite(gradient).all():
+        return ["the error or its gradient is no finite number at the start"]
+    worst = int(np.argmax(np.abs(gradient)))
     said.append(
         f"the largest gradient is {gradient[worst]:.3g}, of {net.weight_names[worst]}; the threshold is "
         f"{net.settings.threshold:g}, of gradients that are sums over {len(net.covariate)} rows"
@@ -71,7 +73,7 @@ def advice(net: "NeuralNet") -> str:
 def message(net: "NeuralNet") -> str:
     """Return R's words for restarts that did not converge, with the reasons of the best of them and what to try."""
     failed = np.flatnonzero(~net.converged)
-    first = int(failed[np.argmin(net.error[failed])])
+    first = int(failed[np.argsort(net.error[failed])[0]])  # NaN comes last
     words = (
         f"Algorithm did not converge in {len(failed)} of {len(net.error)} repetition(s) within the stepmax. "
         "The weights of the lowest error are kept."

@@ -6,14 +6,14 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, cast
 
 import jax
 import numpy as np
 
 from jaxnn.errors import Diverged, InvalidArgument, check_positive, check_positive_int, require
-from jaxnn.optimizers import rprop_minus, rprop_plus, sag, slr
+from jaxnn.optimizers import rprop_minus, rprop_plus
 from jaxnn.r_neuralnet import design as designs
 from jaxnn.r_neuralnet import formula as formulas
 from jaxnn.r_neuralnet import weights as starting
@@ -25,7 +25,8 @@ from jaxnn.restarts import fit_until
 if TYPE_CHECKING:
     import optax
 
-RPROP = {"rprop+": rprop_plus, "rprop-": rprop_minus, "sag": sag, "slr": slr}
+RPROP = {"rprop+": rprop_plus, "rprop-": rprop_minus}
+RPROP |= {name: partial(rprop_minus, balanced=name) for name in ("sag", "slr")}
 ALGORITHMS = (*RPROP, "backprop", "lbfgs")
 ERRORS = ("sse", "ce")
 LIFESIGNS = ("none", "minimal", "full")

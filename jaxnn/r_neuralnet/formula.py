@@ -23,8 +23,9 @@ class Comparison(NamedTuple):
     value: str | float | bool
 
     def __str__(self):
-        value = f'"{self.value}"' if isinstance(self.value, str) else f"{self.value:g}"
-        return f"{self.name} {self.operator} {value}"
+        shown = f'"{self.value}"' if isinstance(self.value, str) else f"{self.value:g}"
+        shown = str(self.value).upper() if isinstance(self.value, bool) else shown
+        return f"{self.name} {self.operator} {shown}"
 
 
 class Formula(NamedTuple):

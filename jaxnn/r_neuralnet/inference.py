@@ -69,19 +69,23 @@ def standard_errors(
 
     $A$ is the mean over examples of the error's Hessian, $B$ that of $g g'$, $V = A^+ B A^+$, and the standard errors
     are $\sqrt{V_{ii} / n}$ (White 1989; Murata et al. 1994). `as_in_r` gives R's numbers: its Hessian has one block off
-    by a row, and its $B$ leaves out what different outputs have in common.
+    by a row, and its $B$ leaves out what different outputs have in common. A weight that the data does not identify, on
+    which $A$ has a direction without curvature, gets NaN; in R's numbers the interval of such a one is too narrow.
     """
     n = len(x)
     b, a = (np.array(m) / n for m in information(weights, x, y, architecture, as_in_r))
     if as_in_r and len(architecture.sizes) == 3:
         a += np.array(misplaced(weights, x, y, architecture)) / n
     a, b = a[np.ix_(free, free)], b[np.ix_(free, free)]
-    if not (np.isfinite(a).all() and np.isfinite(b).all()) or np.linalg.det(a) == 0:
+    finite = np.isfinite(a).all() and np.isfinite(b).all()
+    if not finite or (as_in_r and np.linalg.det(a) == 0):  # R's rule
         return None, np.nan
     inverse = np.linalg.pinv(a, rcond=_RCOND)
-    variances = np.diag(inverse @ b @ inverse)
+    variances = np.diag(inverse @ b @ inverse).copy()
     penalty = float(np.trace(b @ inverse))
-    return (np.sqrt(variances / n) if (variances >= 0).all() else None), penalty
+    if not as_in_r:
+        variances[np.diag(inverse @ a) < 1 - 1e-6] = np.nan
+    return (None if (variances < 0).any() else np.sqrt(variances / n)), penalty
 
 
 @partial(jax.jit, static_argnames=("architecture", "by_output"))

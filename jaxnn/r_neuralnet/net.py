@@ -169,7 +169,7 @@ class NeuralNet:
         """AIC and BIC of every restart where they were asked for (`likelihood=True`)."""
         return (
             {"aic": self._information(2), "bic": self._information(np.log(len(self.covariate)))}
-            if (self.settings.likelihood)
+            if self.settings.likelihood
             else {}
         )
 
@@ -208,8 +208,9 @@ class NeuralNet:
         r"""Return the bounds $w \pm z_{1 - \alpha / 2} \sqrt{V_{ii} / n}$ of every weight that is trained, and the NIC.
 
         $V = A^+ B A^+$ with the exact Hessian $A$, for any number of hidden layers (White 1989); right if the network
-        is identified, so that no node is superfluous, and the error a negative log-likelihood. `compat="R"` gives the
-        numbers of R, whose Hessian is wrong wherever there is a hidden layer, for at most one.
+        is identified, so that no node is superfluous, and the error a negative log-likelihood. Weights that are not
+        identified get NaN, with a warning. `compat="R"` gives the numbers of R, whose Hessian is wrong wherever there
+        is a hidden layer, for at most one.
         """
         number = isinstance(alpha, int | float | np.number) and not isinstance(alpha, bool) and 0 < alpha < 1
         require(number, "alpha", repr(alpha), "a share in (0, 1), such as 0.05")
@@ -226,9 +227,8 @@ class NeuralNet:
                     vector, self.covariate, self.response, self.architecture, free, compat == "R"
                 )
                 half = np.full(vector.size, np.nan)
-                if errors is None:
-                    without += 1
-                else:
+                without += errors is None or bool(np.isnan(errors).any())
+                if errors is not None:
                     half[free] = z * errors
                 lower.append(matrices(vector - half, self.architecture))
                 upper.append(matrices(vector + half, self.architecture))
@@ -280,7 +280,7 @@ class NeuralNet:
             + ("" if plan.seed is None else f", seed {plan.seed}"),
             f"{' + '.join(self.responses)} ~ {' + '.join(self.variables)}",
         ]
-        spread = f"{np.min(self.error):.6g} to {np.max(self.error):.6g}, median {np.median(self.error):.6g}"
+        spread = f"{np.nanmin(self.error):.6g} to {np.nanmax(self.error):.6g}, median {np.nanmedian(self.error):.6g}"
         if len(self.error) > 1:
             lines.append(f"errors {spread}; {int(self.converged.sum())} of {len(self.error)} converged")
         if not self.converged.all():

@@ -338,6 +338,19 @@ def test_an_error_that_is_no_number_is_said_in_rs_words():
         neuralnet("z ~ x", SMALL, err_fct=lambda o, y: jnp.log(-jnp.abs(o)), seed=1)
 
 
+def test_a_restart_without_a_finite_start_is_said_and_the_others_are_kept():
+    def error(output, y):  # a number only where the output is positive
+        return jnp.log(output) ** 2
+
+    starts = [1.0, 0, -1, 0, 1, 0, 2, 0.5]  # outputs of -1 and of about 2
+    with pytest.warns(UserWarning, match="did not converge"):
+        net = neuralnet("z ~ x", SMALL, err_fct=error, startweights=starts, rep=2, stepmax=3, threshold=1e-9)
+    assert net.diverged.tolist() == [True, False] and net.best == 1 and np.isnan(net.error[0])
+    assert net.why(0) == ["the error or its gradient is no finite number at the start"]
+    assert "Why in repetition 1: the largest gradient" in net.not_converged()
+    net.summary()
+
+
 def test_a_fit_that_diverges_keeps_its_best_weights_and_says_so(drawn):
     with pytest.warns(UserWarning, match="the error was no finite number at step"):
         net = neuralnet("z ~ x1 + x2", drawn, 2, algorithm="backprop", learningrate=10.0, act_fct="relu", seed=1)

@@ -48,6 +48,10 @@ def test_responses(text, expected):
     assert parse(f"{text} ~ x").responses == (expected,)
 
 
+def test_truth_is_written_as_in_r():
+    assert str(parse("b == True ~ x").responses[0]) == "b == TRUE" and str(parse("b == 1 ~ x").responses[0]) == "b == 1"
+
+
 def test_several_comparisons_of_one_column():
     formula = parse('(s == "a") + (s == "b") ~ factor(g) + x')
     assert [str(r) for r in formula.responses] == ['s == "a"', 's == "b"']
