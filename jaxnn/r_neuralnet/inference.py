@@ -81,11 +81,14 @@ def standard_errors(
     if not finite or (as_in_r and np.linalg.det(a) == 0):  # R's rule
         return None, np.nan
     inverse = np.linalg.pinv(a, rcond=_RCOND)
-    variances = np.diag(inverse @ b @ inverse).copy()
     penalty = float(np.trace(b @ inverse))
-    if not as_in_r:
-        variances[np.diag(inverse @ a) < 1 - 1e-6] = np.nan
-    return (None if (variances < 0).any() else np.sqrt(variances / n)), penalty
+    if as_in_r:
+        variances = np.diag(inverse @ b @ inverse)
+        return (None if (variances < 0).any() else np.sqrt(variances / n)), penalty
+    sizes, directions = np.linalg.eigh(b)
+    spread = inverse @ (directions * np.sqrt(np.maximum(sizes, 0)))  # a sum of squares: rounding gives no negative one
+    variances = np.where(np.diag(inverse @ a) < 1 - 1e-6, np.nan, np.sum(spread**2, axis=1))
+    return np.sqrt(variances / n), penalty
 
 
 @partial(jax.jit, static_argnames=("architecture", "by_output"))
