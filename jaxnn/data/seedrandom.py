@@ -1,4 +1,4 @@
-"""The random stream of TensorFlow Playground: the JavaScript library seedrandom, an ARC4 key stream made into doubles."""
+"""The random stream of TensorFlow Playground: the JavaScript library seedrandom, ARC4 made into doubles."""
 
 from jaxnn.errors import require
 

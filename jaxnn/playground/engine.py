@@ -114,10 +114,15 @@ def network_of(
             check_finite(f"init[{name!r}][{layer}]", values)
         W[layer, :before, :after], b[layer, :after], alive[layer, :before, :after] = weights.T, biases, True
     params = Params(jnp.asarray(W, float), jnp.asarray(b, float))
-    start = menu(params).starts[optimizer]
+    start = start_of(params, optimizer)
     zeros = jax.tree.map(jnp.zeros_like, params)
     none = jnp.int32(0)
     return Network(params, jnp.asarray(alive), zeros, none, start, jax.random.key(seed), none, none)
+
+
+def start_of(params: Params, optimizer: Any) -> jax.Array:
+    """Return an optimizer's start state; `optimizer` is its place in the menu."""
+    return menu(params).starts[optimizer]
 
 
 def weights_of(params: Params, inputs: int, hidden: Sequence[int]) -> dict[str, list]:

@@ -198,7 +198,7 @@ def train_epoch(network: Network, settings: Settings, train: Points, optimizers:
 
 
 def evaluate(params: Params, settings: Settings, points: Points) -> tuple[Array, Array]:
-    r"""Return the mean of $\frac{1}{2} (a - y)^2$ and the share of points on the right side of 0; NaN without points."""
+    r"""Return the mean of $\frac{1}{2} (a - y)^2$ and the share on the right side of 0; NaN without points."""
 
     def block(i, sums):
         x, y = (lax.dynamic_slice_in_dim(t, i * BLOCK, BLOCK) for t in (points.x, points.y))

@@ -1,0 +1,210 @@
+"""The set-up of a playground as the text after a link's `#`: names, defaults and bounds, the original's and ours.
+
+A link of TensorFlow Playground gives the same set-up here (tensorflow/playground, `state.ts`). Text that does not parse
+or lies outside of the bounds is refused with a message, and the default, or what was before, stays.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import quote, unquote
+
+from jaxnn.data.playground_sets import CLASSIFICATION, REGRESSION
+from jaxnn.errors import InvalidArgument, require
+from jaxnn.playground.engine import FEATURES
+from jaxnn.playground.optimizers import OPTIMIZERS
+from jaxnn.playground.program import ACTIVATIONS, EPOCHS, LAYERS, PENALTIES, WIDTH
+
+Config = dict[str, Any]
+OWN = "own"
+LECTURE = ("lecture-sigmoid", "lecture-circle", "lecture-flower")
+HIDDEN, NODES, NETWORKS, POINTS = LAYERS - 1, WIDTH, 16, 2000
+CHARACTERS = 100_000  # of a link, or of a table that is pasted
+
+
+class Field(NamedTuple):
+    """One setting: its default, how text becomes its value, and what a change of it starts anew."""
+
+    default: Any
+    parse: Callable[[str], Any]
+    resets: str = ""  # "data" draws new points, "network" new weights, "optimizer" its memory
+
+
+def choice(*names: str) -> Callable[[str], str]:
+    def parse(text):
+        require(text in names, "", repr(text), f"one of {', '.join(names)}")
+        return text
+
+    return parse
+
+
+def number(low: float, high: float, whole: bool = False) -> Callable[[str], float]:
+    kind = "a whole number" if whole else "a number"
+
+    def parse(text):
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        ok = low <= value <= high and (not whole or value == int(value))
+        require(ok, "", repr(text), f"{kind} from {low:g} to {high:g}")
+        return int(value) if whole else value
+
+    return parse
+
+
+def listed(what: str, item: Callable[[str], Any], most: int) -> Callable[[str], list]:
+    def parse(text):
+        texts = [part.strip() for part in text.split(",")] if text.strip() else []
+        require(len(texts) <= most, "", f"{len(texts)} {what}", f"at most {most}")
+        return [item(part) for part in texts]
+
+    return parse
+
+
+def flag(text: str) -> bool:
+    return text != "false"  # as in the original: everything else is yes
+
+
+def seed(text: str) -> str:
+    require(bool(re.fullmatch(r"[\w.+-]{1,40}", text, re.ASCII)), "", repr(text), "1 to 40 letters, digits, . + - or _")
+    return text
+
+
+def own_points(text: str) -> list[list[float]]:
+    """Return `[[x1, x2, label], ...]` from `x1,x2,label;...`."""
+    rows = [row for row in text.split(";") if row]
+    require(len(rows) <= POINTS, "", f"{len(rows)} points", f"at most {POINTS}")
+    parse = number(-6, 6)
+    points = [[parse(part) for part in row.split(",")] for row in rows]
+    wrong = next((row for row, point in zip(rows, points, strict=True) if len(point) != 3), None)
+    require(wrong is None, "", repr(wrong), "points x1,x2,label;... each of three numbers")
+    return points
+
+
+FIELDS: dict[str, Field] = {
+    "activation": Field("tanh", choice(*ACTIVATIONS), "network"),
+    "regularization": Field("none", choice(*PENALTIES), "network"),
+    "batchSize": Field(10, number(1, POINTS, whole=True), "network"),
+    "dataset": Field("circle", choice(*CLASSIFICATION, *LECTURE, OWN), "data"),
+    "regDataset": Field("reg-plane", choice(*REGRESSION, OWN), "data"),
+    "learningRate": Field(0.03, number(0, 1000)),
+    "regularizationRate": Field(0.0, number(0, 1000), "network"),
+    "noise": Field(0.0, number(0, 100), "data"),
+    "networkShape": Field([4, 2], listed("layers", number(1, NODES, whole=True), HIDDEN), "network"),
+    "seed": Field("", seed, "data"),
+    "showTestData": Field(False, flag),
+    "discretize": Field(False, flag),
+    "percTrainData": Field(50.0, number(1, 100), "data"),
+    **{name: Field(name in ("x", "y"), flag, "network") for name in FEATURES},
+    "problem": Field("classification", choice("classification", "regression"), "data"),
+    "initZero": Field(False, flag, "network"),
+    "hideText": Field(False, flag),
+    "optimizer": Field("sgd", choice(*OPTIMIZERS), "optimizer"),
+    "dropout": Field(0.0, number(0, 0.9)),
+    "activations": Field([], listed("activations", choice(*ACTIVATIONS), HIDDEN), "network"),
+    "networks": Field(1, number(1, NETWORKS, whole=True), "network"),
+    "stopEpoch": Field(0, number(0, 1_000_000, whole=True)),
+    "stopSolved": Field(False, flag),
+    "speed": Field(1, number(1, EPOCHS, whole=True)),
+    "points": Field([], own_points, "data"),
+}
+ORIGINAL = list(FIELDS)[: list(FIELDS).index("optimizer")]  # always in the link; ours only where not the default
+IGNORED = ("cosX", "cosY", "collectStats", "tutorial")  # known to the original, which does nothing with them
+# What a link may hide of the page, by the original's names.
+HIDEABLE = (
+    *("showTestData", "discretize", "playButton", "stepButton", "resetButton", "learningRate", "activation"),
+    *("regularization", "regularizationRate", "problem", "dataset", "percTrainData", "noise", "batchSize"),
+    *("numHiddenLayers", *FEATURES, "optimizer", "dropout", "networks", "stop", "speed", "export", "own"),
+)
+
+
+def default() -> Config:
+    """Return the set-up of an empty link; its seed is still to be drawn."""
+    return {name: field.default for name, field in FIELDS.items()} | {"hide": []}
+
+
+def parsed(name: str, text: str) -> Any:
+    """Return the value that a text gives the setting `name`; `InvalidArgument` says what is wrong with it."""
+    require(name in FIELDS, "setting", repr(name), f"one of {', '.join(FIELDS)}")
+    require(len(text) <= CHARACTERS, name, f"{len(text)} characters", f"at most {CHARACTERS}")
+    try:
+        return FIELDS[name].parse(text)
+    except InvalidArgument as error:
+        raise InvalidArgument(f"{name}{error}") from None
+
+
+def from_hash(text: str) -> tuple[Config, list[str]]:
+    """Return the set-up of a link and a message for each part of it that was left out."""
+    require(len(text) <= CHARACTERS, "link", f"{len(text)} characters", f"at most {CHARACTERS}")
+    config, messages = default(), []
+    given = dict(part.partition("=")[::2] for part in text.removeprefix("#").split("&") if part)
+    hide = []
+    for name, value in given.items():
+        value = unquote(value)
+        if name.endswith("_hide"):
+            hide += [name.removesuffix("_hide")] * (value == "true")
+        elif name in FIELDS and (value.strip() or name in ("networkShape", "points", "activations")):
+            try:
+                config[name] = parsed(name, value)
+            except InvalidArgument as error:
+                messages.append(f"{error}; {shown(config[name])} is used")
+    config["hide"] = sorted({name for name in hide if name in HIDEABLE})
+    return settled(config, messages), messages
+
+
+def changed(config: Config, name: str, value: Any) -> Config:
+    """Return the set-up with one setting changed; `value` is a text, a number, a truth value or a list of them."""
+    return settled(config | {name: parsed(name, shown(value))}, None)
+
+
+def settled(config: Config, messages: list[str] | None) -> Config:
+    """Return the set-up with what two settings must agree on; `messages` None: what does not agree is an error."""
+
+    def repair(ok, message, **better):
+        nonlocal config
+        if not ok:
+            if messages is None:
+                raise InvalidArgument(message)
+            messages.append(message)
+            config = config | better
+
+    count = len(config["networkShape"])
+    if messages is None and config["activations"]:  # a layer more or less: its activation is the general one
+        config = config | {"activations": (config["activations"] + [config["activation"]] * count)[:count]}
+    given = len(config["activations"])
+    repair(given in (0, count), f"activations: got {given}, expected one for each of {count} layers", activations=[])
+    repair(any(config[name] for name in FEATURES), "features: got none, expected at least one", x=True, y=True)
+    return config
+
+
+def to_hash(config: Mapping[str, Any]) -> str:
+    """Return the text after `#` of a link to this set-up, readable by the original as far as it can do the same."""
+    names = [*ORIGINAL, *(name for name in FIELDS if name not in ORIGINAL and config[name] != FIELDS[name].default)]
+    parts = [f"{name}={quote(shown(config[name]), safe=',;.+-')}" for name in names]
+    return "#" + "&".join(parts + [f"{name}_hide=true" for name in config["hide"]])
+
+
+def shown(value: Any) -> str:
+    """Return a value as text that `parsed` reads."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return (";" if value and isinstance(value[0], list) else ",").join(shown(part) for part in value)
+    return f"{value:.10g}" if isinstance(value, int | float) else str(value)
+
+
+def features(config: Mapping[str, Any]) -> list[str]:
+    """Return the names of the features that are fed in."""
+    return [name for name in FEATURES if config[name]]
+
+
+def for_engine(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the same set-up by the names that `engine.run` takes."""
+    names = ("problem", "activation", "regularization", "regularizationRate", "learningRate", "batchSize")
+    more = {
+        name: config[name] for name in ("optimizer", "dropout", "activations") if config[name] != FIELDS[name].default
+    }
+    kept = {name: config[name] for name in names}
+    return kept | {"features": features(config), "hidden": config["networkShape"]} | more

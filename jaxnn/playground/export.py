@@ -1,0 +1,93 @@
+"""A playground written down: as JSON that `engine.run` takes, and as Python code that runs by itself."""
+
+import json
+import pprint
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+CODE = '''"""A network from the playground of jaxnn, after {epochs} epochs. {link}
+
+`python {name}` prints its losses and accuracies; `python {name} 100` first trains it 100 epochs more, with jaxnn.
+"""
+
+import sys
+
+import numpy as np
+
+config = {config}
+
+# Weights W[layer][node][input] and biases b[layer][node].
+weights = {weights}
+
+# Points [x1, x2, label].
+train = np.array({train})
+test = np.array({test}).reshape(-1, 3)
+
+FEATURES = {{
+    "x": lambda x1, x2: x1,
+    "y": lambda x1, x2: x2,
+    "xSquared": lambda x1, x2: x1 * x1,
+    "ySquared": lambda x1, x2: x2 * x2,
+    "xTimesY": lambda x1, x2: x1 * x2,
+    "sinX": lambda x1, x2: np.sin(x1),
+    "sinY": lambda x1, x2: np.sin(x2),
+}}
+ACTIVATIONS = {{
+    "relu": lambda z: np.maximum(z, 0),
+    "tanh": np.tanh,
+    "sigmoid": lambda z: 0.5 + 0.5 * np.tanh(z / 2),
+    "linear": lambda z: z,
+    "softplus": lambda z: np.logaddexp(z, 0),
+}}
+
+
+def predict(x1, x2):
+    """The network's output at points of the plane."""
+    a = np.stack([FEATURES[name](np.asarray(x1, float), np.asarray(x2, float)) for name in config["features"]], axis=-1)
+    hidden = config.get("activations") or [config["activation"]] * len(config["hidden"])
+    output = {{"classification": "tanh", "regression": "linear"}}[config["problem"]]
+    for W, b, name in zip(weights["W"], weights["b"], [*hidden, output]):
+        a = ACTIVATIONS[name](a @ np.array(W).T + np.array(b))
+    return a[..., 0]
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        from jaxnn.playground import engine
+
+        losses, weights = engine.run(config | {{"epochs": int(sys.argv[1])}}, train, test, weights)
+    for name, points in (("train", train), ("test", test)):
+        y_hat, y = predict(points[:, 0], points[:, 1]), points[:, 2]
+        if len(y):
+            loss, accuracy = np.mean((y_hat - y) ** 2) / 2, np.mean((y_hat >= 0) == (y >= 0))
+            print(f"{{name}}: loss {{loss:.6f}}, accuracy {{accuracy:.4f}}")
+'''
+
+
+def as_python(config: Mapping[str, Any], link: str, train, test, start, weights, losses: Sequence) -> str:
+    """Return a program that holds the network and its points, needs NumPy, and predicts."""
+    del start, losses
+    texts = {
+        "config": dict(config),
+        "weights": weights,
+        "train": np.asarray(train).tolist(),
+        "test": np.asarray(test).tolist(),
+    }
+    shown = {name: pprint.pformat(value, width=110, compact=True, sort_dicts=False) for name, value in texts.items()}
+    return CODE.format(epochs=config["epochs"], name="playground.py", link=link, **shown)
+
+
+def as_json(config: Mapping[str, Any], link: str, train, test, start, weights, losses: Sequence) -> str:
+    """Return the run as JSON: `engine.run(config, train, test, init)` gives `loss` and `final` again.
+
+    `loss` are `[train, test]` after the epochs of `lossEpochs`; a long run keeps every second, fourth, ... of them.
+    """
+    shown = [[None if value != value else value for value in row[1:3]] for row in losses]
+    points = {name: np.asarray(rows).tolist() for name, rows in (("train", train), ("test", test))}
+    run = {"config": dict(config), **points, "init": start, "loss": shown, "lossEpochs": [row[0] for row in losses]}
+    return json.dumps(run | {"final": weights, "link": link}, allow_nan=False)
+
+
+FORMS = {"python": as_python, "json": as_json}

@@ -1,0 +1,134 @@
+"""The playground's points: the original's sets, the lecture's, and a table of the user's own."""
+
+import csv
+import io
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxnn.data import playground_sets, synthetic
+from jaxnn.data.playground_sets import CLASSIFICATION, REGRESSION
+from jaxnn.data.rrandom import RRandom
+from jaxnn.data.seedrandom import SeedRandom
+from jaxnn.data.synthetic import Points
+from jaxnn.errors import InvalidArgument, require
+from jaxnn.playground.config import OWN, POINTS
+
+LECTURE = {
+    "lecture-sigmoid": synthetic.sigmoid_boundary,
+    "lecture-circle": synthetic.circle,
+    "lecture-flower": synthetic.flower,
+}
+LECTURE_SEED = "20240402"  # with it the lecture's own points
+CLASSIFY, REGRESS = 500, 1200  # points of a set, as in the original
+
+
+class Split(NamedTuple):
+    """Rows `[x1, x2, label]`, and the stream as it is after them."""
+
+    train: np.ndarray
+    test: np.ndarray
+    stream: SeedRandom
+
+
+def split(config: Mapping[str, Any]) -> Split:
+    """Return the points of a set-up, shuffled and split at `floor(n percTrainData / 100)`, from its seed."""
+    stream = SeedRandom(config["seed"])
+    points = playground_sets.shuffled(stream, _points(config, stream))
+    rows = np.column_stack([points.x, points.y])
+    train = math.floor(len(rows) * config["percTrainData"] / 100)
+    return Split(rows[:train], rows[train:], stream)
+
+
+def _points(config: Mapping[str, Any], stream: SeedRandom) -> Points:
+    regression = config["problem"] == "regression"
+    name = config["regDataset"] if regression else config["dataset"]
+    if name == OWN:
+        rows = np.array(config["points"], float).reshape(-1, 3)
+        return Points(rows[:, :2], rows[:, 2] if regression else np.where(rows[:, 2] >= 0, 1.0, -1.0))
+    if name in LECTURE:
+        points = LECTURE[name](RRandom(r_seed(config["seed"])), CLASSIFY)
+        return Points(points.x, 2 * points.y - 1)
+    draw, count = (REGRESSION[name], REGRESS) if regression else (CLASSIFICATION[name], CLASSIFY)
+    return draw(stream, count, config["noise"] / 100)
+
+
+def r_seed(seed: str) -> int:
+    """Return R's seed for a playground's: a whole number itself, of 0.12345 the digits, of other text its sum."""
+    digits = seed.removeprefix("0.")
+    return int(digits) if digits.isdecimal() and len(digits) < 10 else sum(map(ord, seed))
+
+
+def thumbnails() -> dict[str, list]:
+    """Return 200 points of every set without noise, `[x1, x2, label]`, for its button."""
+
+    def rows(points):
+        return np.round(np.column_stack([points.x, points.y]), 2).tolist()
+
+    drawn = {name: rows(make(SeedRandom(name), 200, 0.0)) for name, make in (CLASSIFICATION | REGRESSION).items()}
+    for name, make in LECTURE.items():
+        points = make(RRandom(int(LECTURE_SEED)), 200)
+        drawn[name] = rows(Points(points.x, 2 * points.y - 1))
+    return drawn
+
+
+def from_table(text: str, problem: str) -> tuple[list[list[float]], list[str]]:
+    """Return points within the plane's [-6, 6] from a table of `x1, x2, label` a line, and what was done to them.
+
+    Commas, semicolons, tabs or spaces between; one line of names may stand first. Coordinates beyond 6 are scaled to
+    [-5, 5], an axis each. For classification the label is one of two texts or numbers, of which the smaller becomes
+    -1; for regression a number, scaled to [-1, 1] where it lies outside.
+    """
+    lines = [(i, line) for i, line in enumerate(text.replace("\ufeff", "").splitlines(), 1) if line.strip()]
+    require(len(lines) > 0, "table", "no line", "x1, x2, label on each line")
+    separator = next((s for s in ",;\t" if s in lines[0][1]), None)
+    cells = [(i, _cells(line, separator)) for i, line in lines]
+    if not _is_number(cells[0][1][0]):
+        cells = cells[1:]  # the names
+    require(0 < len(cells) <= POINTS, "table", f"{len(cells)} points", f"1 to {POINTS} lines of x1, x2, label")
+    for i, row in cells:
+        require(len(row) == 3, f"line {i}", f"{len(row)} values", "three: x1, x2, label")
+        bad = next((cell for cell in row[: 2 + (problem == "regression")] if not _is_number(cell)), None)
+        require(bad is None, f"line {i}", repr(bad), "a finite number")
+    labels, notes = _labels([row[2] for _, row in cells], problem)
+    columns = [np.array([float(row[axis]) for _, row in cells]) for axis in (0, 1)]
+    for axis, column in enumerate(columns):
+        if np.abs(column).max() > 6:
+            low, high = column.min(), column.max()
+            middle, reach = low / 2 + high / 2, high / 2 - low / 2
+            columns[axis] = 5 * (column - middle) / (reach or 1)
+            notes.append(f"X{axis + 1} = 5 (x{axis + 1} - {middle:.6g}) / {reach or 1:.6g}")
+    return np.round(np.column_stack([*columns, labels]), 4).tolist(), notes
+
+
+def _cells(line: str, separator: str | None) -> list[str]:
+    try:
+        row = next(csv.reader(io.StringIO(line), delimiter=separator)) if separator else line.split()
+    except csv.Error as error:
+        raise InvalidArgument(f"table: {error}") from None
+    return [cell.strip() for cell in row]
+
+
+def _labels(texts: list[str], problem: str) -> tuple[np.ndarray, list[str]]:
+    if problem == "regression":
+        values = np.array([float(text) for text in texts])
+        most = np.abs(values).max()
+        return (values, []) if most <= 1 else (values / most, [f"label divided by {most:.6g}"])
+    found = sorted(
+        {float(text) if _is_number(text) else text for text in texts}, key=lambda label: (str(type(label)), label)
+    )
+    require(len(found) <= 2, "label", f"{len(found)} different ones", "two, for classification; choose regression else")
+    if len(found) == 1:  # of one class only: the sign says which
+        return np.array([1.0 if not _is_number(text) or float(text) > 0 else -1.0 for text in texts]), []
+    high = found[1]
+    notes = [] if found == [-1, 1] else [f"label {found[0]:} is -1, {high:} is 1"]
+    return np.array([1.0 if (float(text) if _is_number(text) else text) == high else -1.0 for text in texts]), notes
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
