@@ -1,4 +1,4 @@
-"""The command line: `jaxnn info | verify | explain`, or `python -m jaxnn info | verify | explain`."""
+"""The command line: `jaxnn info | verify | explain | play`, or `python -m jaxnn ...`, which is the same."""
 
 import argparse
 import json
@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from jaxnn.environment import environment
+from jaxnn.playground import command as play
 from jaxnn.trace import command as explain
 from jaxnn.verify import command as verify
 
@@ -19,6 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     info.set_defaults(run=print_info)
     verify.add_to(commands)
     explain.add_to(commands)
+    play.add_to(commands)
     asked = parser.parse_args(arguments)
     return asked.run(asked)
 

@@ -101,7 +101,7 @@ def forward(params: Params, settings: Settings, x: Float[Array, "n h"], masks=No
 
     def layer(l, a):  # noqa: E741
         inputs = a[l] if masks is None else a[l] * masks[l]
-        return a.at[l + 1].set(lax.switch(settings.activation[l], functions, inputs @ params.W[l] + params.b[l]))
+        return a.at[l + 1].set(lax.switch(settings.activation[l], functions, inputs @ params.W[l] + params.b[l][None]))
 
     return lax.fori_loop(0, settings.depth, layer, jnp.zeros((layers + 1, len(x), width), x.dtype).at[0].set(x))
 

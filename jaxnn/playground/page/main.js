@@ -1,0 +1,295 @@
+// The page: what is seen of a session, and what a hand asks of it.
+
+import { NetworkView, FEATURES, featureMap } from "./network.js";
+import { panels } from "./panels.js";
+import { Chart, drawMap, drawPoints, drawSpread, drawThumbnail } from "./plots.js";
+import { Connection } from "./socket.js";
+
+const $ = (id) => document.getElementById(id);
+const about = await (await fetch("about.json")).json();
+const RATES = [0.00001, 0.0001, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10];
+const SETS = {
+  circle: "Circle", xor: "Exclusive or", gauss: "Gaussian", spiral: "Spiral", "lecture-sigmoid": "Lecture, sigmoid",
+  "lecture-circle": "Lecture, circle", "lecture-flower": "Lecture, flower", "reg-plane": "Plane", "reg-gauss": "Multi Gaussian", own: "Your own",
+};
+const LARGE = $("heatmap").querySelector(".map"), DOTS = $("heatmap").querySelector(".points");
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+
+const page = {
+  about, config: null, points: { train: [], test: [] }, shown: null, feature: null, chosen: null, point: 0,
+  playing: false, frame: null, chart: new Chart($("linechart")),
+};
+page.connection = new Connection({ opened, lost, failed: (error) => say(error, "bad") });
+page.view = new NetworkView($("network"), {
+  show: (layer, node) => show([layer, node]),
+  showOutput: () => show(null),
+  showFeature: (name) => { page.feature = name; drawLarge(); },
+  toggle: (name, on) => set(name, on),
+  resize: (layer, count) => set("networkShape", page.config.networkShape.with(layer - 1, count)),
+  activation: setActivation,
+  choose: (...weight) => page.panels.choose(weight),
+  edit: (layer, node, source, value) => edit(layer, node, source, value),
+}, about.activations);
+page.panels = panels(page, { say, set, edit, take, refresh, open, pause });
+
+/** Say something in the page; `kind` is "bad", "good" or nothing. */
+function say(text, kind = "") {
+  const box = document.createElement("div"), close = document.createElement("button");
+  box.className = kind;
+  if (kind === "bad") box.setAttribute("role", "alert");
+  box.append(text, close);
+  close.textContent = "✕";
+  close.setAttribute("aria-label", "Close this message");
+  close.onclick = () => box.remove();
+  for (const old of [...$("messages").children]) if (old.firstChild.textContent === text) old.remove();
+  $("messages").append(box);
+  while ($("messages").children.length > 4) $("messages").firstChild.remove();
+}
+
+async function opened() {
+  document.querySelectorAll(".lost").forEach((box) => box.remove());
+  await open(location.hash);
+}
+
+function lost() {
+  pause();
+  if (!document.querySelector(".lost")) {
+    say("The connection to the playground was lost: is it still running? The page tries again each second.", "bad lost");
+  }
+}
+
+async function open(hash) {
+  pause();
+  $("messages").replaceChildren();
+  await take(page.connection.ask("open", { link: hash }));
+}
+
+/** Show the set-up that a request answers with. */
+async function take(asked) {
+  const answer = await asked;
+  if (answer.error) return showConfig();
+  page.config = answer.setup;
+  page.features = answer.features;
+  page.own = answer.own;
+  history.replaceState(null, "", answer.hash);
+  answer.messages.forEach((message) => say(message, "bad"));
+  (answer.notes ?? []).forEach((note) => say(note));
+  if (answer.points) page.points = answer.points;
+  if (answer.reset ?? true) {
+    pause();
+    page.chart.reset();
+    page.shown = page.feature = null;
+    page.panels.reset();
+  }
+  showConfig();
+  if (answer.reset ?? true) page.view.build(page.config, page.features);
+  drawDots();
+  await refresh();
+}
+
+async function set(name, value) {
+  await take(page.connection.ask("set", { name, value }));
+}
+
+async function setActivation(layer, name) {
+  const { config } = page, all = config.networkShape.map((_, i) => config.activations[i] ?? config.activation);
+  await set("activations", all.with(layer - 1, name));
+}
+
+async function edit(layer, node, source, value) {
+  if (!(await page.connection.ask("edit", { layer, node, source, value })).error) await refresh();
+}
+
+/** Ask for a frame and show it. */
+async function refresh(epochs = 0) {
+  const [layer, node] = page.shown ?? [null, 0];
+  const chain = page.chosen && page.points.train.length ? [...page.chosen, Math.min(page.point, page.points.train.length - 1)] : null;
+  const answer = await page.connection.ask("frame", { epochs, layer, node, chain });
+  if (answer.frame) draw(answer.frame);
+  else pause();
+}
+
+function draw(frame) {
+  const { config } = page;
+  if (frame.sizes.join() !== page.view.sizes.join()) return; // of a network that is no more
+  page.frame = frame;
+  page.chart.add(frame.rows);
+  page.chart.draw();
+  page.view.draw(frame, config.discretize, still.matches);
+  drawLarge();
+  const [train, test, right, rightTest] = frame.now, digits = (value, n) => value === null ? "–" : value.toFixed(n);
+  $("iter-number").textContent = String(frame.epoch).padStart(6, "0").replace(/\B(?=(\d{3})+(?!\d))/g, ",");
+  $("loss-train").textContent = digits(train, 3);
+  $("loss-test").textContent = digits(test, 3);
+  const percent = (value) => value === null ? "–" : `${(100 * value).toFixed(1)} %`;
+  $("accuracy-train").textContent = percent(right);
+  $("accuracy-test").textContent = percent(rightTest);
+  showSpread(frame.spread);
+  page.panels.chain(frame.chain);
+  if (frame.diverged >= 0) {
+    pause();
+    say(`Diverged: the error was no longer finite after update ${frame.diverged.toLocaleString("en")}, in epoch ${frame.epoch + 1}. That epoch was taken back; lower the learning rate, or reset.`, "bad");
+  } else if (page.playing && config.stopSolved && frame.solved) {
+    pause();
+    say(`Solved after ${frame.epoch.toLocaleString("en")} epochs.`, "good");
+  } else if (page.playing && config.stopEpoch && frame.epoch >= config.stopEpoch) {
+    pause();
+    say(`Stopped at epoch ${frame.epoch.toLocaleString("en")}.`);
+  }
+}
+
+function showSpread(spread) {
+  $("spread").hidden = !spread;
+  if (!spread) return;
+  const tests = spread.finals.map((row) => row[3] ?? row[2]).sort((a, b) => a - b), percent = (v) => `${(100 * v).toFixed(1)} %`;
+  const accuracy = page.config.problem === "classification" ? ` Test accuracy ${percent(tests[0])} to ${percent(tests.at(-1))}, median ${percent(tests[tests.length >> 1])}.` : "";
+  const bad = spread.diverged ? ` ${spread.diverged} diverged.` : "";
+  $("spread").textContent = `The mean of ${spread.finals.length} networks; hatched where they disagree on the sign.${accuracy}${bad}`;
+}
+
+function drawLarge() {
+  const { frame, config } = page;
+  if (!frame) return;
+  const title = page.feature ? `The feature ${FEATURES[page.feature][0]}` : page.shown ? `Layer ${page.shown[0]}, neuron ${page.shown[1] + 1}` : "The network’s output";
+  $("map-title").textContent = title;
+  drawMap(LARGE, page.feature ? featureMap(page.feature, 100) : frame.large, config.discretize);
+  if (frame.shares && !page.feature && !page.shown) drawSpread(LARGE, frame.shares);
+}
+
+async function show(node) {
+  const output = page.config.networkShape.length + 1;
+  page.feature = null;
+  page.shown = node && node[0] < output ? node : null;
+  if (!page.playing) await refresh();
+}
+
+function drawDots() {
+  drawPoints(DOTS, page.points.train, page.config.showTestData ? page.points.test : []);
+}
+
+async function play() {
+  if (page.playing || !page.config) return;
+  if (!page.points.train.length) return say("There are no training points: draw some, paste a table, or choose another set.", "bad");
+  page.playing = true;
+  showPlaying();
+  while (page.playing) { // the next frame is asked for when the screen is ready: not in a tab that nobody sees
+    await new Promise((go) => still.matches ? setTimeout(() => requestAnimationFrame(go), 200) : requestAnimationFrame(go));
+    if (page.playing) await refresh(page.config.speed);
+  }
+}
+
+function pause() {
+  page.playing = false;
+  showPlaying();
+}
+
+function showPlaying() {
+  $("play-pause-button").setAttribute("aria-pressed", page.playing);
+  $("play-pause-button").classList.toggle("playing", page.playing);
+}
+
+async function step() {
+  pause();
+  await refresh(1);
+}
+
+/** Set every control to the set-up. */
+function showConfig() {
+  const { config } = page;
+  if (!config) return;
+  for (const control of document.querySelectorAll("[data-name]")) {
+    const value = config[control.dataset.name];
+    if (control.type === "checkbox") control.checked = value;
+    else {
+      if (control.tagName === "SELECT" && ![...control.options].some((o) => o.value === String(value))) control.add(new Option(value, value));
+      if (control.type === "range") {
+        control.max = Math.max(control.max, value);
+        control.previousElementSibling.querySelector(".value").textContent = value;
+      }
+      if (document.activeElement !== control || control.type !== "number") control.value = value;
+    }
+  }
+  const count = config.networkShape.length;
+  $("num-layers").textContent = count;
+  $("layers-label").textContent = `hidden layer${count === 1 ? "" : "s"}`;
+  $("add-layers").disabled = count >= about.hidden;
+  $("remove-layers").disabled = count === 0;
+  $("seed").textContent = config.seed;
+  const regression = config.problem === "regression", chosen = regression ? config.regDataset : config.dataset;
+  for (const button of $("datasets").children) {
+    const name = button.dataset.dataset;
+    button.hidden = name !== "own" && name.startsWith("reg-") !== regression;
+    button.setAttribute("aria-checked", name === chosen);
+    button.tabIndex = name === chosen ? 0 : -1;
+  }
+  document.querySelectorAll(".accuracy").forEach((box) => { box.hidden = regression; });
+  document.querySelectorAll("[class*=ui-]").forEach((box) => {
+    const names = [...box.classList].filter((name) => name.startsWith("ui-")).map((name) => name.slice(3));
+    const gone = names.some((name) => config.hide.includes(name) || (name === "text" && config.hideText) || (name === "testLoss" && config.hide.includes("percTrainData") && !page.points.test.length));
+    box.classList.toggle("gone", gone);
+  });
+}
+
+function choices(id, values, words = String) {
+  for (const value of values) $(id).add(new Option(words(value), value));
+}
+
+function wire() {
+  choices("learningRate", RATES, (rate) => rate.toFixed(5).replace(/0+$/, "").replace(/\.$/, ""));
+  choices("regularRate", [0, ...RATES.slice(2)]);
+  choices("activations", about.activations, (name) => ({ relu: "ReLU" })[name] ?? name[0].toUpperCase() + name.slice(1));
+  choices("optimizer", about.optimizers, (name) => ({ sgd: "Gradient descent", rmsprop: "RMSprop (lecture)" })[name] ?? name);
+  choices("dropout", [0, 0.1, 0.2, 0.3, 0.5]);
+  choices("networks", [1, 2, 4, 8, 16].filter((n) => n <= about.networks));
+  choices("speed", [1, 2, 5, 10, 25, 50]);
+  for (const [name, words] of Object.entries(SETS)) {
+    const button = document.createElement("button"), canvas = document.createElement("canvas"), label = document.createElement("span");
+    button.setAttribute("role", "radio");
+    button.dataset.dataset = name;
+    label.textContent = words;
+    drawThumbnail(canvas, about.thumbnails[name] ?? []);
+    button.append(canvas, label);
+    button.addEventListener("click", () => set(page.config.problem === "regression" ? "regDataset" : "dataset", name));
+    $("datasets").append(button);
+  }
+  $("datasets").addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const shown = [...$("datasets").children].filter((button) => !button.hidden);
+    const next = shown.at((shown.indexOf(document.activeElement) + step) % shown.length);
+    next.focus();
+    next.click();
+  });
+  for (const control of document.querySelectorAll("[data-name]")) {
+    control.addEventListener(control.type === "range" ? "input" : "change", () => {
+      const value = control.type === "checkbox" ? control.checked : control.type === "number" && control.value === "" ? 0 : control.value;
+      set(control.dataset.name, value);
+    });
+  }
+  $("play-pause-button").onclick = () => page.playing ? pause() : play();
+  $("next-step-button").onclick = step;
+  $("reset-button").onclick = () => take(page.connection.ask("reset"));
+  $("data-regen-button").onclick = () => take(page.connection.ask("regenerate"));
+  $("add-layers").onclick = () => set("networkShape", [...page.config.networkShape, 2]);
+  $("remove-layers").onclick = () => set("networkShape", page.config.networkShape.slice(0, -1));
+  addEventListener("hashchange", () => open(location.hash));
+  addEventListener("keydown", (event) => {
+    if (event.target.closest?.("input, select, textarea, button, summary, a") || event.ctrlKey || event.metaKey || event.altKey) return;
+    const act = { " ": () => page.playing ? pause() : play(), s: step, r: () => $("reset-button").click() }[event.key];
+    if (act) { event.preventDefault(); act(); }
+  });
+  let width = innerWidth;
+  addEventListener("resize", () => {
+    if (innerWidth === width || !page.frame) return;
+    width = innerWidth;
+    page.view.build(page.config, page.features);
+    draw({ ...page.frame, rows: [] });
+  });
+  $("heatmap").querySelector(".axes").innerHTML = [-6, -4, -2, 0, 2, 4, 6].map((t) => {
+    const x = 20 + (t + 6) * 25, y = (6 - t) * 25;
+    return `<text x="${x}" y="316" text-anchor="middle">${t}</text><text x="15" y="${Math.min(296, Math.max(10, y + 4))}" text-anchor="end">${t}</text>`;
+  }).join("");
+}
+
+wire();

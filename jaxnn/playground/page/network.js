@@ -1,0 +1,209 @@
+// The drawing of the network: nodes with their maps, lines for weights, squares for biases.
+
+import { colour, drawMap } from "./plots.js";
+
+export const FEATURES = {
+  x: ["X₁", (x, y) => x], y: ["X₂", (x, y) => y], xSquared: ["X₁²", (x, y) => x * x], ySquared: ["X₂²", (x, y) => y * y],
+  xTimesY: ["X₁X₂", (x, y) => x * y], sinX: ["sin(X₁)", (x, y) => Math.sin(x)], sinY: ["sin(X₂)", (x, y) => Math.sin(y)],
+};
+const NODE = 36, TOP = 74, LEFT = 62, PITCH = 98;
+
+/** A feature's values over the plane as bytes, `side` pixels square. */
+export function featureMap(name, side) {
+  const bytes = new Uint8Array(side * side), at = (i) => -6 + 12 * (i + (side < 100 ? 0.5 : 0)) / (side < 100 ? side : side - 1);
+  for (let i = 0; i < side; i++) {
+    for (let j = 0; j < side; j++) {
+      const value = FEATURES[name][1](at(j), -at(i));
+      bytes[i * side + j] = Math.round((Math.max(-1, Math.min(1, value)) + 1) * 127.5);
+    }
+  }
+  return bytes;
+}
+
+const element = (tag, attributes, parent) => {
+  const made = tag === "path" ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  parent?.append(made);
+  return made;
+};
+
+export class NetworkView {
+  /** `act` has what the drawing asks for: show, toggle, resize, activation, choose, edit. */
+  constructor(root, act, activations) {
+    Object.assign(this, { root, act, activations, svg: root.querySelector("svg"), card: root.querySelector("#hovercard") });
+    this.links = [];
+    this.card.querySelector("input").addEventListener("keydown", (event) => {
+      if (event.key === "Enter" || event.key === "Escape") this.hideCard();
+    });
+    this.card.querySelector("input").addEventListener("input", (event) => {
+      const value = event.target.valueAsNumber;
+      if (Number.isFinite(value)) this.act.edit(...this.edited, value);
+    });
+    document.addEventListener("pointerdown", (event) => {
+      if (!this.card.contains(event.target) && !event.target.closest?.(".hit, .bias")) this.hideCard();
+    });
+  }
+
+  /** Draw a set-up anew. */
+  build(config, features) {
+    const focused = document.activeElement?.id, sizes = [features.length, ...config.networkShape, 1];
+    this.root.querySelectorAll(".node, .bias, .feature-label, .layer-controls").forEach((old) => old.remove());
+    this.svg.replaceChildren();
+    this.hideCard();
+    Object.assign(this, { sizes, features, links: [], maps: [], biases: [] });
+    const names = Object.keys(FEATURES).filter((name) => !config.hide.includes(name));
+    const hidden = config.networkShape.length, most = Math.max(names.length, ...sizes);
+    const room = this.root.parentElement.clientWidth, width = Math.max(room - 4, LEFT + NODE + 40 + PITCH * (hidden + 1) - 30);
+    const gap = Math.max(NODE + 8, Math.min(55, 440 / most)), left = LEFT + NODE, right = width - NODE;
+    const column = (layer) => layer > hidden ? right : left + (right - left) * layer / (hidden + 1) - (layer ? NODE / 2 : 0);
+    const place = (layer, i) => [layer ? column(layer) : LEFT, TOP + i * gap];
+    const row = (layer, i) => layer ? i : names.indexOf(features[i]);
+    this.root.style.width = `${width}px`;
+    this.root.style.height = `${TOP + most * gap}px`;
+    this.svg.setAttribute("width", width);
+    this.svg.setAttribute("height", TOP + most * gap);
+    names.forEach((name, i) => this.feature(name, place(0, i), config));
+    for (let layer = 1; layer < sizes.length; layer++) {
+      if (layer <= hidden) this.controls(layer, column(layer), config);
+      for (let node = 0; node < sizes[layer]; node++) {
+        this.node(layer, node, place(layer, node), hidden);
+        for (let source = 0; source < sizes[layer - 1]; source++) {
+          this.link(layer - 1, node, source, place(layer - 1, row(layer - 1, source)), place(layer, node), sizes[layer - 1]);
+        }
+      }
+    }
+    if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  }
+
+  feature(name, [x, y], config) {
+    const label = element("span", { class: "feature-label", "aria-hidden": "true" }, this.root);
+    label.textContent = FEATURES[name][0];
+    place(label, 4, y);
+    const on = config[name];
+    const button = element("button", { class: on ? "node" : "node off", id: `node-${name}`, "aria-pressed": on, "aria-label": `Feature ${FEATURES[name][0]}` }, this.root);
+    place(button, x, y);
+    const canvas = element("canvas", { width: 10, height: 10 }, button);
+    drawMap(canvas, featureMap(name, 10), config.discretize);
+    button.addEventListener("click", () => this.act.toggle(name, !on));
+    this.watch(button, () => this.act.showFeature(name));
+  }
+
+  node(layer, node, [x, y], hidden) {
+    const output = layer > hidden, called = output ? "Output" : `Layer ${layer}, neuron ${node + 1}`;
+    const button = element("button", { class: "node", id: `node-${layer}-${node}`, "aria-label": `${called}: show its map` }, this.root);
+    place(button, x, y);
+    this.maps.push(element("canvas", { width: 10, height: 10 }, button));
+    this.watch(button, () => this.act.show(layer, node));
+    const bias = element("button", { class: "bias", id: `bias-${layer}-${node}`, "aria-label": `Bias of ${called}: edit` }, this.root);
+    place(bias, x - 12, y + NODE - 10);
+    const open = (edit) => this.openCard([layer - 1, node, null], x - 8, y + NODE, edit);
+    bias.addEventListener("pointerenter", () => this.editing || open(false));
+    bias.addEventListener("pointerleave", () => this.editing || this.hideCard());
+    bias.addEventListener("click", () => open(true));
+    this.biases.push(bias);
+  }
+
+  link(layer, node, source, from, to, count) {
+    const [x1, y1] = [from[0] + NODE + 2, from[1] + NODE / 2];
+    const [x2, y2] = [to[0] - 2, to[1] + NODE / 2 + (source - (count - 1) / 2) / count * 14], middle = (x1 + x2) / 2;
+    const d = `M${x1},${y1}C${middle},${y1} ${middle},${y2} ${x2},${y2}`;
+    const line = element("path", { class: "link", d, id: `link-${layer}-${source}-${node}` });
+    this.svg.prepend(line);
+    const hit = element("path", { class: "hit", d, "data-weight": `${layer},${node},${source}` }, this.svg);
+    const open = (event, edit) => {
+      const box = this.root.getBoundingClientRect();
+      this.openCard([layer, node, source], event.clientX - box.left + 14, event.clientY - box.top + 4, edit);
+    };
+    hit.addEventListener("pointerenter", (event) => this.editing || open(event, false));
+    hit.addEventListener("pointerleave", () => this.editing || this.hideCard());
+    hit.addEventListener("click", (event) => { open(event, true); this.act.choose(layer, node, source); });
+    this.links.push(line);
+  }
+
+  controls(layer, x, config) {
+    const box = element("div", { class: "layer-controls ui-numNodes" }, this.root), count = config.networkShape[layer - 1];
+    box.style.left = `${x + NODE / 2 - 46}px`;
+    for (const [sign, step, words] of [["+", 1, "Add a neuron to"], ["−", -1, "Remove a neuron from"]]) {
+      const button = element("button", { class: "small", id: `neurons${step}-${layer}`, "aria-label": `${words} layer ${layer}` }, box);
+      button.textContent = sign;
+      button.addEventListener("click", () => this.act.resize(layer, count + step));
+    }
+    element("div", {}, box).textContent = `${count} neuron${count === 1 ? "" : "s"}`;
+    const select = element("select", { class: "ui-activation", id: `activation-${layer}`, "aria-label": `Activation of layer ${layer}` }, box);
+    for (const name of this.activations) {
+      const option = element("option", { value: name }, select);
+      option.textContent = name;
+    }
+    select.value = config.activations[layer - 1] ?? config.activation;
+    select.addEventListener("change", () => this.act.activation(layer, select.value));
+  }
+
+  watch(button, show) {
+    button.addEventListener("pointerenter", show);
+    button.addEventListener("focus", show);
+    button.addEventListener("pointerleave", () => document.activeElement === button || this.act.showOutput());
+    button.addEventListener("blur", () => this.act.showOutput());
+  }
+
+  /** Draw a frame: the weights, the biases, the maps. */
+  draw(frame, discrete, still) {
+    this.frame = frame;
+    frame.weights.forEach((weight, i) => {
+      const line = this.links[i];
+      line.style.stroke = colour(weight);
+      line.style.strokeWidth = 1 + 9 * Math.min(1, Math.abs(weight) / 5);
+      line.style.strokeDashoffset = still ? 0 : -frame.epoch / 3 % 1000;
+      line.classList.toggle("dead", !frame.alive[i]);
+    });
+    frame.biases.forEach((bias, i) => { this.biases[i].style.background = colour(bias); });
+    this.maps.forEach((canvas, i) => drawMap(canvas, frame.nodes.subarray(100 * i, 100 * (i + 1)), discrete));
+    if (!this.card.hidden && !this.editing) this.fillCard();
+  }
+
+  /** The value of a weight, or with no source of a bias. */
+  value(layer, node, source) {
+    const before = this.sizes.slice(1, layer + 1).reduce((a, b) => a + b, 0);
+    if (source === null) return this.frame?.biases[before + node];
+    let start = 0;
+    for (let l = 0; l < layer; l++) start += this.sizes[l] * this.sizes[l + 1];
+    return this.frame?.weights[start + node * this.sizes[layer] + source];
+  }
+
+  mark(chosen) {
+    this.links.forEach((line) => line.classList.remove("chosen"));
+    if (chosen) document.getElementById(`link-${chosen[0]}-${chosen[2]}-${chosen[1]}`)?.classList.add("chosen");
+  }
+
+  openCard(which, x, y, edit) {
+    this.edited = which;
+    this.editing = edit;
+    this.card.hidden = false;
+    this.card.classList.toggle("editing", edit);
+    this.fillCard();
+    place(this.card, Math.min(x, this.root.clientWidth - 130), y);
+    if (edit) {
+      const input = this.card.querySelector("input");
+      input.value = shortly(this.value(...which));
+      input.focus();
+      input.select();
+    }
+  }
+
+  fillCard() {
+    this.card.querySelector(".type").textContent = this.edited[2] === null ? "Bias" : "Weight";
+    this.card.querySelector(".value").textContent = shortly(this.value(...this.edited));
+  }
+
+  hideCard() {
+    this.card.hidden = true;
+    this.editing = false;
+  }
+}
+
+/** Two significant digits, as in the original. */
+export const shortly = (value) => value === undefined ? "–" : String(Number(value.toPrecision(2)));
+
+function place(node, x, y) {
+  node.style.left = `${x}px`;
+  node.style.top = `${y}px`;
+}

@@ -1,0 +1,186 @@
+// The panels below the network: one weight's gradient, own data, the challenge, what to keep.
+
+import { FEATURES } from "./network.js";
+
+const $ = (id) => document.getElementById(id);
+const CHALLENGE = "#dataset=spiral&x=true&y=true&networkShape=4,2&activation=tanh&problem=classification&noise=0&seed=0.31415&stopSolved=true";
+const SOLUTION = CHALLENGE.replace("networkShape=4,2", "networkShape=8,8,8,8") + "&optimizer=adam&learningRate=0.01&speed=2";
+const HIDEABLE = {
+  showTestData: "Show test data", discretize: "Discretize output", playButton: "Run button", stepButton: "Step button",
+  resetButton: "Reset button", learningRate: "Learning rate", activation: "Activation", regularization: "Regularization",
+  regularizationRate: "Regularization rate", problem: "Problem type", dataset: "Which data set", percTrainData: "Share of training data",
+  noise: "Noise level", batchSize: "Batch size", numHiddenLayers: "Number of hidden layers", optimizer: "Optimizer", dropout: "Dropout",
+  networks: "Networks side by side", stop: "Stop", speed: "Epochs a frame", own: "Your own data", export: "Keep it",
+};
+
+/** Wire the panels; `act` has what they ask of the page. */
+export function panels(page, act) {
+  const nodes = (layer) => layer === 0 ? page.features.map((name) => FEATURES[name][0])
+    : Array.from({ length: page.view.sizes[layer] }, (_, i) => layer === page.view.sizes.length - 1 ? "the output" : `neuron ${layer}.${i + 1}`);
+
+  function fill() {
+    const to = $("weight-to"), from = $("weight-from"), chosen = page.chosen;
+    to.replaceChildren(new Option("…", ""));
+    for (let layer = 1; layer < page.view.sizes.length; layer++) nodes(layer).forEach((words, i) => to.add(new Option(words, `${layer - 1},${i}`)));
+    from.replaceChildren(new Option("…", ""));
+    if (chosen) {
+      to.value = `${chosen[0]},${chosen[1]}`;
+      nodes(chosen[0]).forEach((words, i) => from.add(new Option(words, i)));
+      from.value = chosen[2];
+    }
+    for (const id of ["weight-value", "weight-point", "weight-close", "weight-from"]) $(id).disabled = !chosen;
+    $("weight-point").max = page.points.train.length;
+  }
+
+  async function choose(weight) {
+    page.chosen = weight;
+    fill();
+    page.view.mark(weight);
+    if (!page.playing) await act.refresh();
+  }
+
+  function chain(found) {
+    $("chain").hidden = !found;
+    if (!found) return;
+    if (document.activeElement !== $("weight-value")) $("weight-value").value = Number(page.view.value(...page.chosen).toPrecision(6));
+    $("chain").replaceChildren(
+      table("Values, forward", ["", "", "value"], found.values),
+      table("Local derivatives", ["", "", "value"], found.local),
+      table("Adjoints, backward", ["", "", "by hand", "by autodiff"], found.adjoints),
+      table("Mean over the training points", ["", "", "by hand", "by autodiff"], [[`∂J/∂${found.weight}`, "what an update uses", ...found.mean]]),
+    );
+  }
+
+  $("weight-to").onchange = () => choose($("weight-to").value ? [...$("weight-to").value.split(",").map(Number), 0] : null);
+  $("weight-from").onchange = () => $("weight-from").value !== "" && choose([page.chosen[0], page.chosen[1], Number($("weight-from").value)]);
+  $("weight-close").onclick = () => choose(null);
+  $("weight-value").onchange = () => Number.isFinite($("weight-value").valueAsNumber) && act.edit(...page.chosen, $("weight-value").valueAsNumber);
+  $("weight-point").onchange = () => {
+    page.point = Math.max(0, Math.min(page.points.train.length, Math.round($("weight-point").valueAsNumber) || 1) - 1);
+    $("weight-point").value = page.point + 1;
+    act.refresh();
+  };
+
+  const useTable = (text) => act.take(page.connection.ask("own", { text }));
+  async function useFile(file) {
+    if (!file) return;
+    if (file.size > 100_000) return act.say(`${file.name} has ${file.size} bytes, expected at most 100,000`, "bad");
+    $("table").value = await file.text();
+    await useTable($("table").value);
+  }
+  $("use-table").onclick = () => useTable($("table").value);
+  $("file").onchange = () => useFile($("file").files[0]);
+  addEventListener("dragover", (event) => event.preventDefault());
+  addEventListener("drop", (event) => { event.preventDefault(); useFile(event.dataTransfer.files[0]); });
+  $("clear-points").onclick = () => act.take(page.connection.ask("clear"));
+  const drawn = () => Number(document.querySelector("[name=draw]:checked").value);
+  document.querySelectorAll("[name=draw]").forEach((radio) => { radio.onchange = () => $("heatmap").classList.toggle("drawing", drawn() !== 0); });
+  $("heatmap").querySelector(".points").addEventListener("click", (event) => {
+    if (!drawn()) return;
+    const box = event.target.getBoundingClientRect();
+    const x = -6 + 12 * (event.clientX - box.left) / box.width, y = 6 - 12 * (event.clientY - box.top) / box.height;
+    act.take(page.connection.ask("point", { x, y, label: drawn() }));
+  });
+
+  $("challenge-start").onclick = () => act.open(CHALLENGE);
+  $("challenge-solve").onclick = () => act.open(SOLUTION);
+
+  $("copy-link").onclick = async () => {
+    try {
+      await navigator.clipboard.writeText(location.href);
+      act.say("The link is copied.", "good");
+    } catch {
+      act.say(`The browser did not let the page copy; the link is in its address line: ${location.href}`, "bad");
+    }
+  };
+  for (const form of ["python", "json"]) {
+    $(`export-${form}`).onclick = async () => {
+      const answer = await page.connection.ask("export", { form });
+      if (answer.export) save(new Blob([answer.export], { type: "text/plain" }), answer.name);
+    };
+  }
+  $("export-png").onclick = async () => save(await picture(page), "playground.png");
+
+  for (const [name, words] of Object.entries(HIDEABLE)) {
+    const label = document.createElement("label"), box = document.createElement("input");
+    Object.assign(box, { type: "checkbox", checked: true, name });
+    box.onchange = () => {
+      const link = location.hash.split("&").filter((part) => !part.startsWith(`${name}_hide=`));
+      act.open([...link, ...(box.checked ? [] : [`${name}_hide=true`])].join("&"));
+    };
+    label.append(box, ` ${words}`);
+    $("hide-controls").append(label);
+  }
+
+  return {
+    choose,
+    chain,
+    reset() {
+      const { chosen } = page, sizes = [page.features.length, ...page.config.networkShape, 1];
+      if (chosen && !(chosen[0] < sizes.length - 1 && chosen[1] < sizes[chosen[0] + 1] && chosen[2] < sizes[chosen[0]])) page.chosen = null;
+      page.view.sizes = sizes;
+      fill();
+      document.querySelectorAll("#hide-controls input").forEach((box) => { box.checked = !page.config.hide.includes(box.name); });
+      queueMicrotask(() => page.view.mark(page.chosen));
+    },
+  };
+}
+
+function table(caption, heads, rows) {
+  const made = document.createElement("table");
+  made.createCaption().textContent = caption;
+  const head = made.createTHead().insertRow();
+  for (const words of heads) {
+    const cell = document.createElement("th");
+    cell.scope = "col";
+    cell.textContent = words;
+    head.append(cell);
+  }
+  const body = made.createTBody();
+  for (const row of rows) {
+    const line = body.insertRow();
+    for (const cell of row) line.insertCell().textContent = typeof cell === "number" ? cell.toPrecision(6) : cell;
+  }
+  return made;
+}
+
+function save(blob, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+/** The network and its output as one picture. */
+function picture(page) {
+  const root = $("network"), scale = 2, side = 320, width = root.offsetWidth + side + 60, height = Math.max(root.offsetHeight, side + 70) + 20;
+  const canvas = Object.assign(document.createElement("canvas"), { width: width * scale, height: height * scale });
+  const context = canvas.getContext("2d"), origin = root.getBoundingClientRect();
+  context.scale(scale, scale);
+  context.fillStyle = "#fff";
+  context.fillRect(0, 0, width, height);
+  root.querySelectorAll("path.link").forEach((line) => {
+    context.strokeStyle = line.style.stroke;
+    context.lineWidth = Number.parseFloat(line.style.strokeWidth) || 1;
+    context.stroke(new Path2D(line.getAttribute("d")));
+  });
+  root.querySelectorAll(".node").forEach((node) => {
+    const box = node.getBoundingClientRect(), [x, y] = [box.left - origin.left, box.top - origin.top];
+    context.globalAlpha = node.classList.contains("off") ? 0.35 : 1;
+    context.drawImage(node.querySelector("canvas"), x, y, box.width, box.height);
+    context.strokeStyle = "#333";
+    context.lineWidth = 1.5;
+    context.strokeRect(x, y, box.width, box.height);
+    context.globalAlpha = 1;
+  });
+  context.fillStyle = "#222";
+  context.font = "13px sans-serif";
+  root.querySelectorAll(".feature-label").forEach((label) => context.fillText(label.textContent, 6, label.offsetTop + 22));
+  const left = root.offsetWidth + 40;
+  context.drawImage($("heatmap").querySelector(".map"), left, 20, side, side);
+  context.drawImage($("heatmap").querySelector(".points"), left, 20, side, side);
+  const words = `epoch ${page.frame.epoch}, training loss ${$("loss-train").textContent}, test loss ${$("loss-test").textContent}`;
+  context.fillText(words, left, side + 40);
+  return new Promise((done) => canvas.toBlob(done, "image/png"));
+}
