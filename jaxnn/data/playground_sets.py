@@ -26,7 +26,7 @@ def circle(random: SeedRandom, n: int = 500, noise: float = 0.0) -> Points:
         moved = math.hypot(*_moved(random, x, y, 5, noise))
         return x, y, 1 if moved < 2.5 else -1
 
-    return _points([point(*bounds) for bounds in ((0, 2.5), (3.5, 5)) for _ in _halves(n)])
+    return _points([point(*bounds) for bounds in ((0, 2.5), (3.5, 5)) for _ in _halves(n, noise)])
 
 
 def xor(random: SeedRandom, n: int = 500, noise: float = 0.0) -> Points:
@@ -41,17 +41,18 @@ def xor(random: SeedRandom, n: int = 500, noise: float = 0.0) -> Points:
         moved_x, moved_y = _moved(random, x, y, 5, noise)
         return x, y, 1 if moved_x * moved_y >= 0 else -1
 
-    return _points([point() for _ in range(n)])
+    return _points([point() for _ in _each(n, noise)])
 
 
 def gauss(random: SeedRandom, n: int = 500, noise: float = 0.0) -> Points:
     """Return two normal clouds around (2, 2), label 1, and (-2, -2), of variance `0.5 + 7 noise`."""
+    _each(n, noise)
     deviation = math.sqrt(_between(0.5, 4, noise / 0.5))
     return _points(
         [
             (centre + deviation * _normal(random), centre + deviation * _normal(random), label)
             for centre, label in ((2, 1), (-2, -1))
-            for _ in _halves(n)
+            for _ in _halves(n, noise)
         ]
     )
 
@@ -64,7 +65,7 @@ def spiral(random: SeedRandom, n: int = 500, noise: float = 0.0) -> Points:
         x = radius * math.sin(t) + random.uniform(-1, 1) * noise
         return x, radius * math.cos(t) + random.uniform(-1, 1) * noise, label
 
-    return _points([point(i, turn, label) for turn, label in ((0, 1), (math.pi, -1)) for i in _halves(n)])
+    return _points([point(i, turn, label) for turn, label in ((0, 1), (math.pi, -1)) for i in _halves(n, noise)])
 
 
 def plane(random: SeedRandom, n: int = 1200, noise: float = 0.0) -> Points:
@@ -103,7 +104,7 @@ def _square(random, n, noise, label):
         x, y = random.uniform(-6, 6), random.uniform(-6, 6)
         return x, y, label(*_moved(random, x, y, 6, noise))
 
-    return _points([point() for _ in range(n)])
+    return _points([point() for _ in _each(n, noise)])
 
 
 def _moved(random, x, y, reach, noise):
@@ -124,13 +125,18 @@ def _between(low, high, share):
     return low * (1 - share) + high * share
 
 
-def _halves(n):
-    """Return the indices i < n / 2: an odd number of points becomes the next even one, as in the original."""
+def _each(n, noise):
     check_positive_int("n", n)
-    return range(math.ceil(n / 2))
+    number = isinstance(noise, int | float | np.number) and not isinstance(noise, bool)
+    require(number and 0 <= noise < math.inf, "noise", repr(noise), "a finite number of at least 0")
+    return range(n)
+
+
+def _halves(n, noise):
+    """Return the indices i < n / 2: an odd number of points becomes the next even one, as in the original."""
+    return range(math.ceil(len(_each(n, noise)) / 2))
 
 
 def _points(rows) -> Points:
-    require(len(rows) > 0, "n", "0", "a whole number of at least 1")
     table = np.array(rows, dtype=np.float64)
     return Points(table[:, :2], table[:, 2])

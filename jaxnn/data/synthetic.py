@@ -10,7 +10,7 @@ from jaxnn.errors import check_finite, check_positive_int, check_shape, require
 
 
 class Points(NamedTuple):
-    """Points of the plane, one a row, and their labels, 0 or 1."""
+    """Points of the plane, one a row, and their labels."""
 
     x: Float64[np.ndarray, "n 2"]
     y: Float64[np.ndarray, " n"]

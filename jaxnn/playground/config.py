@@ -139,9 +139,9 @@ def from_hash(text: str) -> tuple[Config, list[str]]:
     """Return the set-up of a link and a message for each part of it that was left out."""
     require(len(text) <= CHARACTERS, "link", f"{len(text)} characters", f"at most {CHARACTERS}")
     config, messages = default(), []
-    given = dict(part.partition("=")[::2] for part in text.removeprefix("#").split("&") if part)
     hide = []
-    for name, value in given.items():
+    for part in text.removeprefix("#").split("&"):
+        name, _, value = part.partition("=")
         value = unquote(value)
         if name.endswith("_hide"):
             hide += [name.removesuffix("_hide")] * (value == "true")
@@ -151,6 +151,9 @@ def from_hash(text: str) -> tuple[Config, list[str]]:
             except InvalidArgument as error:
                 messages.append(f"{error}; {shown(config[name])} is used")
     config["hide"] = sorted({name for name in hide if name in HIDEABLE})
+    if not set(FEATURES) - set(config["hide"]):
+        messages.append("features: all are hidden, expected at least one to be there; all are shown")
+        config["hide"] = sorted(set(config["hide"]) - set(FEATURES))
     return settled(config, messages), messages
 
 
@@ -175,7 +178,8 @@ def settled(config: Config, messages: list[str] | None) -> Config:
         config = config | {"activations": (config["activations"] + [config["activation"]] * count)[:count]}
     given = len(config["activations"])
     repair(given in (0, count), f"activations: got {given}, expected one for each of {count} layers", activations=[])
-    repair(any(config[name] for name in FEATURES), "features: got none, expected at least one", x=True, y=True)
+    free = [name for name in FEATURES if name not in config["hide"]]
+    repair(features(config) != [], "features: got none, expected at least one", **dict.fromkeys(free[:2], True))
     return config
 
 
@@ -196,8 +200,8 @@ def shown(value: Any) -> str:
 
 
 def features(config: Mapping[str, Any]) -> list[str]:
-    """Return the names of the features that are fed in."""
-    return [name for name in FEATURES if config[name]]
+    """Return the names of the features that are fed in: one that a link hides is not, as in the original."""
+    return [name for name in FEATURES if config[name] and name not in config["hide"]]
 
 
 def for_engine(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnn.errors import Diverged, check_finite, check_positive_int, require
+from jaxnn.errors import Diverged, InvalidArgument, check_finite, check_positive_int, require
 from jaxnn.playground import program
 from jaxnn.playground.optimizers import OPTIMIZERS, menu
 from jaxnn.playground.program import BLOCK, LAYERS, WIDTH, Network, Params, Points, Settings
@@ -24,6 +25,13 @@ FEATURES = {
     "sinX": lambda x, y: np.sin(x),
     "sinY": lambda x, y: np.sin(y),
 }
+OPTIONAL: dict[str, Any] = {
+    "regularization": "none",
+    "regularizationRate": 0.0,
+    "optimizer": "sgd",
+    "dropout": 0.0,
+    "activations": [],
+}
 REQUIRED = ("problem", "activation", "learningRate", "batchSize", "features", "hidden", "epochs")
 
 
@@ -32,21 +40,20 @@ def run(config: Mapping[str, Any], train: Any, test: Any, init: Mapping[str, Any
 
     `config` has "problem" ("classification" or "regression"), "activation", "learningRate", "batchSize", "features",
     "hidden" (nodes a layer) and "epochs", and may have "regularization" ("none", "L1" or "L2"), "regularizationRate",
-    "optimizer" and "dropout". `train` and `test` are rows `[x1, x2, label]`; `init` and the weights returned are
-    `{"W": W[layer][node][input], "b": b[layer][node]}`. Without test points their loss is NaN.
+    "optimizer", "dropout" and "activations" (one a hidden layer). `train` and `test` are rows `[x1, x2, label]`;
+    `init` and the weights returned are `{"W": W[layer][node][input], "b": b[layer][node]}`. Without test points their
+    loss is NaN.
 
     In the float type that JAX is set up for. With plain descent it is TensorFlow Playground's own training
     (tensorflow/playground, `nn.ts`), as described in `program`. `Diverged` where an error becomes NaN or infinite.
     """
-    for name in REQUIRED:
-        require(name in config, "config", f"no {name!r}", f"all of {', '.join(REQUIRED)}")
-    require(isinstance(config["epochs"], int) and config["epochs"] >= 0, "epochs", repr(config["epochs"]), "0 or more")
-    features, hidden = list(config["features"]), list(config["hidden"])
+    config = checked(config)
+    features, hidden = config["features"], config["hidden"]
     settings = settings_of(config)
     network = network_of(init, len(features), hidden, settings.optimizer)
     width = network.params.b.shape[1]
     data = [points_of(name, rows, features, width) for name, rows in (("train", train), ("test", test))]
-    require(data[0].n > 0, "train", "no points", "at least one [x1, x2, label]")
+    require(len(train) > 0, "train", "no points", "at least one [x1, x2, label]")
     grid = jnp.zeros((program.GRID**2, width), data[0].x.dtype)
     losses: list[list[float]] = []
     while True:
@@ -63,34 +70,51 @@ def run(config: Mapping[str, Any], train: Any, test: Any, init: Mapping[str, Any
             return losses, weights_of(network.params, len(features), hidden)
 
 
+def checked(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the set-up once each of its entries is known to be what `run` takes, with those that may be left out."""
+    for name in REQUIRED:
+        require(name in config, "config", f"no {name!r}", f"all of {', '.join(REQUIRED)}")
+    config = OPTIONAL | dict(config)
+    for name in ("features", "hidden", "activations"):
+        require(isinstance(config[name], list | tuple), name, repr(config[name]), "a list")
+        config[name] = list(config[name])
+    require(len(config["features"]) > 0, "features", "none", "at least one")
+    for name, least, most in (("batchSize", 1, 2**31 - 1), ("epochs", 0, 2**31 - 1)):
+        whole = isinstance(config[name], int | np.integer) and not isinstance(config[name], bool)
+        require(whole and least <= config[name] <= most, name, repr(config[name]), f"a whole number from {least}")
+    for size in config["hidden"]:
+        check_positive_int("hidden", size)
+    for name in ("learningRate", "regularizationRate", "dropout"):
+        rate = config[name]
+        number = isinstance(rate, int | float | np.number) and not isinstance(rate, bool)
+        top = 0.99 if name == "dropout" else float(jnp.finfo(jnp.zeros(()).dtype).max)
+        require(number and 0 <= rate <= top, name, repr(rate), f"a number from 0 to {top:g}")
+    return config
+
+
 def settings_of(config: Mapping[str, Any]) -> Settings:
-    """Return the program's arguments for a set-up; activations of single layers may be given as "activations"."""
-    hidden = list(config["hidden"])
-    names = list(config.get("activations") or [config["activation"]] * len(hidden))
+    """Return the program's arguments for a set-up that is `checked`."""
+    hidden = config["hidden"]
+    names = config["activations"] or [config["activation"]] * len(hidden)
     require(len(names) == len(hidden), "activations", f"{len(names)}", f"one for each of {len(hidden)} hidden layers")
     output = {"classification": "tanh", "regression": "linear"}
-    require(config["problem"] in output, "problem", repr(config["problem"]), " or ".join(output))
-    check_positive_int("batchSize", config["batchSize"])
-    places = [_place("activation", name, program.ACTIVATIONS) for name in [*names, output[config["problem"]]]]
+    problem = list(output)[_place("problem", config["problem"], output)]
+    places = [_place("activation", name, program.ACTIVATIONS) for name in [*names, output[problem]]]
     layers = max(LAYERS, len(places))
-    rates = {name: config.get(name, 0) for name in ("learningRate", "regularizationRate", "dropout")}
-    for name, rate in rates.items():
-        require(np.isfinite(rate) and rate >= 0, name, repr(rate), "a finite number of at least 0")
-    require(rates["dropout"] < 1, "dropout", repr(rates["dropout"]), "a share in [0, 1)")
     return Settings(
         depth=jnp.int32(len(places)),
         activation=jnp.array(places + [0] * (layers - len(places)), jnp.int32),
         batch=jnp.int32(config["batchSize"]),
-        learning_rate=jnp.asarray(rates["learningRate"], float),
-        penalty=jnp.int32(_place("regularization", config.get("regularization", "none"), program.PENALTIES)),
-        penalty_rate=jnp.asarray(rates["regularizationRate"], float),
-        optimizer=jnp.int32(_place("optimizer", config.get("optimizer", "sgd"), OPTIMIZERS)),
-        dropout=jnp.asarray(rates["dropout"], float),
+        learning_rate=jnp.asarray(config["learningRate"], float),
+        penalty=jnp.int32(_place("regularization", config["regularization"], program.PENALTIES)),
+        penalty_rate=jnp.asarray(config["regularizationRate"], float),
+        optimizer=jnp.int32(_place("optimizer", config["optimizer"], OPTIMIZERS)),
+        dropout=jnp.asarray(config["dropout"], float),
     )
 
 
 def _place(what: str, name: object, table: Mapping[str, Any]) -> int:
-    require(name in table, what, repr(name), f"one of {', '.join(table)}")
+    require(isinstance(name, str) and name in table, what, repr(name), f"one of {', '.join(table)}")
     return list(table).index(str(name))
 
 
@@ -99,20 +123,18 @@ def network_of(
 ) -> Network:
     """Return a network at its start from plain lists `{"W": W[layer][node][input], "b": b[layer][node]}`."""
     sizes = [inputs, *hidden, 1]
-    require(inputs >= 1, "features", "none", "at least one")
-    for size in hidden:
-        check_positive_int("hidden", size)
     layers, width = max(LAYERS, len(sizes) - 1), max(WIDTH, *sizes)
     W, b, alive = np.zeros((layers, width, width)), np.zeros((layers, width)), np.zeros((layers, width, width), bool)
-    for name, values in (("W", init["W"]), ("b", init["b"])):
-        require(len(values) == len(sizes) - 1, f"init[{name!r}]", f"{len(values)} layers", f"{len(sizes) - 1}")
+    for name in ("W", "b"):
+        require(name in init, "init", f"no {name!r}", "W[layer][node][input] and b[layer][node]")
+        seen = f"{len(init[name])} layers"
+        require(len(init[name]) == len(sizes) - 1, f"init[{name!r}]", seen, f"{len(sizes) - 1}")
     for layer, (before, after) in enumerate(itertools.pairwise(sizes)):
-        weights, biases = np.asarray(init["W"][layer], float), np.asarray(init["b"][layer], float)
-        for name, values, shape in (("W", weights, (after, before)), ("b", biases, (after,))):
-            seen = f"shape {values.shape}"
-            require(values.shape == shape, f"init[{name!r}][{layer}]", seen, f"shape {shape}, (nodes, inputs)")
-            check_finite(f"init[{name!r}][{layer}]", values)
-        W[layer, :before, :after], b[layer, :after], alive[layer, :before, :after] = weights.T, biases, True
+        W[layer, :before, :after] = _array(
+            f"init['W'][{layer}]", init["W"][layer], (after, before), "(nodes, inputs)"
+        ).T
+        b[layer, :after] = _array(f"init['b'][{layer}]", init["b"][layer], (after,), "(nodes,)")
+        alive[layer, :before, :after] = True
     params = Params(jnp.asarray(W, float), jnp.asarray(b, float))
     start = start_of(params, optimizer)
     zeros = jax.tree.map(jnp.zeros_like, params)
@@ -122,7 +144,12 @@ def network_of(
 
 def start_of(params: Params, optimizer: Any) -> jax.Array:
     """Return an optimizer's start state; `optimizer` is its place in the menu."""
-    return menu(params).starts[optimizer]
+    return _starts(params.b.shape, params.b.dtype)[optimizer]
+
+
+@cache
+def _starts(shape: tuple[int, int], dtype: np.dtype) -> jax.Array:
+    return menu(Params(jnp.zeros((*shape, shape[1]), dtype), jnp.zeros(shape, dtype))).starts
 
 
 def weights_of(params: Params, inputs: int, hidden: Sequence[int]) -> dict[str, list]:
@@ -137,10 +164,8 @@ def weights_of(params: Params, inputs: int, hidden: Sequence[int]) -> dict[str, 
 
 def points_of(name: str, rows: Any, features: Sequence[str], width: int) -> Points:
     """Return rows `[x1, x2, label]` as features and targets, padded to a size that many sets share."""
-    table = np.asarray(rows, float).reshape(-1, 3) if len(rows) == 0 else np.asarray(rows, float)
-    require(table.ndim == 2 and table.shape[1] == 3, name, f"shape {table.shape}", "rows of [x1, x2, label]")
-    check_finite(name, table)
-    size = -(-len(table) // SIZE) * SIZE + BLOCK
+    table = _array(name, rows if rows is None or len(rows) else np.zeros((0, 3)), ("n", 3), "rows of [x1, x2, label]")
+    size = max(1, -(-len(table) // SIZE)) * SIZE + BLOCK
     x, y = np.zeros((size, width)), np.zeros(size)
     x[: len(table), : len(features)], y[: len(table)] = features_of(table[:, 0], table[:, 1], features), table[:, 2]
     return Points(jnp.asarray(x, float), jnp.asarray(y, float), jnp.int32(len(table)))
@@ -151,3 +176,16 @@ def features_of(x1: np.ndarray, x2: np.ndarray, features: Sequence[str]) -> np.n
     for name in features:
         _place("features", name, FEATURES)
     return np.stack([FEATURES[name](x1, x2) for name in features], axis=-1)
+
+
+def _array(name: str, values: Any, shape: tuple, meaning: str) -> np.ndarray:
+    """Return the values as finite numbers of a shape; a size given as a letter may be anything."""
+    try:
+        array = np.asarray(values, float)
+    except (TypeError, ValueError):
+        raise InvalidArgument(f"{name}: got {values!r:.80}, expected numbers, {meaning}") from None
+    check = [n == e or isinstance(e, str) for n, e in zip(array.shape, shape, strict=False)]
+    expected = ", ".join(map(str, shape))
+    require(array.ndim == len(shape) and all(check), name, f"shape {array.shape}", f"shape ({expected}), {meaning}")
+    check_finite(name, array)
+    return array

@@ -182,7 +182,8 @@ def train_epoch(network: Network, settings: Settings, train: Points, optimizers:
         end = (turn // passes + 1) * settings.batch
         start = end - settings.batch + turn % passes * ROWS
         stop = jnp.minimum(start + ROWS, jnp.minimum(end, train.n))
-        rows = Points(*(lax.dynamic_slice_in_dim(t, start, ROWS) for t in (train.x, train.y)), stop - start)
+        x, y = (lax.dynamic_slice_in_dim(t, start, ROWS) for t in (train.x, train.y))
+        rows = Points(x, y, stop - start)
         masks = dropout_masks(network, settings, turn, like)
         error, grads = value_and_grad(network.params, network.alive, settings, rows, masks)
         diverged = jnp.where((diverged < 0) & ~jnp.isfinite(error), network.updates, diverged)

@@ -106,7 +106,14 @@ def _refuse(constant: str):
 
 
 def _called(kind: Any) -> str:
-    names = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", list: "a list", NoneType: "null"}
+    names = {
+        str: "a text",
+        int: "a whole number",
+        float: "a number",
+        bool: "true or false",
+        list: "a list",
+        NoneType: "null",
+    }
     kinds = getattr(kind, "__args__", (kind,))
     return " or ".join(names[one] for one in kinds)
 
@@ -131,8 +138,10 @@ async def play(websocket: WebSocket) -> None:
             if message["type"] == "websocket.disconnect":
                 return
             text = message.get("text")
-            reply = {"error": "request: got bytes, expected text"} if text is None else None
-            reply = reply or await run(state.pool, answer, session, text)
+            if text is None:
+                reply: dict | bytes = {"error": "request: got bytes, expected text"}
+            else:
+                reply = await run(state.pool, answer, session, text)
             await (websocket.send_bytes(reply) if isinstance(reply, bytes) else websocket.send_json(reply))
     except WebSocketDisconnect:
         return
@@ -190,6 +199,8 @@ def warm_up() -> None:
     session = Session("#seed=0.1")
     session.frame(1)
     session.frame(0, chain=[0, 0, 0, 0])
+    session.set("networks", 2)
+    session.frame(0)
 
 
 def application() -> Starlette:

@@ -101,13 +101,14 @@ class Session:
         require(0 <= node < sizes[layer], "node", repr(node), f"0 to {sizes[layer] - 1}")
         left = config["stopEpoch"] - self.epoch if config["stopEpoch"] else epochs
         rows = self._advance(max(0, min(epochs, left)) if len(self.split.train) else 0, layer, node)
-        network, report = self.networks[0], self.reports[0]
+        network = self.networks[0]
         weights = engine.weights_of(network.params, sizes[0], hidden)
         alive = np.asarray(network.alive)
         shown = [report for report in self.reports if report is not None]
+        report = shown[0]
         outputs = np.stack([report.output for report in shown])
         several = len(self.networks) > 1
-        large = shades(outputs.mean(0)) if several and layer == len(hidden) + 1 else report.chosen
+        large = shades(jnp.asarray(outputs.mean(0))) if several and layer == len(hidden) + 1 else report.chosen
         finals = np.array([report.history[report.epochs] for report in shown])
         header = {
             "epoch": int(network.epoch),
@@ -126,8 +127,8 @@ class Session:
         links = list(enumerate(itertools.pairwise(sizes)))
         floats = np.concatenate([np.ravel(part) for name in "Wb" for part in weights[name]])
         maps = [alive[i, :before, :after].T for i, (before, after) in links]
-        maps += [report.nodes[i + 1, :, :, :after].transpose(2, 0, 1) for i, (_, after) in links]
-        return packed(header, floats, [*maps, large, *([np.rint(255 * (outputs >= 0).mean(0))] * several)])
+        maps += [np.asarray(report.nodes)[i + 1, :, :, :after].transpose(2, 0, 1) for i, (_, after) in links]
+        return packed(header, floats, [*maps, np.asarray(large), *([np.rint(255 * (outputs >= 0).mean(0))] * several)])
 
     def _solved(self, finals: np.ndarray) -> bool:
         """Whether every network has 99 % of the test points, or without such the training points, on their side."""
@@ -203,7 +204,7 @@ class Session:
 
     def _settle(self) -> None:
         self.features = configs.features(self.config)
-        self.settings = engine.settings_of(configs.for_engine(self.config))
+        self.settings = engine.settings_of(engine.checked(configs.for_engine(self.config) | {"epochs": 0}))
 
     def _advance(self, epochs: int, layer: int, node: int) -> list[list[float]]:
         """Return the first network's new rows `[epoch, losses, accuracies]`, after as much training as the time allows.
@@ -220,7 +221,7 @@ class Session:
             rows += self._train(place, trained, layer, node)
             if epochs:
                 self.turn = (place + 1) % len(self.networks)
-            if time.perf_counter() - began > BUDGET and place:
+            if time.perf_counter() - began > (BUDGET if epochs else BUDGET / 3) and place:
                 break
         return rows
 
@@ -237,11 +238,11 @@ class Session:
         done = int(report.epochs)  # waits for the program
         if done:
             self.pace = (time.perf_counter() - began) / done
-        self.networks[place], self.reports[place] = network, jax.device_get(report)
+        self.networks[place], self.reports[place] = network, (report := jax.device_get(report))
         if place:
             return []
         first = 0 if self.losses.empty else 1
-        history = self.reports[0].history[first : done + 1].astype(float).tolist()
+        history = report.history[first : done + 1].astype(float).tolist()
         rows = [[int(network.epoch) - done + first + i, *row] for i, row in enumerate(history)]
         self.losses.add(rows)
         return rows

@@ -101,7 +101,7 @@ def test_a_missing_setting_is_named(name):
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"problem": "ranking"}, "problem: got 'ranking', expected classification or regression"),
+        ({"problem": "ranking"}, "problem: got 'ranking', expected one of classification, regression"),
         ({"activation": "swish"}, "activation: got 'swish', expected one of relu, tanh"),
         ({"activations": ["tanh", "relu"]}, "activations: got 2, expected one for each of 1 hidden"),
         ({"regularization": "L3"}, "regularization: got 'L3', expected one of none, L1, L2"),
@@ -144,7 +144,7 @@ def test_bad_start_weights_are_named(init, message):
     "train, test, message",
     [
         ([], TRAIN, "train: got no points"),
-        ([[1.0, 2.0]], [], r"train: got shape \(1, 2\), expected rows of \[x1, x2, label\]"),
+        ([[1.0, 2.0]], [], r"train: got shape \(1, 2\), expected shape \(n, 3\), rows of \[x1, x2, label\]"),
         (TRAIN, [[1.0, 2.0, 1.0, 0.0]], r"test: got shape \(1, 4\)"),
         ([[1.0, float("inf"), 1.0]], [], r"train: got inf at index \(0, 1\)"),
         (TRAIN, [[1.0, 2.0, float("nan")]], r"test: got nan at index \(0, 2\)"),

@@ -12,6 +12,7 @@ const SETS = {
   circle: "Circle", xor: "Exclusive or", gauss: "Gaussian", spiral: "Spiral", "lecture-sigmoid": "Lecture, sigmoid",
   "lecture-circle": "Lecture, circle", "lecture-flower": "Lecture, flower", "reg-plane": "Plane", "reg-gauss": "Multi Gaussian", own: "Your own",
 };
+const PLUS = Array.from({ length: 33 }, (_, i) => i - 16).flatMap((t) => [[t / 6, 0.1, 1], [0, t / 6, 1]]); // a plus sign
 const LARGE = $("heatmap").querySelector(".map"), DOTS = $("heatmap").querySelector(".points");
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -82,7 +83,10 @@ async function take(asked) {
     page.panels.reset();
   }
   showConfig();
-  if (answer.reset ?? true) page.view.build(page.config, page.features);
+  if (answer.reset ?? true) {
+    page.view.build(page.config, page.features);
+    page.view.mark(page.chosen);
+  }
   drawDots();
   await refresh();
 }
@@ -222,6 +226,7 @@ function showConfig() {
     button.setAttribute("aria-checked", name === chosen);
     button.tabIndex = name === chosen ? 0 : -1;
   }
+  $("noise").disabled = chosen === "own" || chosen.startsWith("lecture-");
   document.querySelectorAll(".accuracy").forEach((box) => { box.hidden = regression; });
   document.querySelectorAll("[class*=ui-]").forEach((box) => {
     const names = [...box.classList].filter((name) => name.startsWith("ui-")).map((name) => name.slice(3));
@@ -247,7 +252,7 @@ function wire() {
     button.setAttribute("role", "radio");
     button.dataset.dataset = name;
     label.textContent = words;
-    drawThumbnail(canvas, about.thumbnails[name] ?? []);
+    drawThumbnail(canvas, about.thumbnails[name] ?? PLUS);
     button.append(canvas, label);
     button.addEventListener("click", () => set(page.config.problem === "regression" ? "regDataset" : "dataset", name));
     $("datasets").append(button);

@@ -6,7 +6,8 @@ export const FEATURES = {
   x: ["X₁", (x, y) => x], y: ["X₂", (x, y) => y], xSquared: ["X₁²", (x, y) => x * x], ySquared: ["X₂²", (x, y) => y * y],
   xTimesY: ["X₁X₂", (x, y) => x * y], sinX: ["sin(X₁)", (x, y) => Math.sin(x)], sinY: ["sin(X₂)", (x, y) => Math.sin(y)],
 };
-const NODE = 36, TOP = 74, LEFT = 62, PITCH = 98;
+const NODE = 36, TOP = 74, LEFT = 62;
+const FLOWING = 600; // lines; more of them are drawn without dashes, which take the longest
 
 /** A feature's values over the plane as bytes, `side` pixels square. */
 export function featureMap(name, side) {
@@ -21,7 +22,7 @@ export function featureMap(name, side) {
 }
 
 const element = (tag, attributes, parent) => {
-  const made = tag === "path" ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
+  const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
   parent?.append(made);
   return made;
@@ -39,6 +40,15 @@ export class NetworkView {
       const value = event.target.valueAsNumber;
       if (Number.isFinite(value)) this.act.edit(...this.edited, value);
     });
+    for (const [type, edit] of [["pointerover", false], ["click", true]]) {
+      this.svg.addEventListener(type, (event) => {
+        const weight = event.target.dataset?.weight?.split(",").map(Number), box = this.root.getBoundingClientRect();
+        if (!weight || (this.editing && !edit)) return;
+        this.openCard(weight, event.clientX - box.left + 14, event.clientY - box.top + 4, edit);
+        if (edit) this.act.choose(...weight);
+      });
+    }
+    this.svg.addEventListener("pointerout", () => this.editing || this.hideCard());
     document.addEventListener("pointerdown", (event) => {
       if (!this.card.contains(event.target) && !event.target.closest?.(".hit, .bias")) this.hideCard();
     });
@@ -48,12 +58,13 @@ export class NetworkView {
   build(config, features) {
     const focused = document.activeElement?.id, sizes = [features.length, ...config.networkShape, 1];
     this.root.querySelectorAll(".node, .bias, .feature-label, .layer-controls").forEach((old) => old.remove());
-    this.svg.replaceChildren();
+    this.lines = this.root.querySelector("canvas.lines");
     this.hideCard();
-    Object.assign(this, { sizes, features, links: [], maps: [], biases: [] });
+    Object.assign(this, { sizes, features, links: [], hits: [], maps: [], biases: [], frame: null });
     const names = Object.keys(FEATURES).filter((name) => !config.hide.includes(name));
     const hidden = config.networkShape.length, most = Math.max(names.length, ...sizes);
-    const room = this.root.parentElement.clientWidth, width = Math.max(room - 4, LEFT + NODE + 40 + PITCH * (hidden + 1) - 30);
+    const room = this.root.parentElement.clientWidth, pitch = room < 500 ? 78 : 98;
+    const width = Math.max(room - 4, LEFT + NODE + 20 + pitch * (hidden + 1) - 20);
     const gap = Math.max(NODE + 8, Math.min(55, 440 / most)), left = LEFT + NODE, right = width - NODE;
     const column = (layer) => layer > hidden ? right : left + (right - left) * layer / (hidden + 1) - (layer ? NODE / 2 : 0);
     const place = (layer, i) => [layer ? column(layer) : LEFT, TOP + i * gap];
@@ -62,6 +73,9 @@ export class NetworkView {
     this.root.style.height = `${TOP + most * gap}px`;
     this.svg.setAttribute("width", width);
     this.svg.setAttribute("height", TOP + most * gap);
+    const ratio = devicePixelRatio || 1;
+    Object.assign(this.lines, { width: width * ratio, height: (TOP + most * gap) * ratio });
+    this.lines.getContext("2d").scale(ratio, ratio);
     names.forEach((name, i) => this.feature(name, place(0, i), config));
     for (let layer = 1; layer < sizes.length; layer++) {
       if (layer <= hidden) this.controls(layer, column(layer), config);
@@ -72,6 +86,7 @@ export class NetworkView {
         }
       }
     }
+    this.svg.innerHTML = this.hits.join("");
     if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
   }
 
@@ -107,17 +122,8 @@ export class NetworkView {
     const [x1, y1] = [from[0] + NODE + 2, from[1] + NODE / 2];
     const [x2, y2] = [to[0] - 2, to[1] + NODE / 2 + (source - (count - 1) / 2) / count * 14], middle = (x1 + x2) / 2;
     const d = `M${x1},${y1}C${middle},${y1} ${middle},${y2} ${x2},${y2}`;
-    const line = element("path", { class: "link", d, id: `link-${layer}-${source}-${node}` });
-    this.svg.prepend(line);
-    const hit = element("path", { class: "hit", d, "data-weight": `${layer},${node},${source}` }, this.svg);
-    const open = (event, edit) => {
-      const box = this.root.getBoundingClientRect();
-      this.openCard([layer, node, source], event.clientX - box.left + 14, event.clientY - box.top + 4, edit);
-    };
-    hit.addEventListener("pointerenter", (event) => this.editing || open(event, false));
-    hit.addEventListener("pointerleave", () => this.editing || this.hideCard());
-    hit.addEventListener("click", (event) => { open(event, true); this.act.choose(layer, node, source); });
-    this.links.push(line);
+    this.hits.push(`<path class="hit" d="${d}" data-weight="${layer},${node},${source}"/>`);
+    this.links.push(new Path2D(d));
   }
 
   controls(layer, x, config) {
@@ -148,30 +154,41 @@ export class NetworkView {
   /** Draw a frame: the weights, the biases, the maps. */
   draw(frame, discrete, still) {
     this.frame = frame;
-    frame.weights.forEach((weight, i) => {
-      const line = this.links[i];
-      line.style.stroke = colour(weight);
-      line.style.strokeWidth = 1 + 9 * Math.min(1, Math.abs(weight) / 5);
-      line.style.strokeDashoffset = still ? 0 : -frame.epoch / 3 % 1000;
-      line.classList.toggle("dead", !frame.alive[i]);
-    });
+    this.drawLines(this.lines.getContext("2d"), still);
     frame.biases.forEach((bias, i) => { this.biases[i].style.background = colour(bias); });
     this.maps.forEach((canvas, i) => drawMap(canvas, frame.nodes.subarray(100 * i, 100 * (i + 1)), discrete));
     if (!this.card.hidden && !this.editing) this.fillCard();
+  }
+
+  drawLines(context, still) {
+    const { weights, alive, epoch } = this.frame, flowing = this.links.length < FLOWING;
+    context.clearRect(0, 0, this.root.offsetWidth, this.root.offsetHeight);
+    context.lineDashOffset = still ? 0 : -epoch / 3 % 1000;
+    this.links.forEach((path, i) => {
+      const chosen = i === this.marked;
+      context.setLineDash(alive[i] ? (flowing ? [8, 2] : []) : [1, 5]);
+      context.strokeStyle = chosen ? "#c2185b" : colour(weights[i]);
+      context.lineWidth = 1 + 9 * Math.min(1, Math.abs(weights[i]) / 5) + (chosen ? 1 : 0);
+      context.stroke(path);
+    });
   }
 
   /** The value of a weight, or with no source of a bias. */
   value(layer, node, source) {
     const before = this.sizes.slice(1, layer + 1).reduce((a, b) => a + b, 0);
     if (source === null) return this.frame?.biases[before + node];
+    return this.frame?.weights[this.index(layer, node, source)];
+  }
+
+  index(layer, node, source) {
     let start = 0;
     for (let l = 0; l < layer; l++) start += this.sizes[l] * this.sizes[l + 1];
-    return this.frame?.weights[start + node * this.sizes[layer] + source];
+    return start + node * this.sizes[layer] + source;
   }
 
   mark(chosen) {
-    this.links.forEach((line) => line.classList.remove("chosen"));
-    if (chosen) document.getElementById(`link-${chosen[0]}-${chosen[2]}-${chosen[1]}`)?.classList.add("chosen");
+    this.marked = chosen ? this.index(...chosen) : -1;
+    if (this.frame) this.drawLines(this.lines.getContext("2d"), true);
   }
 
   openCard(which, x, y, edit) {

@@ -121,7 +121,6 @@ export function panels(page, act) {
       page.view.sizes = sizes;
       fill();
       document.querySelectorAll("#hide-controls input").forEach((box) => { box.checked = !page.config.hide.includes(box.name); });
-      queueMicrotask(() => page.view.mark(page.chosen));
     },
   };
 }
@@ -160,11 +159,7 @@ function picture(page) {
   context.scale(scale, scale);
   context.fillStyle = "#fff";
   context.fillRect(0, 0, width, height);
-  root.querySelectorAll("path.link").forEach((line) => {
-    context.strokeStyle = line.style.stroke;
-    context.lineWidth = Number.parseFloat(line.style.strokeWidth) || 1;
-    context.stroke(new Path2D(line.getAttribute("d")));
-  });
+  context.drawImage(root.querySelector(".lines"), 0, 0, root.offsetWidth, root.offsetHeight);
   root.querySelectorAll(".node").forEach((node) => {
     const box = node.getBoundingClientRect(), [x, y] = [box.left - origin.left, box.top - origin.top];
     context.globalAlpha = node.classList.contains("off") ? 0.35 : 1;

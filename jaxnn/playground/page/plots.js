@@ -29,7 +29,7 @@ const PALETTES = { true: palette(true), false: palette(false) };
 
 /** Draw bytes (one a pixel, the canvas's size) on a canvas. */
 export function drawMap(canvas, bytes, discrete) {
-  const context = canvas.getContext("2d"), table = PALETTES[Boolean(discrete)];
+  const context = canvas.getContext("2d", { willReadFrequently: true }), table = PALETTES[Boolean(discrete)];
   const image = context.createImageData(canvas.width, canvas.height);
   const target = new Uint32Array(image.data.buffer), colours = new Uint32Array(table.buffer);
   for (let i = 0; i < target.length; i++) target[i] = colours[bytes[i]];
@@ -38,7 +38,7 @@ export function drawMap(canvas, bytes, discrete) {
 
 /** Lay white over the pixels where the networks disagree, the more the closer they are to halves. */
 export function drawSpread(canvas, shares) {
-  const context = canvas.getContext("2d"), image = context.getImageData(0, 0, canvas.width, canvas.height);
+  const context = canvas.getContext("2d", { willReadFrequently: true }), image = context.getImageData(0, 0, canvas.width, canvas.height);
   for (let i = 0; i < shares.length; i++) {
     if (shares[i] === 0 || shares[i] === 255) continue;
     const strength = 0.35 + 0.65 * (1 - Math.abs(shares[i] - 127.5) / 127.5);
