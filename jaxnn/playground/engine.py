@@ -133,7 +133,7 @@ def network_of(
         W[layer, :before, :after] = _array(
             f"init['W'][{layer}]", init["W"][layer], (after, before), "(nodes, inputs)"
         ).T
-        b[layer, :after] = _array(f"init['b'][{layer}]", init["b"][layer], (after,), "(nodes,)")
+        b[layer, :after] = _array(f"init['b'][{layer}]", init["b"][layer], (after,), "one for each node")
         alive[layer, :before, :after] = True
     params = Params(jnp.asarray(W, float), jnp.asarray(b, float))
     start = start_of(params, optimizer)
@@ -184,8 +184,10 @@ def _array(name: str, values: Any, shape: tuple, meaning: str) -> np.ndarray:
         array = np.asarray(values, float)
     except (TypeError, ValueError):
         raise InvalidArgument(f"{name}: got {values!r:.80}, expected numbers, {meaning}") from None
-    check = [n == e or isinstance(e, str) for n, e in zip(array.shape, shape, strict=False)]
-    expected = ", ".join(map(str, shape))
-    require(array.ndim == len(shape) and all(check), name, f"shape {array.shape}", f"shape ({expected}), {meaning}")
+    same = array.ndim == len(shape) and all(
+        isinstance(size, str) or n == size for n, size in zip(array.shape, shape, strict=True)
+    )
+    wanted = ", ".join(map(str, shape)) + "," * (len(shape) == 1)
+    require(same, name, f"shape {array.shape}", f"shape ({wanted}), {meaning}")
     check_finite(name, array)
     return array
