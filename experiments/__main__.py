@@ -19,6 +19,7 @@ from experiments.report import Part, Run, digits, duration, render, verdict
 from jaxnn.environment import environment
 
 NAMES = ("linear", "chain_rule", "activations", "hidden_layer", "resilient", "mlp", "convolution", "cnn")
+EXTRA = ("spiral",)  # run only where named
 MISSED, WRONG_USE, INTERRUPTED = 1, 2, 130
 
 
@@ -50,22 +51,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parse(arguments: Sequence[str] | None) -> tuple[list[str], Options, Path]:
     """Return the experiments' names in the lecture's order, the options, and an output folder that can be written."""
     parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__, allow_abbrev=False)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which to run (default: all): {', '.join(NAMES)}")
+    help_names = f"which to run (default: all): {', '.join(NAMES)}; and only where named {', '.join(EXTRA)}"
+    parser.add_argument("names", nargs="*", metavar="NAME", help=help_names)
     parser.add_argument("--quick", action="store_true", help="shorten MNIST; the report says so")
     help_seeds = "runs of what is random (default: 5, but 1 of the convolutional network, which takes minutes)"
     parser.add_argument("--seeds", type=int, metavar="N", help=help_seeds)
     parser.add_argument("--out", type=Path, default=Path("results"), help="output folder (default: results)")
     asked = parser.parse_args(arguments)
-    unknown = [name for name in asked.names if name not in NAMES]
+    known = (*NAMES, *EXTRA)
+    unknown = [name for name in asked.names if name not in known]
     if unknown:
-        parser.error(f"NAME: got {', '.join(unknown)}, expected any of {', '.join(NAMES)}")
+        parser.error(f"NAME: got {', '.join(unknown)}, expected any of {', '.join(known)}")
     if asked.seeds is not None and asked.seeds < 1:
         parser.error(f"--seeds: got {asked.seeds}, expected a whole number of at least 1")
     try:
         prepare(asked.out)
     except OSError as error:
         parser.error(f"--out: got {asked.out}, expected a folder that can be written ({error.strerror})")
-    names = [name for name in NAMES if name in asked.names or not asked.names]
+    names = [name for name in known if name in (asked.names or NAMES)]
     return names, Options(quick=asked.quick, seeds=asked.seeds), asked.out
 
 

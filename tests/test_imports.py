@@ -12,7 +12,8 @@ import jaxnn
 ROOT = Path(__file__).parents[1]
 LIBRARY = sorted((ROOT / "jaxnn").rglob("*.py"))
 ALL = [path for folder in ("jaxnn", "experiments", "benchmarks", "tests") for path in (ROOT / folder).rglob("*.py")]
-BY_HAND = [path for path in LIBRARY if path.relative_to(ROOT / "jaxnn").parts[0] in ("ops", "losses.py", "networks")]
+PARTS_BY_HAND = ("ops/", "losses.py", "networks/", "playground/program.py")
+BY_HAND = [path for path in LIBRARY if path.relative_to(ROOT / "jaxnn").as_posix().startswith(PARTS_BY_HAND)]
 AUTODIFF = {"grad", "value_and_grad", "vjp", "jvp", "linearize", "linear_transpose", "hessian", "jacfwd", "jacrev"}
 AUTODIFF |= {"jacobian", "custom_vjp", "custom_jvp", "custom_gradient", "closure_convert"}
 
@@ -42,6 +43,7 @@ HEAVY = {
     "sklearn": {"r_neuralnet"},
     "starlette": {"playground"},
     "uvicorn": {"playground"},
+    "websockets": {"playground"},
 }
 
 
@@ -70,7 +72,7 @@ def autodiff(source):
 
 
 @pytest.mark.parametrize("path", BY_HAND, ids=named(BY_HAND))
-def test_operations_losses_and_networks_are_by_hand(path):
+def test_operations_losses_networks_and_the_playgrounds_program_are_by_hand(path):
     assert not autodiff(path.read_text())
 
 

@@ -48,7 +48,7 @@ def evidence(network: Network, settings: Settings, train: Points, index: Int[Arr
     z = jnp.einsum("lh,lhk->lk", a[:-1, 0], params.W) + params.b
     functions = [slope for _, slope in ACTIVATIONS.values()]
     slopes = jax.vmap(lambda place, value: lax.switch(place, functions, value))(settings.activation, a[1:, 0])
-    _, total = value_and_grad(params, network.alive, settings, train)
+    _, total = value_and_grad(params, True, settings, train)  # of a link that L1 killed too
     return Evidence(
         *(a[:, 0], z, slopes, (output - y) ** 2 / 2),
         Adjoints(grads.W, grads.b, das[:, 0], dzs[:, 0]),

@@ -2,10 +2,13 @@
 
 import argparse
 import importlib.util
+import os
 import socket
 import sys
 import threading
 import webbrowser
+
+import jax
 
 HOST, PORT = "127.0.0.1", 8642
 WRONG_USE = 2
@@ -33,12 +36,14 @@ def run(asked: argparse.Namespace) -> int:
         print(f"--port: got {asked.port}, expected a port that is free ({error.strerror})", file=sys.stderr)
         return WRONG_USE
     address = f"http://{HOST}:{listening.getsockname()[1]}/"
-    print(f"The playground is at {address} (Ctrl-C stops it)", flush=True)
-    if not asked.no_browser:
-        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+    if not os.environ.get("JAX_PLATFORMS"):
+        jax.config.update("jax_platforms", "cpu")  # steps this small only wait for an accelerator
     try:
         from jaxnn.playground.server import serve
 
+        print(f"The playground is at {address} (Ctrl-C stops it)", flush=True)
+        if not asked.no_browser:
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
         serve(listening)
     except KeyboardInterrupt:
         pass

@@ -138,19 +138,18 @@ def parsed(name: str, text: str) -> Any:
 def from_hash(text: str) -> tuple[Config, list[str]]:
     """Return the set-up of a link and a message for each part of it that was left out."""
     require(len(text) <= CHARACTERS, "link", f"{len(text)} characters", f"at most {CHARACTERS}")
-    config, messages = default(), []
-    hide = []
+    config, messages, hidden = default(), [], {}
     for part in text.removeprefix("#").split("&"):
         name, _, value = part.partition("=")
         value = unquote(value)
         if name.endswith("_hide"):
-            hide += [name.removesuffix("_hide")] * (value == "true")
+            hidden[name.removesuffix("_hide")] = value == "true"
         elif name in FIELDS and (value.strip() or name in ("networkShape", "points", "activations")):
             try:
                 config[name] = parsed(name, value)
             except InvalidArgument as error:
                 messages.append(f"{error}; {shown(config[name])} is used")
-    config["hide"] = sorted({name for name in hide if name in HIDEABLE})
+    config["hide"] = sorted(name for name in HIDEABLE if hidden.get(name))
     if not set(FEATURES) - set(config["hide"]):
         messages.append("features: all are hidden, expected at least one to be there; all are shown")
         config["hide"] = sorted(set(config["hide"]) - set(FEATURES))

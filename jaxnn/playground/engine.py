@@ -14,7 +14,7 @@ from jaxnn.playground import program
 from jaxnn.playground.optimizers import OPTIMIZERS, menu
 from jaxnn.playground.program import BLOCK, LAYERS, WIDTH, Network, Params, Points, Settings
 
-SIZE = 1024  # sets are padded to a multiple of it: one program for all of one multiple
+SIZE = 2048  # sets are padded to a multiple of it: one program for all that the page can have
 # The features of a point, in the original's order.
 FEATURES = {
     "x": lambda x, y: x,

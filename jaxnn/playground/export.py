@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxnn.playground.frames import plain
+
 CODE = '''"""A network from the playground of jaxnn, after {epochs} epochs. {link}
 
 `python {name}` prints its losses and accuracies; `python {name} 100` first trains it 100 epochs more, with jaxnn.
@@ -84,7 +86,7 @@ def as_json(config: Mapping[str, Any], link: str, train, test, start, weights, l
 
     `loss` are `[train, test]` after the epochs of `lossEpochs`; a long run keeps every second, fourth, ... of them.
     """
-    shown = [[None if value != value else value for value in row[1:3]] for row in losses]
+    shown = plain([row[1:3] for row in losses])
     points = {name: np.asarray(rows).tolist() for name, rows in (("train", train), ("test", test))}
     run = {"config": dict(config), **points, "init": start, "loss": shown, "lossEpochs": [row[0] for row in losses]}
     return json.dumps(run | {"final": weights, "link": link}, allow_nan=False)

@@ -40,7 +40,11 @@ def packed(header: dict, floats: np.ndarray, shades: list[np.ndarray]) -> bytes:
 
 
 def plain(values: Any) -> Any:
-    """Return nested lists with None for what is not finite, which JSON cannot say."""
+    """Return nested lists, tables and texts with None for a number that is not finite, which JSON cannot say."""
+    if isinstance(values, str):
+        return values
+    if isinstance(values, dict):
+        return {name: plain(value) for name, value in values.items()}
     if isinstance(values, list | tuple | np.ndarray):
         return [plain(value) for value in values]
     return float(values) if math.isfinite(values) else None

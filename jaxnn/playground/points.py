@@ -98,7 +98,7 @@ def from_table(text: str, problem: str) -> tuple[list[list[float]], list[str]]:
         if np.abs(column).max() > 6:
             low, high = column.min(), column.max()
             middle, reach = low / 2 + high / 2, high / 2 - low / 2
-            columns[axis] = 5 * (column - middle) / (reach or 1)
+            columns[axis] = 5 * np.clip((column - middle) / (reach or 1), -1, 1)
             notes.append(f"X{axis + 1} = 5 (x{axis + 1} - {middle:.6g}) / {reach or 1:.6g}")
     return np.round(np.column_stack([*columns, labels]), 4).tolist(), notes
 

@@ -241,7 +241,7 @@ def advance(
     """Return the network after at most `epochs` epochs (and at most `EPOCHS`), and what there is to show.
 
     It ends early once the test accuracy (without test points, the training accuracy) is `enough`, and before an epoch
-    after which an error is not finite: that epoch is taken back.
+    after which an error or a weight is not finite: that epoch is taken back.
     """
     optimizers = menu(network.params)
 
@@ -257,7 +257,8 @@ def advance(
         before, done, history, _, _ = carry
         after, diverged = train_epoch(before, settings, train, optimizers)
         row = scores(after)
-        diverged = jnp.where((diverged < 0) & ~jnp.isfinite(row[0]), after.updates, diverged)
+        finite = jnp.isfinite(row[0]) & jnp.isfinite(after.params.W).all()
+        diverged = jnp.where((diverged < 0) & ~finite, after.updates, diverged)
         kept = lax.cond(diverged < 0, lambda: after, lambda: before)
         solved = jnp.where(test.n > 0, row[3], row[2]) >= enough
         return kept, done + (diverged < 0), history.at[done + 1].set(row), diverged, solved & (diverged < 0)

@@ -42,9 +42,11 @@ class Session:
 
     def set(self, name: str, value: Any) -> dict:
         """Change one setting; what it resets starts anew."""
-        if name == "dataset" and value in point_sets.LECTURE and self.config["dataset"] not in point_sets.LECTURE:
-            self.config = configs.changed(self.config, "seed", point_sets.LECTURE_SEED)
-        return self._take(configs.changed(self.config, name, value), FIELDS[name].resets)
+        config = configs.changed(self.config, name, value)
+        lecture = name == "dataset" and config[name] in point_sets.LECTURE
+        if lecture and self.config["dataset"] not in point_sets.LECTURE:
+            config = configs.changed(config, "seed", point_sets.LECTURE_SEED)
+        return self._take(config, FIELDS[name].resets)
 
     def reset(self) -> dict:
         """Go back to the start weights, the same ones."""
@@ -74,7 +76,7 @@ class Session:
     def edit(self, layer: int, node: int, source: int | None, value: float) -> dict:
         """Give a weight, or with no `source` a bias, another value; a link that L1 had killed lives again."""
         self._check_place(layer, node, source)
-        require(np.isfinite(value) and abs(value) <= 1e6, "value", repr(value), "a number from -1e6 to 1e6")
+        require(abs(value) <= 1e6, "value", repr(value), "a number from -1e6 to 1e6")
         network = self.networks[0]
         params, alive = network.params, network.alive
         if source is None:
@@ -89,17 +91,22 @@ class Session:
         """Train at most `epochs` epochs, within the time of a frame, and return what there is to see (see `packed`).
 
         `layer` and `node` choose the large map, 0 the features and else the output's; `chain` a weight of which to tell
-        the gradient, `[layer, node, source, training point]`. The header has the epoch, the updates, the scores now
-        and after each new epoch, and the sizes; the floats are the weights `[layer][node][input]`, then the biases;
-        the bytes say which links are alive, then the nodes' maps, the large map and, of several networks, the share of
-        them whose output is not negative, pixel by pixel.
+        the gradient, `[layer, node, source, training point]`. The header has the epoch, the updates, the network
+        that trains next (0: all have had as many epochs), the scores now and after each new epoch, and the sizes; the
+        floats are the weights `[layer][node][input]`, then the biases; the bytes say which links are alive, then the
+        nodes' maps, the large map and, of several networks, the share of them whose output is not negative, pixel by
+        pixel.
         """
         config, hidden = self.config, self.config["networkShape"]
         sizes = [len(self.features), *hidden, 1]
         layer = len(hidden) + 1 if layer is None else layer
         require(0 <= layer < len(sizes), "layer", repr(layer), f"0 to {len(sizes) - 1}")
         require(0 <= node < sizes[layer], "node", repr(node), f"0 to {sizes[layer] - 1}")
+        if chain is not None:
+            self._check_place(*chain[:3])
+            require(0 <= chain[3] < len(self.split.train), "point", repr(chain[3]), f"0 to {len(self.split.train) - 1}")
         left = config["stopEpoch"] - self.epoch if config["stopEpoch"] else epochs
+        left = max(left, self.turn and 1)  # a round that has begun is ended
         rows = self._advance(max(0, min(epochs, left)) if len(self.split.train) else 0, layer, node)
         network = self.networks[0]
         weights = engine.weights_of(network.params, sizes[0], hidden)
@@ -113,6 +120,7 @@ class Session:
         header = {
             "epoch": int(network.epoch),
             "updates": int(network.updates),
+            "turn": self.turn,
             "now": plain(finals[0]),
             "rows": plain(rows),
             "diverged": int(report.diverged),
@@ -254,10 +262,8 @@ class Session:
         require(source is None or 0 <= source < sizes[layer], "source", repr(source), f"0 to {sizes[layer] - 1}")
 
     def _chain(self, layer: int, node: int, source: int, index: int) -> dict:
-        self._check_place(layer, node, source)
-        require(0 <= index < len(self.split.train), "point", repr(index), f"0 to {len(self.split.train) - 1}")
         found = jax.device_get(evidence(self.networks[0], self.settings, self.data[0], index))
-        return table(found, layer, node, source, self.features, self.config["networkShape"])
+        return plain(table(found, layer, node, source, self.features, self.config["networkShape"]))
 
     def _set_name(self) -> str:
         return "dataset" if self.config["problem"] == "classification" else "regDataset"

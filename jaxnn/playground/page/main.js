@@ -18,7 +18,7 @@ const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 const page = {
   about, config: null, points: { train: [], test: [] }, shown: null, feature: null, chosen: null, point: 0,
-  playing: false, frame: null, chart: new Chart($("linechart")),
+  playing: false, training: Promise.resolve(), taking: 0, frame: null, chart: new Chart($("linechart")),
 };
 page.connection = new Connection({ opened, lost, failed: (error) => say(error, "bad") });
 page.view = new NetworkView($("network"), {
@@ -30,14 +30,13 @@ page.view = new NetworkView($("network"), {
   activation: setActivation,
   choose: (...weight) => page.panels.choose(weight),
   edit: (layer, node, source, value) => edit(layer, node, source, value),
-}, about.activations);
+}, about);
 page.panels = panels(page, { say, set, edit, take, refresh, open, pause });
 
 /** Say something in the page; `kind` is "bad", "good" or nothing. */
 function say(text, kind = "") {
   const box = document.createElement("div"), close = document.createElement("button");
   box.className = kind;
-  if (kind === "bad") box.setAttribute("role", "alert");
   box.append(text, close);
   close.textContent = "✕";
   close.setAttribute("aria-label", "Close this message");
@@ -48,8 +47,9 @@ function say(text, kind = "") {
 }
 
 async function opened() {
-  document.querySelectorAll(".lost").forEach((box) => box.remove());
+  const again = page.config !== null;
   await open(location.hash);
+  if (again) say("The connection is back. The network starts anew.");
 }
 
 function lost() {
@@ -67,7 +67,9 @@ async function open(hash) {
 
 /** Show the set-up that a request answers with. */
 async function take(asked) {
+  page.taking += 1;
   const answer = await asked;
+  page.taking -= 1;
   if (answer.error) return showConfig();
   page.config = answer.setup;
   page.features = answer.features;
@@ -76,19 +78,25 @@ async function take(asked) {
   answer.messages.forEach((message) => say(message, "bad"));
   (answer.notes ?? []).forEach((note) => say(note));
   if (answer.points) page.points = answer.points;
-  if (answer.reset ?? true) {
+  const anew = answer.reset ?? true;
+  if (anew) {
     pause();
     page.chart.reset();
-    page.shown = page.feature = null;
+    page.shown = page.feature = page.frame = null;
     page.panels.reset();
   }
+  const frame = refresh(); // is on its way while the page is drawn
   showConfig();
-  if (answer.reset ?? true) {
-    page.view.build(page.config, page.features);
-    page.view.mark(page.chosen);
-  }
+  if (anew) build();
   drawDots();
-  await refresh();
+  await frame;
+  while (page.frame?.spread?.finals.length < page.config.networks && await refresh()); // of many networks, not all at once
+}
+
+function build() {
+  page.view.build(page.config, page.features);
+  page.view.mark(page.chosen);
+  hide();
 }
 
 async function set(name, value) {
@@ -104,13 +112,14 @@ async function edit(layer, node, source, value) {
   if (!(await page.connection.ask("edit", { layer, node, source, value })).error) await refresh();
 }
 
-/** Ask for a frame and show it. */
+/** Ask for a frame and show it; whether there was one. */
 async function refresh(epochs = 0) {
   const [layer, node] = page.shown ?? [null, 0];
   const chain = page.chosen && page.points.train.length ? [...page.chosen, Math.min(page.point, page.points.train.length - 1)] : null;
   const answer = await page.connection.ask("frame", { epochs, layer, node, chain });
   if (answer.frame) draw(answer.frame);
   else pause();
+  return Boolean(answer.frame);
 }
 
 function draw(frame) {
@@ -125,7 +134,7 @@ function draw(frame) {
   $("iter-number").textContent = String(frame.epoch).padStart(6, "0").replace(/\B(?=(\d{3})+(?!\d))/g, ",");
   $("loss-train").textContent = digits(train, 3);
   $("loss-test").textContent = digits(test, 3);
-  const percent = (value) => value === null ? "–" : `${(100 * value).toFixed(1)} %`;
+  const percent = (value) => value === null ? "–" : `${(100 * value).toFixed(1)}\u00a0%`;
   $("accuracy-train").textContent = percent(right);
   $("accuracy-test").textContent = percent(rightTest);
   showSpread(frame.spread);
@@ -136,7 +145,7 @@ function draw(frame) {
   } else if (page.playing && config.stopSolved && frame.solved) {
     pause();
     say(`Solved after ${frame.epoch.toLocaleString("en")} epochs.`, "good");
-  } else if (page.playing && config.stopEpoch && frame.epoch >= config.stopEpoch) {
+  } else if (page.playing && config.stopEpoch && frame.epoch >= config.stopEpoch && !frame.turn) {
     pause();
     say(`Stopped at epoch ${frame.epoch.toLocaleString("en")}.`);
   }
@@ -145,7 +154,7 @@ function draw(frame) {
 function showSpread(spread) {
   $("spread").hidden = !spread;
   if (!spread) return;
-  const tests = spread.finals.map((row) => row[3] ?? row[2]).sort((a, b) => a - b), percent = (v) => `${(100 * v).toFixed(1)} %`;
+  const tests = spread.finals.map((row) => row[3] ?? row[2]).sort((a, b) => a - b), percent = (v) => `${(100 * v).toFixed(1)}\u00a0%`;
   const accuracy = page.config.problem === "classification" ? ` Test accuracy ${percent(tests[0])} to ${percent(tests.at(-1))}, median ${percent(tests[tests.length >> 1])}.` : "";
   const bad = spread.diverged ? ` ${spread.diverged} diverged.` : "";
   $("spread").textContent = `The mean of ${spread.finals.length} networks; hatched where they disagree on the sign.${accuracy}${bad}`;
@@ -176,9 +185,20 @@ async function play() {
   if (!page.points.train.length) return say("There are no training points: draw some, paste a table, or choose another set.", "bad");
   page.playing = true;
   showPlaying();
-  while (page.playing) { // the next frame is asked for when the screen is ready: not in a tab that nobody sees
+  await queue(run);
+}
+
+/** Train once what was to be trained before is done. */
+function queue(train) {
+  return page.training = page.training.then(train, train);
+}
+
+/** Train while the page plays, and then until every network has had its turn. */
+async function run() {
+  const more = () => page.playing || page.frame?.turn;
+  while (more()) { // the next frame is asked for when the screen is ready: not in a tab that nobody sees
     await new Promise((go) => still.matches ? setTimeout(() => requestAnimationFrame(go), 200) : requestAnimationFrame(go));
-    if (page.playing) await refresh(page.config.speed);
+    if (more() && !page.taking && !(await refresh(page.config.speed))) return;
   }
 }
 
@@ -194,7 +214,7 @@ function showPlaying() {
 
 async function step() {
   pause();
-  await refresh(1);
+  await queue(async () => { while (await refresh(1) && page.frame?.turn); });
 }
 
 /** Set every control to the set-up. */
@@ -228,6 +248,12 @@ function showConfig() {
   }
   $("noise").disabled = chosen === "own" || chosen.startsWith("lecture-");
   document.querySelectorAll(".accuracy").forEach((box) => { box.hidden = regression; });
+  hide();
+}
+
+/** Hide what the link says. */
+function hide() {
+  const { config } = page;
   document.querySelectorAll("[class*=ui-]").forEach((box) => {
     const names = [...box.classList].filter((name) => name.startsWith("ui-")).map((name) => name.slice(3));
     const gone = names.some((name) => config.hide.includes(name) || (name === "text" && config.hideText) || (name === "testLoss" && config.hide.includes("percTrainData") && !page.points.test.length));
@@ -250,6 +276,7 @@ function wire() {
   for (const [name, words] of Object.entries(SETS)) {
     const button = document.createElement("button"), canvas = document.createElement("canvas"), label = document.createElement("span");
     button.setAttribute("role", "radio");
+    button.setAttribute("aria-checked", false);
     button.dataset.dataset = name;
     label.textContent = words;
     drawThumbnail(canvas, about.thumbnails[name] ?? PLUS);
@@ -288,9 +315,10 @@ function wire() {
   addEventListener("resize", () => {
     if (innerWidth === width || !page.frame) return;
     width = innerWidth;
-    page.view.build(page.config, page.features);
+    build();
     draw({ ...page.frame, rows: [] });
   });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => page.frame && draw({ ...page.frame, rows: [] }));
   $("heatmap").querySelector(".axes").innerHTML = [-6, -4, -2, 0, 2, 4, 6].map((t) => {
     const x = 20 + (t + 6) * 25, y = (6 - t) * 25;
     return `<text x="${x}" y="316" text-anchor="middle">${t}</text><text x="15" y="${Math.min(296, Math.max(10, y + 4))}" text-anchor="end">${t}</text>`;

@@ -1,13 +1,14 @@
 // The drawing of the network: nodes with their maps, lines for weights, squares for biases.
 
-import { colour, drawMap } from "./plots.js";
+import { drawMap, lineColour } from "./plots.js";
 
 export const FEATURES = {
   x: ["X₁", (x, y) => x], y: ["X₂", (x, y) => y], xSquared: ["X₁²", (x, y) => x * x], ySquared: ["X₂²", (x, y) => y * y],
   xTimesY: ["X₁X₂", (x, y) => x * y], sinX: ["sin(X₁)", (x, y) => Math.sin(x)], sinY: ["sin(X₂)", (x, y) => Math.sin(y)],
 };
-const NODE = 36, TOP = 74, LEFT = 62;
-const FLOWING = 600; // lines; more of them are drawn without dashes, which take the longest
+const NODE = 36, TOP = 74, LEFT = 62, PITCH = 78, SMALL = 10;
+const MANY = 600; // lines: from then on they are straight and without dashes, for the frames' sake
+const dark = matchMedia("(prefers-color-scheme: dark)");
 
 /** A feature's values over the plane as bytes, `side` pixels square. */
 export function featureMap(name, side) {
@@ -30,11 +31,15 @@ const element = (tag, attributes, parent) => {
 
 export class NetworkView {
   /** `act` has what the drawing asks for: show, toggle, resize, activation, choose, edit. */
-  constructor(root, act, activations) {
-    Object.assign(this, { root, act, activations, svg: root.querySelector("svg"), card: root.querySelector("#hovercard") });
+  constructor(root, act, about) {
+    this.atlases = [0, 1].map(() => document.createElement("canvas")); // of the features' small maps and of the nodes'
+    Object.assign(this, { root, act, about, svg: root.querySelector("svg"), lines: root.querySelector(".lines"), card: root.querySelector("#hovercard") });
     this.links = [];
     this.card.querySelector("input").addEventListener("keydown", (event) => {
-      if (event.key === "Enter" || event.key === "Escape") this.hideCard();
+      if (event.key === "Escape") this.act.edit(...this.edited, this.before);
+      if (event.key !== "Enter" && event.key !== "Escape") return;
+      event.preventDefault(); // the square that gets the focus back is not pressed by the same key
+      this.hideCard(true);
     });
     this.card.querySelector("input").addEventListener("input", (event) => {
       const value = event.target.valueAsNumber;
@@ -54,17 +59,24 @@ export class NetworkView {
     });
   }
 
-  /** Draw a set-up anew. */
+  /** Show a set-up; what is there is left where only the activations differ. */
   build(config, features) {
-    const focused = document.activeElement?.id, sizes = [features.length, ...config.networkShape, 1];
-    this.root.querySelectorAll(".node, .bias, .feature-label, .layer-controls").forEach((old) => old.remove());
-    this.lines = this.root.querySelector("canvas.lines");
+    const focused = document.activeElement?.id, sizes = [features.length, ...config.networkShape, 1], room = this.root.parentElement.clientWidth;
+    const built = JSON.stringify([room, devicePixelRatio, features, config.networkShape, config.hide]);
     this.hideCard();
-    Object.assign(this, { sizes, features, links: [], hits: [], maps: [], biases: [], frame: null });
+    if (built !== this.built) this.rebuild(config, features, sizes, room);
+    this.built = built;
+    this.selects.forEach((select, i) => { select.value = config.activations[i] ?? config.activation; });
+    if (focused && document.activeElement?.id !== focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  }
+
+  rebuild(config, features, sizes, room) {
+    this.root.querySelectorAll(".node, .bias, .feature-label, .layer-controls").forEach((old) => old.remove());
+    const many = sizes.slice(1).reduce((sum, size, i) => sum + size * sizes[i], 0) >= MANY;
+    Object.assign(this, { sizes, features, many, links: [], hits: [], tiles: [[], []], biases: [], selects: [], frame: null });
     const names = Object.keys(FEATURES).filter((name) => !config.hide.includes(name));
     const hidden = config.networkShape.length, most = Math.max(names.length, ...sizes);
-    const room = this.root.parentElement.clientWidth, pitch = room < 500 ? 78 : 98;
-    const width = Math.max(room - 4, LEFT + NODE + 20 + pitch * (hidden + 1) - 20);
+    const width = Math.max(room - 4, LEFT + NODE + PITCH * (hidden + 1));
     const gap = Math.max(NODE + 8, Math.min(55, 440 / most)), left = LEFT + NODE, right = width - NODE;
     const column = (layer) => layer > hidden ? right : left + (right - left) * layer / (hidden + 1) - (layer ? NODE / 2 : 0);
     const place = (layer, i) => [layer ? column(layer) : LEFT, TOP + i * gap];
@@ -77,6 +89,7 @@ export class NetworkView {
     Object.assign(this.lines, { width: width * ratio, height: (TOP + most * gap) * ratio });
     this.lines.getContext("2d").scale(ratio, ratio);
     names.forEach((name, i) => this.feature(name, place(0, i), config));
+    this.featureMaps = new Uint8Array(names.flatMap((name) => [...featureMap(name, 10)]));
     for (let layer = 1; layer < sizes.length; layer++) {
       if (layer <= hidden) this.controls(layer, column(layer), config);
       for (let node = 0; node < sizes[layer]; node++) {
@@ -86,8 +99,9 @@ export class NetworkView {
         }
       }
     }
-    this.svg.innerHTML = this.hits.join("");
-    if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+    this.svg.replaceChildren();
+    clearTimeout(this.later);
+    this.later = setTimeout(() => { this.svg.innerHTML = this.hits.join(""); }, many ? 200 : 0); // first what is seen, then what is touched
   }
 
   feature(name, [x, y], config) {
@@ -97,8 +111,7 @@ export class NetworkView {
     const on = config[name];
     const button = element("button", { class: on ? "node" : "node off", id: `node-${name}`, "aria-pressed": on, "aria-label": `Feature ${FEATURES[name][0]}` }, this.root);
     place(button, x, y);
-    const canvas = element("canvas", { width: 10, height: 10 }, button);
-    drawMap(canvas, featureMap(name, 10), config.discretize);
+    this.tiles[0].push([x, y, on ? 1 : 0.45]);
     button.addEventListener("click", () => this.act.toggle(name, !on));
     this.watch(button, () => this.act.showFeature(name));
   }
@@ -107,7 +120,7 @@ export class NetworkView {
     const output = layer > hidden, called = output ? "Output" : `Layer ${layer}, neuron ${node + 1}`;
     const button = element("button", { class: "node", id: `node-${layer}-${node}`, "aria-label": `${called}: show its map` }, this.root);
     place(button, x, y);
-    this.maps.push(element("canvas", { width: 10, height: 10 }, button));
+    this.tiles[1].push([x, y, 1]);
     this.watch(button, () => this.act.show(layer, node));
     const bias = element("button", { class: "bias", id: `bias-${layer}-${node}`, "aria-label": `Bias of ${called}: edit` }, this.root);
     place(bias, x - 12, y + NODE - 10);
@@ -121,26 +134,27 @@ export class NetworkView {
   link(layer, node, source, from, to, count) {
     const [x1, y1] = [from[0] + NODE + 2, from[1] + NODE / 2];
     const [x2, y2] = [to[0] - 2, to[1] + NODE / 2 + (source - (count - 1) / 2) / count * 14], middle = (x1 + x2) / 2;
-    const d = `M${x1},${y1}C${middle},${y1} ${middle},${y2} ${x2},${y2}`;
+    const d = this.many ? `M${x1},${y1}L${x2},${y2}` : `M${x1},${y1}C${middle},${y1} ${middle},${y2} ${x2},${y2}`;
     this.hits.push(`<path class="hit" d="${d}" data-weight="${layer},${node},${source}"/>`);
     this.links.push(new Path2D(d));
   }
 
   controls(layer, x, config) {
     const box = element("div", { class: "layer-controls ui-numNodes" }, this.root), count = config.networkShape[layer - 1];
-    box.style.left = `${x + NODE / 2 - 46}px`;
+    box.style.left = `${x + NODE / 2 - 38}px`;
     for (const [sign, step, words] of [["+", 1, "Add a neuron to"], ["−", -1, "Remove a neuron from"]]) {
       const button = element("button", { class: "small", id: `neurons${step}-${layer}`, "aria-label": `${words} layer ${layer}` }, box);
       button.textContent = sign;
+      button.disabled = count + step < 1 || count + step > this.about.nodes;
       button.addEventListener("click", () => this.act.resize(layer, count + step));
     }
     element("div", {}, box).textContent = `${count} neuron${count === 1 ? "" : "s"}`;
     const select = element("select", { class: "ui-activation", id: `activation-${layer}`, "aria-label": `Activation of layer ${layer}` }, box);
-    for (const name of this.activations) {
+    for (const name of this.about.activations) {
       const option = element("option", { value: name }, select);
       option.textContent = name;
     }
-    select.value = config.activations[layer - 1] ?? config.activation;
+    this.selects.push(select);
     select.addEventListener("change", () => this.act.activation(layer, select.value));
   }
 
@@ -153,21 +167,38 @@ export class NetworkView {
 
   /** Draw a frame: the weights, the biases, the maps. */
   draw(frame, discrete, still) {
-    this.frame = frame;
-    this.drawLines(this.lines.getContext("2d"), still);
-    frame.biases.forEach((bias, i) => { this.biases[i].style.background = colour(bias); });
-    this.maps.forEach((canvas, i) => drawMap(canvas, frame.nodes.subarray(100 * i, 100 * (i + 1)), discrete));
+    Object.assign(this, { frame, discrete, still });
+    this.redraw();
+    frame.biases.forEach((bias, i) => { this.biases[i].style.background = lineColour(bias, dark.matches); });
     if (!this.card.hidden && !this.editing) this.fillCard();
   }
 
-  drawLines(context, still) {
-    const { weights, alive, epoch } = this.frame, flowing = this.links.length < FLOWING;
-    context.clearRect(0, 0, this.root.offsetWidth, this.root.offsetHeight);
-    context.lineDashOffset = still ? 0 : -epoch / 3 % 1000;
+  // All on one canvas: each further one takes a millisecond of every frame.
+  redraw() {
+    const context = this.lines.getContext("2d");
+    context.clearRect(0, 0, this.lines.width, this.lines.height);
+    this.drawLines(context);
+    this.atlases.forEach((atlas, i) => this.drawTiles(context, atlas, this.tiles[i], i ? this.frame.nodes : this.featureMaps));
+  }
+
+  drawTiles(context, atlas, tiles, bytes) {
+    atlas.width = SMALL;
+    atlas.height = SMALL * tiles.length;
+    drawMap(atlas, bytes, this.discrete);
+    tiles.forEach(([x, y, alpha], i) => {
+      context.globalAlpha = alpha;
+      context.drawImage(atlas, 0, SMALL * i, SMALL, SMALL, x + 2, y + 2, NODE - 4, NODE - 4);
+    });
+    context.globalAlpha = 1;
+  }
+
+  drawLines(context) {
+    const { weights, alive, epoch } = this.frame;
+    context.lineDashOffset = this.still ? 0 : -epoch / 3 % 1000;
     this.links.forEach((path, i) => {
       const chosen = i === this.marked;
-      context.setLineDash(alive[i] ? (flowing ? [8, 2] : []) : [1, 5]);
-      context.strokeStyle = chosen ? "#c2185b" : colour(weights[i]);
+      context.setLineDash(alive[i] ? (this.many ? [] : [8, 2]) : [1, 5]);
+      context.strokeStyle = chosen ? (dark.matches ? "#ff6fa5" : "#c2185b") : lineColour(weights[i], dark.matches);
       context.lineWidth = 1 + 9 * Math.min(1, Math.abs(weights[i]) / 5) + (chosen ? 1 : 0);
       context.stroke(path);
     });
@@ -188,7 +219,7 @@ export class NetworkView {
 
   mark(chosen) {
     this.marked = chosen ? this.index(...chosen) : -1;
-    if (this.frame) this.drawLines(this.lines.getContext("2d"), true);
+    if (this.frame) this.redraw();
   }
 
   openCard(which, x, y, edit) {
@@ -200,7 +231,8 @@ export class NetworkView {
     place(this.card, Math.min(x, this.root.clientWidth - 130), y);
     if (edit) {
       const input = this.card.querySelector("input");
-      input.value = shortly(this.value(...which));
+      this.before = this.value(...which);
+      input.value = shortly(this.before);
       input.focus();
       input.select();
     }
@@ -211,9 +243,10 @@ export class NetworkView {
     this.card.querySelector(".value").textContent = shortly(this.value(...this.edited));
   }
 
-  hideCard() {
+  hideCard(back = false) {
     this.card.hidden = true;
     this.editing = false;
+    if (back && this.edited[2] === null) document.getElementById(`bias-${this.edited[0] + 1}-${this.edited[1]}`)?.focus();
   }
 }
 

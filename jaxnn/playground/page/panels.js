@@ -44,10 +44,10 @@ export function panels(page, act) {
     if (!found) return;
     if (document.activeElement !== $("weight-value")) $("weight-value").value = Number(page.view.value(...page.chosen).toPrecision(6));
     $("chain").replaceChildren(
-      table("Values, forward", ["", "", "value"], found.values),
-      table("Local derivatives", ["", "", "value"], found.local),
-      table("Adjoints, backward", ["", "", "by hand", "by autodiff"], found.adjoints),
-      table("Mean over the training points", ["", "", "by hand", "by autodiff"], [[`∂J/∂${found.weight}`, "what an update uses", ...found.mean]]),
+      table("Values, forward", ["Quantity", "How", "Value"], found.values),
+      table("Local derivatives", ["Quantity", "How", "Value"], found.local),
+      table("Adjoints, backward", ["Quantity", "How", "By hand", "By autodiff"], found.adjoints),
+      table("Mean over the training points", ["Quantity", "How", "By hand", "By autodiff"], [[`∂J/∂${found.weight}`, "what an update uses", ...found.mean]]),
     );
   }
 
@@ -157,19 +157,16 @@ function picture(page) {
   const canvas = Object.assign(document.createElement("canvas"), { width: width * scale, height: height * scale });
   const context = canvas.getContext("2d"), origin = root.getBoundingClientRect();
   context.scale(scale, scale);
-  context.fillStyle = "#fff";
+  context.fillStyle = getComputedStyle(document.body).backgroundColor;
   context.fillRect(0, 0, width, height);
   context.drawImage(root.querySelector(".lines"), 0, 0, root.offsetWidth, root.offsetHeight);
+  context.lineWidth = 3;
   root.querySelectorAll(".node").forEach((node) => {
-    const box = node.getBoundingClientRect(), [x, y] = [box.left - origin.left, box.top - origin.top];
-    context.globalAlpha = node.classList.contains("off") ? 0.35 : 1;
-    context.drawImage(node.querySelector("canvas"), x, y, box.width, box.height);
-    context.strokeStyle = "#333";
-    context.lineWidth = 1.5;
-    context.strokeRect(x, y, box.width, box.height);
-    context.globalAlpha = 1;
+    const box = node.getBoundingClientRect();
+    context.strokeStyle = getComputedStyle(node).borderTopColor;
+    context.strokeRect(box.left - origin.left + 1.5, box.top - origin.top + 1.5, box.width - 3, box.height - 3);
   });
-  context.fillStyle = "#222";
+  context.fillStyle = getComputedStyle(document.body).color;
   context.font = "13px sans-serif";
   root.querySelectorAll(".feature-label").forEach((label) => context.fillText(label.textContent, 6, label.offsetTop + 22));
   const left = root.offsetWidth + 40;

@@ -9,10 +9,18 @@ export function colour(value, alpha = 1) {
   return `rgba(${r}, ${g}, ${b}, ${alpha})`;
 }
 
-function mixed(value) {
+function mixed(value, middle = GREY) {
   const v = Math.max(-1, Math.min(1, Number.isFinite(value) ? value : 0));
   const end = v < 0 ? ORANGE : BLUE;
-  return GREY.map((c, i) => Math.round(c + (end[i] - c) * Math.abs(v)));
+  return middle.map((c, i) => Math.round(c + (end[i] - c) * Math.abs(v)));
+}
+
+// The colours of lines: a weight of 0 fades into the paper, be it light or dark.
+const LINES = [GREY, [70, 77, 83]].map((middle) => Array.from({ length: 201 }, (_, i) => `rgb(${mixed(i / 100 - 1, middle)})`));
+
+/** The colour of a line for a weight, on dark paper or on light. */
+export function lineColour(value, dark) {
+  return LINES[Number(dark)][Math.round(100 * Math.max(-1, Math.min(1, value || 0))) + 100];
 }
 
 // The colour of each of 256 bytes: 30 shades laid over white, or two.

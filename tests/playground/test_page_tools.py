@@ -1,0 +1,290 @@
+"""The playground's page in a browser: what it has beyond the original's, and what may go wrong around it."""
+
+import ast
+import json
+import os
+import re
+import signal
+import struct
+
+import pytest
+
+from tests.playground.browser import PATIENCE, Play, serving
+
+expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
+expect.set_options(timeout=1000 * PATIENCE)
+
+TABLE = "x1,x2,label\n1.5,-2,yes\n-3,0.5,no\n2,2,yes\n-1,-4,no\n"
+
+
+def test_the_gradient_of_a_weight_by_hand_is_autodiffs(play):
+    p = play()
+    p.step()
+    p.page.mouse.click(*p.line("0,3,1"))
+    tables = p.page.locator("#chain table")
+    expect(tables).to_have_count(4)
+    assert tables.locator("caption").all_text_contents() == [
+        *("Values, forward", "Local derivatives", "Adjoints, backward", "Mean over the training points"),
+    ]
+    assert (p.page.input_value("#weight-to"), p.page.input_value("#weight-from")) == ("0,3", "1")
+    rows = [
+        row.locator("td").all_text_contents() for row in p.page.locator("#chain table:nth-of-type(n+3) tbody tr").all()
+    ]
+    assert [row[0] for row in rows] == ["∂J/∂a1.4", "∂J/∂z1.4", "∂J/∂w1.4.2", "∂J/∂w1.4.2"]
+    for _, _, by_hand, by_autodiff in rows:
+        assert float(by_hand) == pytest.approx(float(by_autodiff), rel=1e-3, abs=1e-6)
+        assert float(by_hand) != 0
+    values, mean = p.text("#chain table"), p.text("#chain table:last-of-type")
+    p.page.fill("#weight-point", "7")
+    p.page.keyboard.press("Enter")
+    expect(tables.first).not_to_have_text(values)
+    assert p.text("#chain table:last-of-type") == mean
+
+
+def test_a_weight_is_chosen_and_edited_without_a_mouse(play):
+    p = play()
+    loss = p.loss
+    expect(p.page.locator("#weight-from")).to_be_disabled()
+    p.page.select_option("#weight-to", label="the output")
+    p.page.select_option("#weight-from", label="neuron 2.2")
+    expect(p.page.locator("#chain caption").last).to_be_visible()
+    expect(p.page.locator("#chain")).to_contain_text("∂J/∂w3.1.2")
+    p.page.fill("#weight-value", "3")
+    p.page.keyboard.press("Enter")
+    p.until(lambda: p.loss != loss)
+    p.click("#weight-close")
+    expect(p.page.locator("#chain")).to_be_hidden()
+
+
+def test_a_table_is_pasted(play):
+    p = play()
+    p.page.fill("#table", TABLE)
+    p.click("#use-table")
+    expect(p.page.locator("#datasets [aria-checked=true]")).to_have_attribute("data-dataset", "own")
+    expect(p.page.locator("#messages")).to_contain_text("label no is -1, yes is 1")
+    assert p.link["points"].count(";") == 3
+    assert p.page.get_attribute("#weight-point", "max") == "2"
+    p.page.fill("#percTrainData", "90")
+    p.until(lambda: p.page.get_attribute("#weight-point", "max") == "3")
+    p.step()
+    p.page.fill("#table", "1,2\n")
+    p.click("#use-table")
+    expect(p.page.locator("#messages .bad")).to_contain_text("line 1: got 2 values")
+    p.step()
+
+
+def test_a_file_is_opened_or_dropped(play):
+    p = play()
+    p.page.set_input_files("#file", {"name": "points.csv", "mimeType": "text/csv", "buffer": TABLE.encode()})
+    p.linked(dataset="own")
+    assert p.page.input_value("#table") == TABLE
+    p.click("[data-dataset=circle]")
+    p.linked(dataset="circle")
+    p.page.evaluate(
+        """(text) => {
+            const data = new DataTransfer();
+            data.items.add(new File([text], "points.tsv"));
+            document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+        }""",
+        TABLE.replace(",", "\t") + "5\t5\tyes\n",
+    )
+    p.until(lambda: p.link.get("points", "").count(";") == 4)
+    p.page.set_input_files("#file", {"name": "big.csv", "mimeType": "text/csv", "buffer": b"1,2,3\n" * 20_000})
+    expect(p.page.locator("#messages .bad")).to_contain_text("big.csv has 120000 bytes")
+
+
+def test_points_are_drawn_on_the_map(play):
+    p = play()
+    p.click("#clear-points")
+    p.linked(dataset="own")
+    p.click("#play-pause-button")
+    expect(p.page.locator("#messages .bad")).to_contain_text("no training points")
+    p.page.fill("#percTrainData", "90")
+    size = p.page.locator("#heatmap .points").bounding_box()["width"]
+    for label, spots in [("1", [(0.25, 0.25), (0.3, 0.2)]), ("-1", [(0.75, 0.75), (0.8, 0.7)])]:
+        p.page.check(f"[name=draw][value='{label}']")
+        for x, y in spots:
+            p.page.click("#heatmap .points", position={"x": x * size, "y": y * size})
+    p.until(lambda: p.link.get("points", "").count(";") == 3)
+    points = [[float(value) for value in row.split(",")] for row in p.link["points"].split(";")]
+    assert [label for _, _, label in points] == [1, 1, -1, -1]
+    assert points[0][:2] == pytest.approx([-3, 3], abs=0.1) and points[2][:2] == pytest.approx([3, -3], abs=0.1)
+    p.step(2)
+    p.page.check("[name=draw][value='0']")
+    p.page.click("#heatmap .points", position={"x": 9, "y": 9})
+    p.rest()
+    assert p.link["points"].count(";") == 3
+
+
+def test_the_network_is_kept_as_python_json_and_a_picture(play, tmp_path):
+    p = play("seed=0.1&optimizer=adam&networkShape=3")
+    p.step(2)
+    files = {}
+    for form in ("python", "json", "png"):
+        with p.page.expect_download() as waiting:
+            p.click(f"#export-{form}")
+        files[form] = waiting.value.path().read_bytes()
+        assert waiting.value.suggested_filename == f"playground.{ {'python': 'py'}.get(form, form) }"
+    ast.parse(files["python"].decode())
+    run = json.loads(files["json"])
+    assert (run["config"]["epochs"], run["config"]["hidden"], run["lossEpochs"]) == (2, [3], [0, 1, 2])
+    assert [f"{loss:.3f}" for loss in run["loss"][-1]] == list(p.losses)
+    assert files["png"][:8] == b"\x89PNG\r\n\x1a\n"
+    width, height = struct.unpack(">II", files["png"][16:24])
+    assert 1500 < width < 4000 and 700 < height < 2000 and len(files["png"]) > 20_000
+
+
+def test_it_stops_at_an_epoch(play):
+    p = play("seed=0.1&speed=5")
+    p.page.fill("#stopEpoch", "12")
+    p.page.keyboard.press("Enter")
+    p.linked(stopEpoch="12")
+    p.click("#play-pause-button")
+    expect(p.page.locator("#messages")).to_contain_text("Stopped at epoch 12.")
+    p.rest()
+    assert (p.epoch, p.playing) == (12, False)
+
+
+def test_it_stops_once_solved(play):
+    p = play("seed=0.1&dataset=gauss&stopSolved=true&learningRate=0.1")
+    p.click("#play-pause-button")
+    expect(p.page.locator("#messages .good")).to_contain_text("Solved after")
+    assert not p.playing
+    assert float(p.text("#accuracy-test").split()[0]) >= 99
+    assert f"{p.epoch:,} epochs" in p.text("#messages .good")
+
+
+def test_several_networks_train_side_by_side(play):
+    p = play("seed=0.1&dataset=xor")
+    output = p.pixels("#heatmap .map")
+    p.page.select_option("#networks", "16")
+    expect(p.page.locator("#spread")).to_contain_text("The mean of 16 networks")
+    p.until(lambda: p.pixels("#heatmap .map") != output)
+    p.step(2)  # of every network, however many frames that takes
+    p.page.select_option("#networks", "1")
+    expect(p.page.locator("#spread")).to_be_hidden()
+
+
+def test_the_challenge_is_the_spiral_from_two_features(play):
+    p = play("seed=0.1&xSquared=true&dataset=xor&stopSolved=false&hideText=false")
+    p.click("#to-challenge", "#challenge-start")
+    p.linked(dataset="spiral")
+    names = ("x", "y", "xSquared", "ySquared", "xTimesY", "sinX", "sinY")
+    assert [name for name in names if p.link[name] == "true"] == ["x", "y"]
+    assert p.page.is_checked("#stopSolved")
+    p.click("#challenge-solve")
+    p.linked(networkShape="8,8,8,8")
+    loss = float(p.loss)
+    p.click("#play-pause-button")
+    p.until(lambda: float(p.loss) < 0.8 * loss)
+
+
+def test_divergence_is_said_and_taken_back(play):
+    p = play("seed=0.1&problem=regression&activation=relu&learningRate=10")
+    p.click("#play-pause-button")
+    message = p.page.locator("#messages .bad")
+    expect(message).to_contain_text(re.compile(r"Diverged: .* after update \d+, in epoch \d+"))
+    assert not p.playing
+    said = re.search(r"in epoch (\d+)", message.text_content())
+    assert p.epoch == int(said[1]) - 1
+    p.page.select_option("#learningRate", "0.001")
+    p.click("#reset-button")
+    p.reached(0)
+    p.step(2)
+
+
+def test_controls_are_hidden_for_a_lesson(play):
+    p = play()
+    p.click("summary", "[name=learningRate]")
+    expect(p.page.locator("#learningRate")).to_be_hidden()
+    assert p.link["learningRate_hide"] == "true"
+    p.click("[name=learningRate]")
+    expect(p.page.locator("#learningRate")).to_be_visible()
+
+
+def test_the_link_is_copied(play):
+    p = play(permissions=["clipboard-read", "clipboard-write"])
+    p.click("#copy-link")
+    expect(p.page.locator("#messages .good")).to_contain_text("copied")
+    assert p.page.evaluate("navigator.clipboard.readText()") == p.page.url
+
+
+def test_the_keyboard_is_enough(play):
+    p = play()
+    order = []
+    for _ in range(6):
+        p.page.keyboard.press("Tab")
+        order.append(p.page.evaluate("document.activeElement.id || document.activeElement.className"))
+    assert order == ["skip", "to-challenge", "reset-button", "play-pause-button", "next-step-button", "learningRate"]
+    p.page.evaluate("document.activeElement.blur()")
+    p.page.keyboard.press("Space")
+    p.until(lambda: p.playing and p.epoch > 2)
+    p.page.keyboard.press("Space")
+    p.until(lambda: not p.playing)
+    p.page.keyboard.press("r")
+    p.reached(0)
+    p.page.keyboard.press("s")
+    p.reached(1)
+    p.page.focus("[data-dataset=circle]")
+    for key, name in [("ArrowRight", "xor"), ("ArrowDown", "gauss"), ("ArrowLeft", "xor")]:
+        p.page.keyboard.press(key)
+        expect(p.page.locator(f"[data-dataset={name}]")).to_be_focused()
+        expect(p.page.locator(f"[data-dataset={name}]")).to_have_attribute("aria-checked", "true")
+    p.page.focus("#neurons1-1")
+    p.page.keyboard.press("Enter")
+    p.linked(networkShape="5,2")
+    expect(p.page.locator("#neurons1-1")).to_be_focused()
+
+
+@pytest.mark.parametrize("link", ["", "networkShape=16,16,16,16,16,16,16,16,16,16", "networks=4&problem=regression"])
+def test_a_narrow_screen_scrolls_only_down(play, link):
+    p = play(f"seed=0.1&{link}")
+    p.page.set_viewport_size({"width": 390, "height": 844})
+    p.page.select_option("#weight-to", "0,1")
+    expect(p.page.locator("#chain table")).to_have_count(4)
+    assert p.page.evaluate("document.documentElement.scrollWidth") <= 390
+    p.step()
+
+
+def test_less_motion_trains_all_the_same(play):
+    p = play(reduced_motion="reduce")
+    p.click("#play-pause-button")
+    p.until(lambda: p.epoch >= 2)
+
+
+def test_dark_paper(play):
+    p = play(color_scheme="dark")
+    assert p.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(21, 25, 28)"
+    lines = p.pixels(".lines")
+    p.page.emulate_media(color_scheme="light")
+    p.until(lambda: p.pixels(".lines") != lines)
+
+
+def test_two_tabs_are_independent(play):
+    one, other = play(), play()
+    assert one.losses == other.losses
+    one.step(2)
+    one.click("[data-dataset=spiral]")
+    one.linked(dataset="spiral")
+    assert (other.epoch, other.link["dataset"]) == (0, "circle")
+    other.step()
+
+
+def test_a_server_that_dies_is_waited_for(chromium, play):
+    losses = play("seed=0.1&dataset=xor").losses
+    context = chromium.new_context()
+    with serving() as served:
+        p = Play(context.new_page(), served.address)
+        p.page.goto(f"{served.address}#seed=0.1&dataset=xor")
+        p.linked(networkShape="4,2")  # as the server answers
+        p.click("#play-pause-button")
+        os.kill(served.pid, signal.SIGKILL)
+        lost = p.page.locator("#messages .lost")
+        expect(lost).to_contain_text("The connection to the playground was lost")
+        assert not p.playing
+    with serving(served.port):
+        expect(lost).to_have_count(0)
+        expect(p.page.locator("#messages")).to_contain_text("The connection is back")
+        p.until(lambda: p.losses == losses)
+        p.step()
+    context.close()
