@@ -206,6 +206,8 @@ def warm_up() -> None:
     session = Session("#seed=0.1")
     session.frame(1)
     session.frame(0, chain=[0, 0, 0, 0])
+    session.edit(0, 0, 0, 0.0)
+    session.edit(0, 0, None, 0.0)
     session.set("networks", 2)
     session.frame(0)
 

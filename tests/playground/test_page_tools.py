@@ -97,8 +97,11 @@ def test_points_are_drawn_on_the_map(play):
     p = play()
     p.click("#clear-points")
     p.linked(dataset="own")
-    p.click("#play-pause-button")
-    expect(p.page.locator("#messages .bad")).to_contain_text("no training points")
+    for button in ("#play-pause-button", "#next-step-button"):
+        p.click(button)
+        expect(p.page.locator("#messages .bad")).to_contain_text("no training points")
+        p.click("#messages .bad button")
+    assert not p.playing
     p.page.fill("#percTrainData", "90")
     size = p.page.locator("#heatmap .points").bounding_box()["width"]
     for label, spots in [("1", [(0.25, 0.25), (0.3, 0.2)]), ("-1", [(0.75, 0.75), (0.8, 0.7)])]:
@@ -143,6 +146,12 @@ def test_it_stops_at_an_epoch(play):
     expect(p.page.locator("#messages")).to_contain_text("Stopped at epoch 12.")
     p.rest()
     assert (p.epoch, p.playing) == (12, False)
+    p.click("#messages button", "#next-step-button")
+    expect(p.page.locator("#messages")).to_contain_text("Stopped at epoch 12.")
+    p.page.fill("#stopEpoch", "0")
+    p.page.keyboard.press("Enter")
+    p.until(lambda: "stopEpoch" not in p.link)
+    p.step()
 
 
 def test_it_stops_once_solved(play):

@@ -181,8 +181,7 @@ function drawDots() {
 }
 
 async function play() {
-  if (page.playing || !page.config) return;
-  if (!page.points.train.length) return say("There are no training points: draw some, paste a table, or choose another set.", "bad");
+  if (page.playing || !ready()) return;
   page.playing = true;
   showPlaying();
   await queue(run);
@@ -214,7 +213,17 @@ function showPlaying() {
 
 async function step() {
   pause();
+  if (!ready()) return;
+  const { stopEpoch } = page.config;
+  if (stopEpoch && page.frame?.epoch >= stopEpoch) say(`Stopped at epoch ${page.frame.epoch.toLocaleString("en")}.`);
   await queue(async () => { while (await refresh(1) && page.frame?.turn); });
+}
+
+/** Whether there is something to train on; if not, that is said. */
+function ready() {
+  const points = page.points.train.length > 0;
+  if (page.config && !points) say("There are no training points: draw some, paste a table, or choose another set.", "bad");
+  return page.config && points;
 }
 
 /** Set every control to the set-up. */
