@@ -14,6 +14,7 @@ const SETS = {
 };
 const PLUS = Array.from({ length: 33 }, (_, i) => i - 16).flatMap((t) => [[t / 6, 0.1, 1], [0, t / 6, 1]]); // a plus sign
 const LARGE = $("heatmap").querySelector(".map"), DOTS = $("heatmap").querySelector(".points");
+const COMPILING = "JAX is compiling the training: a few seconds, once.";
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 const page = {
@@ -116,7 +117,10 @@ async function edit(layer, node, source, value) {
 async function refresh(epochs = 0) {
   const [layer, node] = page.shown ?? [null, 0];
   const chain = page.chosen && page.points.train.length ? [...page.chosen, Math.min(page.point, page.points.train.length - 1)] : null;
+  const slow = page.frame ? 0 : setTimeout(() => say(COMPILING), 700);
   const answer = await page.connection.ask("frame", { epochs, layer, node, chain });
+  clearTimeout(slow);
+  for (const box of [...$("messages").children]) if (box.firstChild.textContent === COMPILING) box.remove();
   if (answer.frame) draw(answer.frame);
   else pause();
   return Boolean(answer.frame);

@@ -4,7 +4,9 @@ import { FEATURES } from "./network.js";
 
 const $ = (id) => document.getElementById(id);
 const CHALLENGE = "#dataset=spiral&x=true&y=true&networkShape=4,2&activation=tanh&problem=classification&noise=0&seed=0.31415&stopSolved=true";
-const SOLUTION = CHALLENGE.replace("networkShape=4,2", "networkShape=8,8,8,8") + "&optimizer=adam&learningRate=0.01&speed=2";
+// What `python -m experiments spiral` trains.
+const SOLUTION = CHALLENGE.replace("4,2", "8,8,8,8").replace("tanh", "relu")
+  + "&optimizer=nadam&learningRate=0.01&batchSize=15&regularization=L2&regularizationRate=0.1";
 const HIDEABLE = {
   showTestData: "Show test data", discretize: "Discretize output", playButton: "Run button", stepButton: "Step button",
   resetButton: "Reset button", learningRate: "Learning rate", activation: "Activation", regularization: "Regularization",
