@@ -22,7 +22,7 @@ def experiment(monkeypatch):
         module.SECTION, module.TITLE, module.run = "1", f"The {name}", run
         monkeypatch.setitem(sys.modules, f"experiments.{name}", module)
 
-    for name in program.NAMES:
+    for name in (*program.NAMES, *program.EXTRA):
         put(name, lambda options: Result({}, {}))
     return put
 
@@ -44,6 +44,17 @@ def test_all_run_in_the_lectures_order_and_options_reach_them(tmp_path, experime
         experiment(name, lambda options, name=name: seen.append((name, options.quick, options.seeds)) or Result({}, {}))
     assert program.main(["--quick", "--seeds", "2", "--out", str(tmp_path)]) == 0
     assert seen == [(name, True, 2) for name in program.NAMES]
+
+
+def test_an_extra_runs_only_where_it_is_named_and_after_the_others(tmp_path, experiment):
+    seen = []
+    for name in (*program.NAMES, *program.EXTRA):
+        experiment(name, lambda options, name=name: seen.append(name) or Result({}, {}))
+    program.main(["--out", str(tmp_path)])
+    assert seen == [*program.NAMES] and "spiral" in program.EXTRA
+    seen.clear()
+    program.main(["spiral", "linear", "--out", str(tmp_path)])
+    assert seen == ["linear", "spiral"]
 
 
 def test_what_is_asked_for_is_written(tmp_path, experiment, capsys):
@@ -107,6 +118,7 @@ def test_an_experiment_cannot_change_the_precision_of_the_next(tmp_path, experim
     "arguments, words",
     [
         (["linaer"], "linaer, expected any of linear, chain_rule, activations, hidden_layer, resilient, mlp"),
+        (["spirals"], "spirals, expected any of linear"),
         (["--seeds", "0"], "--seeds: got 0"),
         (["--seeds", "x"], "--seeds"),
         (["--quik"], "--quik"),

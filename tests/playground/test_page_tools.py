@@ -182,7 +182,7 @@ def test_the_challenge_is_the_spiral_from_two_features(play):
     assert [name for name in names if p.link[name] == "true"] == ["x", "y"]
     assert p.page.is_checked("#stopSolved")
     p.click("#challenge-solve")
-    p.linked(networkShape="8,8,8,8")
+    p.linked(networkShape="8,8,8,8,8")
     loss = float(p.loss)
     p.click("#play-pause-button")
     p.until(lambda: float(p.loss) < 0.8 * loss)

@@ -5,8 +5,8 @@ import { FEATURES } from "./network.js";
 const $ = (id) => document.getElementById(id);
 const CHALLENGE = "#dataset=spiral&x=true&y=true&networkShape=4,2&activation=tanh&problem=classification&noise=0&seed=0.31415&stopSolved=true";
 // What `python -m experiments spiral` trains.
-const SOLUTION = CHALLENGE.replace("4,2", "8,8,8,8").replace("tanh", "relu")
-  + "&optimizer=nadam&learningRate=0.01&batchSize=15&regularization=L2&regularizationRate=0.1";
+const SOLUTION = CHALLENGE.replace("4,2", "8,8,8,8,8").replace("tanh", "relu")
+  + "&optimizer=radam&learningRate=0.01&batchSize=15&regularization=L2&regularizationRate=0.1";
 const HIDEABLE = {
   showTestData: "Show test data", discretize: "Discretize output", playButton: "Run button", stepButton: "Step button",
   resetButton: "Reset button", learningRate: "Learning rate", activation: "Activation", regularization: "Regularization",
