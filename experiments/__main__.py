@@ -54,7 +54,7 @@ def parse(arguments: Sequence[str] | None) -> tuple[list[str], Options, Path]:
     help_names = f"which to run (default: all): {', '.join(NAMES)}; and only where named {', '.join(EXTRA)}"
     parser.add_argument("names", nargs="*", metavar="NAME", help=help_names)
     parser.add_argument("--quick", action="store_true", help="shorten MNIST; the report says so")
-    help_seeds = "runs of what is random (default: 5, but 1 of the convolutional network, minutes long, and 10 of the spiral)"
+    help_seeds = "runs of what is random (default: 5; 1 of the convolutional network, which takes minutes; spiral: 10)"
     parser.add_argument("--seeds", type=int, metavar="N", help=help_seeds)
     parser.add_argument("--out", type=Path, default=Path("results"), help="output folder (default: results)")
     asked = parser.parse_args(arguments)
