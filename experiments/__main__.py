@@ -137,7 +137,9 @@ def outcome(part: Part) -> str:
     counts = [
         f"{agree} of {judged} {words[kind]}" for kind in words for agree, judged, _ in [tally(rows, kind)] if judged
     ]
-    return ", ".join([duration(part.seconds), *counts, plural(len(part.result.figures), "figure")])
+    return ", ".join(
+        [duration(part.seconds), *counts, plural(len(part.result.figures) + len(part.result.pictures), "figure")]
+    )
 
 
 def plural(count: int, noun: str) -> str:

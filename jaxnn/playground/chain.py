@@ -85,23 +85,12 @@ def table(found: Evidence, layer: int, node: int, source: int, names: Sequence[s
     def a(layer, node):
         return names[node] if layer == 0 else "ŷ" if layer > last else f"a{layer}.{node + 1}"
 
-    into, z, out, w = (
-        a(layer, source),
-        f"z{layer + 1}.{node + 1}",
-        a(layer + 1, node),
-        f"w{layer + 1}.{node + 1}.{source + 1}",
-    )
+    into, out = a(layer, source), a(layer + 1, node)
+    z, w = f"z{layer + 1}.{node + 1}", f"w{layer + 1}.{node + 1}.{source + 1}"
     weight = layer, source, node
-    below = (
-        [into]
-        if layer == last
-        else [f"∂J/∂z{layer + 2}.{k + 1}" for k in range(hidden[layer + 1] if layer + 1 < last else 1)]
-    )
-    sums = (
-        "ŷ - y"
-        if layer == last
-        else " + ".join(f"w{layer + 2}.{k + 1}.{node + 1} {name}" for k, name in enumerate(below))
-    )
+    above = [*hidden, 1][layer + 1] if layer < last else 0  # nodes that this one goes into
+    terms = [f"w{layer + 2}.{k}.{node + 1} ∂J/∂z{layer + 2}.{k}" for k in range(1, above + 1)]
+    sums = " + ".join(terms) or "ŷ - y"
     hand, auto = found.by_hand, found.by_autodiff
     return {
         "weight": w,

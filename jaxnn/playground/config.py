@@ -111,7 +111,6 @@ FIELDS: dict[str, Field] = {
     "points": Field([], own_points, "data"),
 }
 ORIGINAL = list(FIELDS)[: list(FIELDS).index("optimizer")]  # always in the link; ours only where not the default
-IGNORED = ("cosX", "cosY", "collectStats", "tutorial")  # known to the original, which does nothing with them
 # What a link may hide of the page, by the original's names.
 HIDEABLE = (
     *("showTestData", "discretize", "playButton", "stepButton", "resetButton", "learningRate", "activation"),

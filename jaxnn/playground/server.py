@@ -29,10 +29,12 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from jaxnn.errors import InvalidArgument, require
 from jaxnn.playground import points
-from jaxnn.playground.config import EPOCHS, FIELDS, HIDDEN, NETWORKS, NODES
+from jaxnn.playground.command import HOST
+from jaxnn.playground.config import EPOCHS, HIDDEN, NETWORKS, NODES
+from jaxnn.playground.optimizers import OPTIMIZERS
+from jaxnn.playground.program import ACTIVATIONS
 from jaxnn.playground.session import Session
 
-HOST = "127.0.0.1"
 PAGE = Path(__file__).with_name("page")
 TABS = 64
 MESSAGE = 1 << 18  # bytes
@@ -164,13 +166,9 @@ def same_origin(origin: str | None, host: str) -> bool:
 @cache
 def about() -> bytes:
     """Return what the page has to know before its socket opens: the sets' thumbnails, the choices, the bounds."""
-    from jaxnn.playground.optimizers import OPTIMIZERS
-    from jaxnn.playground.program import ACTIVATIONS
-
-    defaults = {name: field.default for name, field in FIELDS.items()}
     limits = {"hidden": HIDDEN, "nodes": NODES, "networks": NETWORKS, "epochs": EPOCHS}
     choices = {"optimizers": list(OPTIMIZERS), "activations": list(ACTIVATIONS)}
-    return json.dumps({"thumbnails": points.thumbnails(), "defaults": defaults, **limits, **choices}).encode()
+    return json.dumps({"thumbnails": points.thumbnails(), **limits, **choices}).encode()
 
 
 async def about_page(request: Request) -> Response:

@@ -75,8 +75,9 @@ def test_what_the_page_has_to_know(client):
     response = client.get("/about.json")
     assert response.headers["content-type"] == "application/json" and response.headers["x-content-type-options"]
     about = response.json()
-    assert about["defaults"] == {name: field.default for name, field in FIELDS.items()}
     assert set(about["thumbnails"]) > {"circle", "reg-gauss", "lecture-flower"}
+    assert (about["hidden"], about["nodes"], about["networks"], about["epochs"]) == (10, 16, 16, 64)
+    assert {"sgd", "rmsprop", "rprop+", "adam"} < set(about["optimizers"]) and "softplus" in about["activations"]
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "10.0.0.1:8000", ""])
