@@ -245,6 +245,18 @@ def test_the_keyboard_is_enough(play):
     expect(p.page.locator("#neurons1-1")).to_be_focused()
 
 
+@pytest.mark.parametrize(("link", "part"), [(".skip", "main-part"), ("#to-challenge", "challenge")])
+def test_going_to_a_part_of_the_page_leaves_the_set_up_and_the_training(play, link, part):
+    p = play("seed=0.1&dataset=xor")
+    p.step(2)
+    before = p.link
+    p.page.focus(link)
+    p.page.keyboard.press("Enter")
+    expect(p.page.locator(f"#{part}")).to_be_focused()
+    p.rest()
+    assert (p.epoch, p.link) == (2, before)
+
+
 @pytest.mark.parametrize("link", ["", "networkShape=16,16,16,16,16,16,16,16,16,16", "networks=4&problem=regression"])
 def test_a_narrow_screen_scrolls_only_down(play, link):
     p = play(f"seed=0.1&{link}")

@@ -319,6 +319,14 @@ function wire() {
   $("add-layers").onclick = () => set("networkShape", [...page.config.networkShape, 2]);
   $("remove-layers").onclick = () => set("networkShape", page.config.networkShape.slice(0, -1));
   addEventListener("hashchange", () => open(location.hash));
+  for (const link of document.querySelectorAll('a[href^="#"]')) { // the address is the set-up: going to a part of the page leaves it
+    link.onclick = (event) => {
+      const part = $(link.hash.slice(1));
+      event.preventDefault();
+      part.scrollIntoView();
+      part.focus({ preventScroll: true });
+    };
+  }
   addEventListener("keydown", (event) => {
     if (event.target.closest?.("input, select, textarea, button, summary, a") || event.ctrlKey || event.metaKey || event.altKey) return;
     const act = { " ": () => page.playing ? pause() : play(), s: step, r: () => $("reset-button").click() }[event.key];
