@@ -36,7 +36,8 @@ def outer(x: Float[Array, "n d"], g: Float[Array, "n k"]) -> Float[Array, "d k"]
 
 
 def _turned(x, g):
-    return lax.optimization_barrier(g.T @ x).T  # without the barrier XLA would turn it back
+    apart = lax.optimization_barrier  # without it XLA would turn the product back, and read g against its rows
+    return apart(apart(g.T) @ x).T
 
 
 def flatten(x: Float[Array, "n ..."]) -> Float[Array, "n d"]:
@@ -67,9 +68,14 @@ def dropout(x: Float[Array, "..."], key: Key[Array, ""], *, rate: float) -> Floa
 def dropout_fwd(x, key, *, rate):
     check_share("rate", rate)
     dropped = min(round(rate * 2**16), 2**16 - 1)
-    kept = bits16(key, x.shape) >= dropped
+    kept = _once(bits16(key, x.shape) >= dropped)
     scale = kept.astype(x.dtype) / (1 - dropped / 2**16)
     return x * scale, (scale,)
+
+
+def _once(kept):
+    """Return `kept`; a CPU would draw the bits again for the backward pass, which takes longer than reading them."""
+    return lax.platform_dependent(kept, cpu=lax.optimization_barrier, default=lambda kept: kept)
 
 
 def dropout_bwd(residuals, g, *, rate):

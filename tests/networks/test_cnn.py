@@ -59,7 +59,7 @@ def test_logits_loss_and_accuracy_by_loops(n, image, filters):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-13), ours(params), expected)
 
 
-SIZES = [(1, (2, 3, 1), (1, 2)), (8, (4, 6, 1), (3, 2)), (11, (5, 7, 3), (2, 5))]
+SIZES = [(1, (2, 3, 1), (1, 2)), (16, (4, 6, 1), (3, 2)), (35, (5, 7, 3), (2, 5))]
 
 
 @pytest.mark.parametrize(("n", "image", "filters"), SIZES)
