@@ -29,7 +29,7 @@ WHAT = (
 VARIANTS = ("97 %", "98 %", "99 %")
 PEERS = ()
 SAMPLES = 5
-ONLY_NAMED = True  # 99 % takes a CPU some five minutes a seed and clock
+ONLY_NAMED = True  # 99 % takes a CPU a minute to five a seed and clock
 EPOCHS = {"97": 20, "98": 20, "99": 2}  # at most; of the CNN each is one over five times the digits
 ROOT = Path(__file__).parents[1]
 

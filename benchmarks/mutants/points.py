@@ -88,7 +88,7 @@ def features():
         "std": features_point(),
         "m1": features_point(n=1),
         "channels": features_point(channels=2),
-        "many": features_point(n=9),
+        "many": features_point(n=17),
     }
 
 
