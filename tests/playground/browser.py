@@ -16,6 +16,20 @@ ARGUMENTS = [
     *("--disable-component-update", "--disable-sync"),
 ]
 PATIENCE = 30  # seconds until a condition counts as never met
+COUNTED = """
+    globalThis.unanswered = 0;
+    globalThis.WebSocket = class extends WebSocket {
+        constructor(...address) {
+            super(...address);
+            this.addEventListener("message", () => unanswered--);
+            this.addEventListener("close", () => unanswered = 0);
+        }
+        send(request) {
+            super.send(request);
+            unanswered++;
+        }
+    };
+"""  # how many requests of the page have no answer yet
 
 
 @contextlib.contextmanager
@@ -47,10 +61,14 @@ def until(condition, wait=time.sleep):
 
 
 class Play:
-    """A page of the playground; the playwright page itself is `page`."""
+    """A page of the playground; the playwright page itself is `page`.
+
+    What is read off it is read between an answer and the next request: never while a change is on its way.
+    """
 
     def __init__(self, page, address):
         self.page, self.address, self.errors, self.asked = page, address, [], []
+        page.add_init_script(COUNTED)
         page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("request", lambda request: self.asked.append(request.url))
@@ -63,7 +81,12 @@ class Play:
     def until(self, condition):
         until(condition, lambda seconds: self.page.wait_for_timeout(1000 * seconds))
 
+    def settle(self):
+        """Wait until every request is answered and its answer shown."""
+        self.until(lambda: self.page.evaluate("unanswered") == 0)
+
     def text(self, selector):
+        self.settle()
         return self.page.text_content(selector)
 
     def click(self, *selectors):
@@ -89,6 +112,7 @@ class Play:
     @property
     def link(self):
         """The settings in the page's address."""
+        self.settle()
         return dict(part.split("=", 1) for part in self.page.evaluate("location.hash.slice(1)").split("&"))
 
     def reached(self, epoch):
@@ -110,12 +134,14 @@ class Play:
         return seen
 
     def rest(self):
-        """Let the page draw some frames, as many as it would take a request to be answered."""
+        """Let the page draw some frames, in which a training that goes on would ask for more; then `settle`."""
         self.page.evaluate(
             "new Promise((done, n = 12) => { const go = () => n-- ? requestAnimationFrame(go) : done(); go() })"
         )
+        self.settle()
 
     def pixels(self, selector):
+        self.settle()
         return self.page.evaluate("(canvas) => document.querySelector(canvas).toDataURL()", selector)
 
     def line(self, weight):

@@ -211,6 +211,26 @@ def test_controls_are_hidden_for_a_lesson(play):
     expect(p.page.locator("#learningRate")).to_be_visible()
 
 
+def test_a_hand_faster_than_the_answers_loses_no_change(play):
+    p = play()
+    p.page.evaluate(
+        """() => {
+            for (const id of ["add-layers", "add-layers", "neurons1-1", "neurons1-1", "neurons-1-2"]) {
+                document.getElementById(id).click();
+            }
+            for (const [id, name] of [["activation-1", "relu"], ["activation-2", "sigmoid"]]) {
+                const select = document.getElementById(id);
+                select.value = name;
+                select.dispatchEvent(new Event("change"));
+            }
+            for (const name of ["learningRate", "dropout"]) document.querySelector(`[name=${name}]`).click();
+        }"""
+    )
+    expected = {"networkShape": "6,1,2,2", "activations": "relu,sigmoid,tanh,tanh"}
+    p.linked(**expected, learningRate_hide="true", dropout_hide="true")
+    expect(p.page.locator("#dropout")).to_be_hidden()
+
+
 def test_the_link_is_copied(play):
     p = play(permissions=["clipboard-read", "clipboard-write"])
     p.click("#copy-link")

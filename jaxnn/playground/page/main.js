@@ -19,7 +19,7 @@ const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 const page = {
   about, config: null, points: { train: [], test: [] }, shown: null, feature: null, chosen: null, point: 0,
-  playing: false, training: Promise.resolve(), taking: 0, frame: null, chart: new Chart($("linechart")),
+  playing: false, training: Promise.resolve(), changing: Promise.resolve(), taking: 0, frame: null, chart: new Chart($("linechart")),
 };
 page.connection = new Connection({ opened, lost, failed: (error) => say(error, "bad") });
 page.view = new NetworkView($("network"), {
@@ -27,12 +27,12 @@ page.view = new NetworkView($("network"), {
   showOutput: () => show(null),
   showFeature: (name) => { page.feature = name; drawLarge(); },
   toggle: (name, on) => set(name, on),
-  resize: (layer, count) => set("networkShape", page.config.networkShape.with(layer - 1, count)),
+  resize: (layer, more) => change("networkShape", (shape) => shape.map((count, i) => i === layer - 1 ? count + more : count)),
   activation: setActivation,
   choose: (...weight) => page.panels.choose(weight),
   edit: (layer, node, source, value) => edit(layer, node, source, value),
 }, about);
-page.panels = panels(page, { say, set, edit, take, refresh, open, pause });
+page.panels = panels(page, { say, set, edit, take, refresh, open, after, pause });
 
 /** Say something in the page; `kind` is "bad", "good" or nothing. */
 function say(text, kind = "") {
@@ -104,9 +104,18 @@ async function set(name, value) {
   await take(page.connection.ask("set", { name, value }));
 }
 
-async function setActivation(layer, name) {
-  const { config } = page, all = config.networkShape.map((_, i) => config.activations[i] ?? config.activation);
-  await set("activations", all.with(layer - 1, name));
+/** Do what changes the set-up from what it is once the changes before are done: a hand is faster than a busy machine. */
+function after(act) {
+  return page.changing = page.changing.then(act, act);
+}
+
+/** Change a setting by a function of what it is. */
+function change(name, next) {
+  return after(() => set(name, next(page.config[name])));
+}
+
+function setActivation(layer, name) {
+  return change("activations", (own) => page.config.networkShape.map((_, i) => i === layer - 1 ? name : own[i] ?? page.config.activation));
 }
 
 async function edit(layer, node, source, value) {
@@ -316,8 +325,8 @@ function wire() {
   $("next-step-button").onclick = step;
   $("reset-button").onclick = () => take(page.connection.ask("reset"));
   $("data-regen-button").onclick = () => take(page.connection.ask("regenerate"));
-  $("add-layers").onclick = () => set("networkShape", [...page.config.networkShape, 2]);
-  $("remove-layers").onclick = () => set("networkShape", page.config.networkShape.slice(0, -1));
+  $("add-layers").onclick = () => change("networkShape", (shape) => [...shape, 2]);
+  $("remove-layers").onclick = () => change("networkShape", (shape) => shape.slice(0, -1));
   addEventListener("hashchange", () => open(location.hash));
   for (const link of document.querySelectorAll('a[href^="#"]')) { // the address is the set-up: going to a part of the page leaves it
     link.onclick = (event) => {

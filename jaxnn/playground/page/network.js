@@ -146,7 +146,7 @@ export class NetworkView {
       const button = element("button", { class: "small", id: `neurons${step}-${layer}`, "aria-label": `${words} layer ${layer}` }, box);
       button.textContent = sign;
       button.disabled = count + step < 1 || count + step > this.about.nodes;
-      button.addEventListener("click", () => this.act.resize(layer, count + step));
+      button.addEventListener("click", () => this.act.resize(layer, step));
     }
     element("div", {}, box).textContent = `${count} neuron${count === 1 ? "" : "s"}`;
     const select = element("select", { class: "ui-activation", id: `activation-${layer}`, "aria-label": `Activation of layer ${layer}` }, box);

@@ -107,8 +107,11 @@ export function panels(page, act) {
     const label = document.createElement("label"), box = document.createElement("input");
     Object.assign(box, { type: "checkbox", checked: true, name });
     box.onchange = () => {
-      const link = location.hash.split("&").filter((part) => !part.startsWith(`${name}_hide=`));
-      act.open([...link, ...(box.checked ? [] : [`${name}_hide=true`])].join("&"));
+      const shown = box.checked;
+      act.after(() => {
+        const link = location.hash.split("&").filter((part) => !part.startsWith(`${name}_hide=`));
+        return act.open([...link, ...(shown ? [] : [`${name}_hide=true`])].join("&"));
+      });
     };
     label.append(box, ` ${words}`);
     $("hide-controls").append(label);
