@@ -2,13 +2,12 @@ r"""The features of `jaxnn.networks.cnn` in the way that is fast on a CPU: a few
 
 The plain form writes every intermediate of the whole batch to memory, 51 MB of it for 128 images, and reads it back.
 Here a block of 16 images passes through both convolutions while it is in the cache. In the layout
-`(channels, h, w, images)` the matrix products run along rows of thousands of pixels, and the shifts that a kernel needs
-and the windows of the pool are made of whole runs of 16 numbers, as many as a vector register holds. Where a layer has
-more inputs than outputs, multiplying first and shifting after moves less memory:
+`(channels, h, w * images)` a shift by a pixel is one by 16 numbers, as many as a vector register holds: what a place of
+a kernel sees is made of whole rows of hundreds of numbers, and the matrix products run along thousands of pixels. Where
+a layer has more inputs than outputs, multiplying first and shifting after moves less memory:
 $z_{uv} = W_{uv}^\top a$ for all places (u, v) at once, then $y_{ij} = \sum_{uv} z_{uv,\, i + u,\, j + v}$.
-The zeros around an image are there from the start, so nothing is copied to add them. Backwards, the shifted cotangents
-are built once and used in both products. The hidden activations are computed again in the backward pass, which costs
-less than keeping them.
+Backwards, the shifted cotangents are built once and used in both products. The hidden activations are computed again in
+the backward pass, which costs less than keeping them.
 """
 
 import jax
@@ -36,58 +35,66 @@ def features_bwd(residuals, g: Float[Array, "n f"]) -> Params:
     params, blocks, z, winner = residuals
     n_blocks, channels, h, w, block = winner.shape
     (dz,) = softplus_bwd((z,), g)
-    dz = _into_blocks(_apart(dz)).reshape(n_blocks, block, h, w, channels).transpose(0, 4, 2, 3, 1)
+    dz = _apart(_into_blocks(_apart(dz)).reshape(n_blocks, block, h, w, channels))
 
     def step(total, part):
         return jax.tree.map(jnp.add, total, _backward(params, *part)), None
 
     zeros = {name: jnp.zeros_like(params[name]) for name in ("W1", "b1", "W2", "b2")}
-    return lax.scan(step, zeros, (blocks, winner, dz), unroll=2)[0]
+    return lax.scan(step, zeros, (blocks, winner, dz))[0]
 
 
 def _forward(params, x):
-    """Return the pooled second convolution `(k, h/2, w/2, block)` of a block, and which of each window's four won."""
-    (a1, _, _), w = _hidden(params, x), params["W2"]
-    columns, (kh, kw), (h, width) = _columns(w), w.shape[:2], x.shape[1:3]
-    parts = (columns @ _flat(a1)).reshape(kh, kw, w.shape[3], *a1.shape[1:])
-    z2 = sum(parts[u, v, :, u : u + h, v : v + width] for u in range(kh) for v in range(kw))
-    return _pool(_apart(z2 + params["b2"][:, None, None, None]))
+    """Return the pooled second convolution `(k, h/2, w/2, n)` of a block, and which of each window's four won."""
+    w, (n, h, width, _) = params["W2"], x.shape
+    a1 = _hidden(params, _patches(x, params["W1"]))
+    parts = (_columns(w) @ _flat(a1)).reshape(*w.shape[:2], w.shape[3], *a1.shape[1:])
+    (top, _), (left, _) = _same(w)
+    z2 = sum(_moved(parts[u, v], u - top, (v - left) * n) for u, v in _places(w))
+    z2 = _apart(z2 + params["b2"][:, None, None])
+    return _pool(z2.reshape(-1, h, width, n))
 
 
 def _backward(params, x, winner, dz):
-    (a1, patches, positive), w = _hidden(params, x), params["W2"]
-    columns, (kh, kw) = _columns(w), w.shape[:2]
-    dz2 = _apart(_unpool(dz, winner))
-    places = [(u, v) for u in range(kh) for v in range(kw)]
-    d_parts = jnp.stack([_at(u, v, dz2, a1.shape) for u, v in places]).reshape(columns.shape[0], -1)
-    dW2 = (d_parts @ _flat(a1).T).reshape(kh, kw, w.shape[3], w.shape[2]).swapaxes(2, 3)
-    (dz1,) = relu_bwd(positive, _apart(columns.T) @ d_parts)
-    dW1 = (_flat(patches) @ dz1.T).reshape(params["W1"].shape)
-    return {"W1": dW1, "b1": dz1.sum(axis=1), "W2": dW2, "b2": dz.sum(axis=(1, 2, 3))}
+    w, patches = params["W2"], _patches(x, params["W1"])
+    a1 = _hidden(params, patches)
+    dz = _apart(dz.transpose(3, 1, 2, 0))
+    # The pool left an odd last row or column out.
+    edges = [(after, before + size % 2) for (before, after), size in zip(_same(w), x.shape[1:3], strict=True)]
+    d_parts = _flat(jnp.concatenate(_windows(_unpool(dz, winner), edges, w)[::-1]))
+    dW2 = (d_parts @ _flat(a1).T).reshape(*w.shape[:2], w.shape[3], w.shape[2]).swapaxes(2, 3)
+    da1 = _apart(_columns(w).T) @ d_parts
+    (dz1,) = relu_bwd((_flat(a1) > 0,), da1)  # a1 is positive where z1 is
+    inputs = jnp.concatenate([*patches, jnp.ones_like(a1[:1])])  # b1 is the weight of an input that is 1
+    d1 = _flat(inputs) @ dz1.T
+    dW1, db1 = d1[:-1].reshape(params["W1"].shape), d1[-1]
+    return {"W1": dW1, "b1": db1, "W2": dW2, "b2": dz.sum(axis=(1, 2, 3))}
 
 
-def _hidden(params, x):
-    """Return the first layer's activations `(c, h, w, block)`, the patches it multiplied and where it was positive.
-
-    `h` and `w` are those of an image with the zeros around it that the second convolution wants.
-    """
-    edges = _same(*params["W2"].shape[:2])
-    patches = _patches(x, params["W1"].shape, edges)
-    inside = jnp.pad(jnp.ones(x.shape[1:3], bool), edges)[..., None]
-    inside = jnp.broadcast_to(inside, patches.shape[1:]).reshape(1, -1)
-    weights = _apart(params["W1"].reshape(-1, params["W1"].shape[3]).T)
-    z1 = weights @ _flat(patches) + params["b1"][:, None]
-    a1, (positive,) = relu_fwd(jnp.where(inside, z1, jnp.zeros_like(z1)))
-    return a1.reshape(-1, *patches.shape[1:]), patches, (positive,)
+def _hidden(params, patches):
+    """Return the first layer's activations `(k, h, w * n)`."""
+    weights = params["W1"].reshape(-1, *params["W1"].shape[2:])
+    z1 = sum(jnp.tensordot(weight, patch, (0, 0)) for weight, patch in zip(weights, patches, strict=True))
+    return _apart(relu_fwd(z1 + params["b1"][:, None, None])[0])
 
 
-def _patches(x, shape, edges):
-    """Return what each place of the kernel sees of `(n, h, w, c)` and the `edges`, as `(kh * kw * c, h, w, n)`."""
-    kh, kw = shape[:2]
-    both = [(a + c, b + d) for (a, b), (c, d) in zip(_same(kh, kw), edges, strict=True)]
-    around = jnp.pad(x.transpose(3, 1, 2, 0), ((0, 0), *both, (0, 0)))
-    h, w = around.shape[1] - kh + 1, around.shape[2] - kw + 1
-    return jnp.concatenate([around[:, u : u + h, v : v + w] for u in range(kh) for v in range(kw)])
+def _patches(x, w):
+    """Return what each place of the kernel `w` sees of the images `(n, h, w, c)`."""
+    return _windows(x.transpose(3, 1, 2, 0), _same(w), w)
+
+
+def _windows(x, edges, w):
+    """Return what each place of the kernel `w` sees of `(c, h, w, n)` with zeros around it, each `(c, h, w * n)`."""
+    n, (kh, kw) = x.shape[3], w.shape[:2]
+    x = _apart(jnp.pad(x, ((0, 0), *edges, (0, 0))))
+    h, width = x.shape[1] - kh + 1, (x.shape[2] - kw + 1) * n
+    rows = x.reshape(*x.shape[:2], -1)
+    return [rows[:, u : u + h, v * n : v * n + width] for u, v in _places(w)]
+
+
+def _moved(x, up, left):
+    """Return `(c, h, w)` moved by so many rows and columns, zeros coming in."""
+    return lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), (-up, up, 0), (-left, left, 0)))
 
 
 def _pool(z):
@@ -111,12 +118,6 @@ def _unpool(g, winner):
     return jnp.where(won, g, jnp.zeros_like(g)).reshape(k, 2 * h, 2 * w, n)
 
 
-def _at(u, v, g, shape):
-    """Return `g`, `(k, h, w, n)`, at row `u` and column `v` of zeros that are as high and wide as `shape`."""
-    h, w = g.shape[1:3]
-    return jnp.pad(g, ((0, 0), (u, shape[1] - h - u), (v, shape[2] - w - v), (0, 0)))
-
-
 def _into_blocks(x):
     """Return `(n, ...)` as `(blocks, block, ...)`, the last block filled up with zeros."""
     block = min(BLOCK, len(x))
@@ -138,6 +139,10 @@ def _flat(channels):
     return channels.reshape(channels.shape[0], -1)
 
 
-def _same(kh, kw):
-    """Return the zeros around an image that keep its size: an odd one at the bottom and right."""
-    return ((kh - 1) // 2, kh // 2), ((kw - 1) // 2, kw // 2)
+def _places(w):
+    return [(u, v) for u in range(w.shape[0]) for v in range(w.shape[1])]
+
+
+def _same(w):
+    """Return the zeros around an image that keep its size under the kernel: an odd one at the bottom and right."""
+    return [((k - 1) // 2, k // 2) for k in w.shape[:2]]

