@@ -139,8 +139,12 @@ def on_cores(program: Callable, state: Any, *others: Any) -> Any:
 def mean_of_rows(mean: Callable) -> Callable:
     """Return `mean(params, x, y, *key)` as a function of some rows of `x` and `y`, or of all: `rows` is then `None`."""
 
+    def chosen(data, rows):
+        # Each as one long row: a CPU gathers images pixel row by pixel row, which takes three times as long.
+        return data.reshape(len(data), -1)[rows].reshape(len(rows), *data.shape[1:])
+
     def of_rows(params, x, y, rows, *key):
-        return mean(params, *((x, y) if rows is None else (x[rows], y[rows])), *key)
+        return mean(params, *((x, y) if rows is None else (chosen(x, rows), chosen(y, rows))), *key)
 
     return of_rows
 

@@ -5,7 +5,7 @@ from jax import lax
 from jaxtyping import Array, Float, Key
 
 from jaxnn.errors import check_shape, check_share, require
-from jaxnn.ops.bits import bits16
+from jaxnn.ops.bits import bits16, once
 
 
 def dense(x: Float[Array, "n d"], w: Float[Array, "d k"], b: Float[Array, " k"]) -> Float[Array, "n k"]:
@@ -68,14 +68,9 @@ def dropout(x: Float[Array, "..."], key: Key[Array, ""], *, rate: float) -> Floa
 def dropout_fwd(x, key, *, rate):
     check_share("rate", rate)
     dropped = min(round(rate * 2**16), 2**16 - 1)
-    kept = _once(bits16(key, x.shape) >= dropped)
+    kept = once(bits16(key, x.shape) >= dropped)
     scale = kept.astype(x.dtype) / (1 - dropped / 2**16)
     return x * scale, (scale,)
-
-
-def _once(kept):
-    """Return `kept`; a CPU would draw the bits again for the backward pass, which takes longer than reading them."""
-    return lax.platform_dependent(kept, cpu=lax.optimization_barrier, default=lambda kept: kept)
 
 
 def dropout_bwd(residuals, g, *, rate):
