@@ -63,8 +63,7 @@ def _backward(params, x, winner, dz):
     edges = [(after, before + size % 2) for (before, after), size in zip(_same(w), x.shape[1:3], strict=True)]
     d_parts = _flat(jnp.concatenate(_windows(_unpool(dz, winner), edges, w)[::-1]))
     dW2 = (d_parts @ _flat(a1).T).reshape(*w.shape[:2], w.shape[3], w.shape[2]).swapaxes(2, 3)
-    da1 = _apart(_columns(w).T) @ d_parts
-    (dz1,) = relu_bwd((_flat(a1) > 0,), da1)  # a1 is positive where z1 is
+    (dz1,) = relu_bwd((_flat(a1) > 0,), _apart(_columns(w).T) @ d_parts)  # a1 is positive where z1 is
     inputs = jnp.concatenate([*patches, jnp.ones_like(a1[:1])])  # b1 is the weight of an input that is 1
     d1 = _flat(inputs) @ dz1.T
     dW1, db1 = d1[:-1].reshape(params["W1"].shape), d1[-1]
