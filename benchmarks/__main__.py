@@ -37,6 +37,7 @@ from benchmarks import (
 from benchmarks.agreement import Different
 from benchmarks.peers import HOW_TO_GET, cannot_import
 from benchmarks.timing import alternate
+from jaxnn.formatting import duration
 
 CASES: dict[str, ModuleType] = {
     "linear": linear,
@@ -158,7 +159,7 @@ def run(asked: argparse.Namespace, peers: list[str], where: dict, all_rows: list
                 status = FAILED
                 continue
             for row in rows:
-                console.print(f"{name} {row['variant']}: {row['who']} {results.duration(row['median'])}", style="dim")
+                console.print(f"{name} {row['variant']}: {row['who']} {duration(row['median'])}", style="dim")
             all_rows += rows
             if asked.json is not None:
                 results.write(asked.json, where, all_rows)
@@ -197,9 +198,7 @@ def report(console: Console, all_rows: list[dict], where: dict) -> None:
         if "memory" in row:
             console.print(f"{name}: memory at most: {results.memory(row)}", soft_wrap=True)
         if row["phases"]:
-            console.print(
-                f"{name}: first call {results.duration(row['first_call'])}: {results.phases(row)}", soft_wrap=True
-            )
+            console.print(f"{name}: first call {duration(row['first_call'])}: {results.phases(row)}", soft_wrap=True)
     for line in scaling.conclusions(all_rows):
         console.print(line, soft_wrap=True)
     for line in results.warnings(all_rows, where["load"]):

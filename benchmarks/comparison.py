@@ -10,8 +10,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.results import Unusable, duration, interval, print_whole, read
+from benchmarks.results import Unusable, interval, print_whole, read
 from benchmarks.statistics import Estimate, is_noisy, ratio, verdict
+from jaxnn.formatting import duration
 
 Key = tuple[str, str, str]
 SLOWER, WRONG_USE = 1, 2

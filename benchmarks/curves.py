@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from benchmarks.results import duration
 from benchmarks.statistics import exponent, iqr
+from jaxnn.formatting import duration
 
 
 def draw(sweeps: dict[str, dict[str, dict]], path: Path) -> None:

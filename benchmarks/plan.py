@@ -10,8 +10,9 @@ from typing import NamedTuple
 from rich import box
 from rich.table import Table
 
-from benchmarks.results import duration, print_whole
+from benchmarks.results import print_whole
 from benchmarks.work import FLOAT, IMAGE, Work, convolutional, dense_mlp, hidden_layer_step
+from jaxnn.formatting import duration
 
 
 class Chip(NamedTuple):

@@ -4,7 +4,6 @@ import argparse
 import json
 import math
 import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -15,7 +14,9 @@ from rich.table import Table
 from benchmarks.peers import PACKAGES
 from benchmarks.statistics import iqr, is_noisy, median, ratio
 from benchmarks.timing import Timing
+from jaxnn import files
 from jaxnn.environment import cores, environment, version
+from jaxnn.formatting import duration
 
 SCHEMA = 1
 SHORTEST_USEFUL = 0.1  # seconds of a block, which the warm-up can misjudge where the machine was busy
@@ -98,13 +99,6 @@ def inverse(value: dict) -> dict:
     return {"value": 1 / value["value"], "low": 1 / value["high"], "high": 1 / value["low"]}
 
 
-def duration(seconds: float) -> str:
-    """Return seconds with three digits and a unit that suits."""
-    scale, unit = next(((s, u) for s, u in ((1, "s"), (1e-3, "ms")) if seconds >= s), (1e-6, "us"))
-    value = seconds / scale
-    return f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f} {unit}" if value >= 0.01 else f"0 {unit}"
-
-
 def phases(row: dict) -> str:
     """Return the parts of a row's first call in words."""
     return ", ".join(f"{name} {duration(seconds)}" for name, seconds in row["phases"].items() if seconds > 0)
@@ -151,31 +145,15 @@ def refuse_unwritable(parser: argparse.ArgumentParser, files: dict[str, Path | N
     for option, file in files.items():
         try:
             if file is not None:
-                check_writable(file)
+                files.check_writable(file)
         except OSError as error:
             parser.error(f"{option}: got {file}, expected a file that can be written ({error.strerror})")
 
 
-def check_writable(path: Path) -> None:
-    """Make the folder of `path` and write a file that vanishes at once there; OSError where that cannot be done."""
-    if path.is_dir():
-        raise IsADirectoryError(0, "it is a folder")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    tempfile.TemporaryFile(dir=path.parent).close()
-
-
 def write(path: Path, where: dict, all_rows: Sequence[dict]) -> None:
-    """Write the file under a temporary name in the same folder and rename it."""
+    """Write a run's file, whole or not at all."""
     text = json.dumps({"schema": SCHEMA, "environment": where, "rows": list(all_rows)}, indent=1, allow_nan=False)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    files.write(path, text + "\n")
 
 
 def read(path: Path) -> dict:

@@ -14,6 +14,7 @@ from benchmarks import digits, ensemble, hidden, results, statistics
 from benchmarks.agreement import agree
 from benchmarks.timing import Block, Side, Timing, fit_side, peer_side
 from jaxnn.ensembles import fit_ensemble
+from jaxnn.formatting import duration
 from jaxnn.networks import hidden_layer, mlp
 
 WHAT = "an update of the MLP, or of all networks of the hidden-layer loop, as one thing changes and all else stays"
@@ -203,7 +204,7 @@ def conclusions(all_rows: list[dict]) -> list[str]:
             (first, base), *others = points.items()
             for point, row in others:
                 beside = results.interval(statistics.ratio(row["samples"], base["samples"])._asdict())
-                called = f"; its call returns after {results.duration(row['dispatch'])}" if "dispatch" in row else ""
+                called = f"; its call returns after {duration(row['dispatch'])}" if "dispatch" in row else ""
                 lines.append(f"scaling {sweep}: {point} takes {beside} of the time of {first}{called}")
         elif sweep == "devices":
             lines.append(

@@ -3,7 +3,6 @@
 import argparse
 import importlib
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Sequence
@@ -14,9 +13,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from experiments.record import Number, Options, Result, judge_all, leaves, tally, write, write_figure, write_numbers
-from experiments.report import Part, Run, digits, duration, render, verdict
+from experiments.record import Number, Options, Result, judge_all, leaves, tally, write_figure, write_numbers
+from experiments.report import Part, Run, digits, render, verdict
 from jaxnn.environment import environment
+from jaxnn.files import check_writable, write
+from jaxnn.formatting import duration
 
 NAMES = ("linear", "chain_rule", "activations", "hidden_layer", "resilient", "mlp", "convolution", "cnn")
 EXTRA = ("spiral",)  # run only where named
@@ -73,10 +74,9 @@ def parse(arguments: Sequence[str] | None) -> tuple[list[str], Options, Path]:
 
 
 def prepare(out: Path) -> None:
-    """Make the output folders and write a file that vanishes at once into each; OSError where that cannot be done."""
-    for folder in (out, out / "figures"):
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
+    """Make the output folders; OSError where they cannot be written."""
+    for file in ("report.html", "numbers.json", "figures/figure_01.png"):
+        check_writable(out / file)
 
 
 def attempt(name: str, options: Options, out: Path) -> Part:
@@ -125,7 +125,7 @@ def save(run: Run, out: Path) -> None:
     """Write `numbers.json` and `report.html` for what has ended so far."""
     rows = rows_of(run)
     write_numbers(out / "numbers.json", run.environment, rows)
-    write(out / "report.html", render(run, rows, out / "figures").encode())
+    write(out / "report.html", render(run, rows, out / "figures"))
 
 
 def outcome(part: Part) -> str:

@@ -9,8 +9,6 @@ deviations (sd).
 import io
 import json
 import math
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from pathlib import Path
@@ -21,6 +19,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from jaxnn.errors import require
+from jaxnn.files import write
+from jaxnn.formatting import plain
 
 LECTURE = Path(__file__).with_name("lecture_numbers.json")
 NOT_RUN = "not run"
@@ -67,17 +67,6 @@ def lecture() -> list[dict]:
     return json.loads(LECTURE.read_text(encoding="utf-8"))["rows"]
 
 
-def plain(value: Any) -> Any:
-    """Return a number, NumPy or JAX array or nested sequence as Python numbers in nested lists; None stays None."""
-    if value is None:
-        return None
-    if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
-    array = np.asarray(value)
-    require(array.dtype.kind in "biuf", "a value of an experiment", repr(value), "a real number or an array of them")
-    return array.tolist()
-
-
 def leaves(nested: Any) -> list:
     """Return the entries of nested lists, in order."""
     return [leaf for item in nested for leaf in leaves(item)] if isinstance(nested, list) else [nested]
@@ -122,13 +111,6 @@ def within(value: float, mean: float, sd: float) -> bool:
     return math.isfinite(mean) and math.isfinite(sd) and abs(value - mean) <= 3 * sd + 1e-12 * abs(mean)
 
 
-def strict(value: Any) -> Any:
-    """Return `value` with NaN and infinities as strings: JSON has no word for them."""
-    if isinstance(value, list):
-        return [strict(v) for v in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def judge_exact(printed: Any, number: Number) -> tuple[bool, list[str]]:
     """Return whether hand-written code and autodiff both give the printed digits, and what to remark."""
     sides = {"by hand": plain(number.ours), "autodiff": plain(number.autodiff)}
@@ -160,7 +142,7 @@ def judge_stochastic(printed: Any, number: Number) -> tuple[bool | None, list[st
     inside = [within(float(p), m, s) for p, m, s in zip(leaves(printed), leaves(mean), leaves(sd), strict=True)]
     how_many = f"{sum(inside)} of {len(inside)}" if len(inside) > 1 else ("" if all(inside) else "not")
     note = f"{how_many} within our mean ± 3 sd of {n} runs".strip()
-    return all(inside), [note], {"mean": strict(mean), "sd": strict(sd), "n": n}
+    return all(inside), [note], {"mean": plain(mean, str), "sd": plain(sd, str), "n": n}
 
 
 def shape(nested: Any) -> str:
@@ -186,7 +168,7 @@ def judge(entry: dict, number: Number | None) -> dict:
     if not all(math.isfinite(v) for v in leaves([ours, autodiff]) if v is not None):
         notes = [*notes, "not finite"]
     row = {key: entry[key] for key in ("id", "section", "what", "kind")}
-    row |= {"lecture": entry["printed"], "ours": strict(ours), "autodiff": strict(autodiff), "ok": ok}
+    row |= {"lecture": entry["printed"], "ours": plain(ours, str), "autodiff": plain(autodiff, str), "ok": ok}
     return row | {"note": "; ".join(filter(None, [*notes, number.note]))} | extra
 
 
@@ -220,23 +202,10 @@ def tally(rows: Iterable[dict], kind: str) -> tuple[int, int, int]:
     return sum(verdicts), len(verdicts), sum(len(leaves(row["lecture"])) for row in rows if row["ours"] is None)
 
 
-def write(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all: under a temporary name in the same folder first, then renamed."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
 def write_numbers(path: Path, environment: dict, rows: list[dict]) -> None:
     """Write `numbers.json`: strictly valid JSON, every number of the lecture once."""
     text = json.dumps({"environment": environment, "rows": rows}, indent=1, ensure_ascii=False, allow_nan=False)
-    write(path, (text + "\n").encode())
+    write(path, text + "\n")
 
 
 def stem(number: int | str) -> str:

@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 from scipy.special import stdtr
 
 from experiments.record import Options, Result, agrees, leaves, marks, stem, tally
+from jaxnn.formatting import duration
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
 CHECKERS = Path(__file__).with_name("mutants.json")  # from `python -m benchmarks mutants --totals`
@@ -41,14 +42,6 @@ class Run(NamedTuple):
     options: Options
     names: Sequence[str]
     parts: Sequence[Part] = ()
-
-
-def duration(seconds: float) -> str:
-    """Return a time as it is read: "0.84 s", "12 s", "3 min 05 s"."""
-    if seconds < 10:
-        return f"{seconds:.2g} s" if seconds >= 0.01 else "0.01 s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
 def digits(printed: str, value: Any) -> str:

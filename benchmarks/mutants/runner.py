@@ -20,6 +20,7 @@ from benchmarks.mutants.mutant import TABLES, Mutant, read
 from benchmarks.mutants.peers import NEEDS, PEERS
 from benchmarks.mutants.targets import TARGETS, problem
 from benchmarks.peers import HOW_TO_GET, cannot_import
+from jaxnn import files
 
 FAILED, INTERRUPTED = 1, 130
 
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
         results.write(asked.json, where, rows)
     if asked.totals is not None:
         known = {"environment": where, "totals": summary.totals(rows, peers)}
-        asked.totals.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+        files.write(asked.totals, json.dumps(known, indent=1) + "\n")
     results.print_whole(summary.table(rows, peers))
     for line in summary.remarks(rows):
         console.print(line, soft_wrap=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxnn.playground.frames import plain
+from jaxnn.formatting import null, plain
 
 CODE = '''"""A network from the playground of jaxnn, after {epochs} epochs. {link}
 
@@ -86,7 +86,7 @@ def as_json(config: Mapping[str, Any], link: str, train, test, start, weights, l
 
     `loss` are `[train, test]` after the epochs of `lossEpochs`; a long run keeps every second, fourth, ... of them.
     """
-    shown = plain([row[1:3] for row in losses])
+    shown = plain([row[1:3] for row in losses], null)
     points = {name: np.asarray(rows).tolist() for name, rows in (("train", train), ("test", test))}
     run = {"config": dict(config), **points, "init": start, "loss": shown, "lossEpochs": [row[0] for row in losses]}
     return json.dumps(run | {"final": weights, "link": link}, allow_nan=False)

@@ -1,9 +1,7 @@
 """What a frame of the playground is made of: a header, the weights, the maps; and the losses of the run so far."""
 
 import json
-import math
 import struct
-from typing import Any
 
 import numpy as np
 
@@ -37,14 +35,3 @@ def packed(header: dict, floats: np.ndarray, shades: list[np.ndarray]) -> bytes:
     text += b" " * (-len(text) % 4)
     body = [np.asarray(floats, "<f4").tobytes(), *(np.ascontiguousarray(part, np.uint8).tobytes() for part in shades)]
     return b"".join([struct.pack("<I", len(text)), text, *body])
-
-
-def plain(values: Any) -> Any:
-    """Return nested lists, tables and texts with None for a number that is not finite, which JSON cannot say."""
-    if isinstance(values, str):
-        return values
-    if isinstance(values, dict):
-        return {name: plain(value) for name, value in values.items()}
-    if isinstance(values, list | tuple | np.ndarray):
-        return [plain(value) for value in values]
-    return float(values) if math.isfinite(values) else None

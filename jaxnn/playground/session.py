@@ -12,12 +12,13 @@ import numpy as np
 
 from jaxnn.data.seedrandom import SeedRandom
 from jaxnn.errors import require
+from jaxnn.formatting import null, plain
 from jaxnn.playground import config as configs
 from jaxnn.playground import engine, export
 from jaxnn.playground import points as point_sets
 from jaxnn.playground.chain import evidence, table
 from jaxnn.playground.config import FIELDS, OWN, Config
-from jaxnn.playground.frames import Losses, packed, plain
+from jaxnn.playground.frames import Losses, packed
 from jaxnn.playground.program import GRID, WIDTH, Report, advance, shades
 
 SOLVED = 0.99  # of the test points on their side
@@ -121,13 +122,13 @@ class Session:
             "epoch": int(network.epoch),
             "updates": int(network.updates),
             "turn": self.turn,
-            "now": plain(finals[0]),
-            "rows": plain(rows),
+            "now": plain(finals[0], null),
+            "rows": plain(rows, null),
             "diverged": int(report.diverged),
             "solved": self._solved(finals),
             "sizes": sizes,
             "map": [layer, node],
-            "spread": {"finals": plain(finals), "diverged": sum(int(r.diverged >= 0) for r in shown)}
+            "spread": {"finals": plain(finals, null), "diverged": sum(int(r.diverged >= 0) for r in shown)}
             if several
             else None,
             "chain": None if chain is None else self._chain(*chain),
@@ -263,7 +264,7 @@ class Session:
 
     def _chain(self, layer: int, node: int, source: int, index: int) -> dict:
         found = jax.device_get(evidence(self.networks[0], self.settings, self.data[0], index))
-        return plain(table(found, layer, node, source, self.features, self.config["networkShape"]))
+        return plain(table(found, layer, node, source, self.features, self.config["networkShape"]), null)
 
     def _set_name(self) -> str:
         return "dataset" if self.config["problem"] == "classification" else "regDataset"

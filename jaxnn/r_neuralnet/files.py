@@ -1,5 +1,6 @@
 """A fitted network in one `.npz` file, without pickle: its arrays, and a header in JSON that says what they are."""
 
+import io
 import json
 import zipfile
 from os import PathLike
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from jaxnn.errors import DataFileError, InvalidArgument, require
+from jaxnn.files import write
 from jaxnn.r_neuralnet.design import Design, Term
 from jaxnn.r_neuralnet.formula import Comparison
 from jaxnn.r_neuralnet.net import NeuralNet, Settings
@@ -40,13 +42,11 @@ def save(net: NeuralNet, path: str | PathLike) -> None:
     }
     arrays = {f"found.{name}": value for name, value in net.restarts._asdict().items()}
     arrays |= {"constants": constants, "starts": net.starts, "covariate": net.covariate, "response": net.response}
-    beside = file.with_name(f".{file.name}.part")  # a full disk leaves the file that was there
+    packed = io.BytesIO()
+    np.savez_compressed(packed, header=np.array(json.dumps(header)), **arrays)
     try:
-        with beside.open("wb") as out:
-            np.savez_compressed(out, header=np.array(json.dumps(header)), **arrays)
-        beside.replace(file)
+        write(file, packed.getvalue())
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise InvalidArgument(f"path: got {path}, which cannot be written: {error.strerror or error}") from None
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from jaxnn.errors import InvalidArgument, require
+from jaxnn.files import check_writable, write
+from jaxnn.formatting import duration
 from jaxnn.references import described, load
 from jaxnn.verify import page, reports
 from jaxnn.verify.verdict import Verdict, worst
@@ -93,7 +95,7 @@ def check_files(files: dict[str, Path]) -> None:
     """Raise `InvalidArgument` where a file cannot be written, before any work is done."""
     for name, path in files.items():
         try:
-            reports.check_writable(path)
+            check_writable(path)
         except OSError as error:
             require(False, f"--{name}", path, f"a file that can be written ({error.strerror or error})")
     paths = [path.absolute() for path in files.values()]
@@ -115,10 +117,10 @@ def show(rows: Sequence[reports.Row], environment: dict, asked: argparse.Namespa
             if asked.functions or not row.verdict:
                 heading = ", ".join(filter(None, (row.what, row.case)))
                 console.print(f"\n{heading}\n{row.verdict}", soft_wrap=True)
-        time_of_all = reports.duration(sum(row.seconds for row in rows))
+        time_of_all = duration(sum(row.seconds for row in rows))
         console.print(f"\n{reports.tally(rows)}, in {time_of_all}", soft_wrap=True)
     for name, path in files.items():
-        reports.write(path, reports.as_json(rows, environment) if name == "json" else page.as_html(rows, environment))
+        write(path, reports.as_json(rows, environment) if name == "json" else page.as_html(rows, environment))
 
 
 def projects(asked: argparse.Namespace) -> tuple[list[reports.Row], dict]:

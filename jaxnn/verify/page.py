@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from jaxnn.verify.reports import COLOURS, Row, at, colour, difference, duration, number, place
+from jaxnn.formatting import duration
+from jaxnn.verify.reports import COLOURS, Row, at, colour, difference, number, place
 from jaxnn.verify.verdict import SEVERITY, Kind, Report
 
 TEMPLATE = Path(__file__).with_name("page.html.jinja")

@@ -1,15 +1,13 @@
-"""Verdicts as a table, as JSON, and as text for either; files written whole or not at all."""
+"""Verdicts as a table, as JSON, and as text for either."""
 
 import json
 import math
-import os
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, NamedTuple
 
+from jaxnn.formatting import duration, named_infinity, plain
 from jaxnn.verify.verdict import SEVERITY, Kind, Verdict
 
 SCHEMA = 1
@@ -61,7 +59,11 @@ def tally(rows: Sequence[Row]) -> str:
 
 def as_json(rows: Sequence[Row], environment: dict) -> str:
     """Return the rows with all that the verdicts hold; NaN and the infinities are strings, since JSON has none."""
-    found = {"schema": SCHEMA, "environment": environment, "rows": [plain(as_dict(row)) for row in rows]}
+    found = {
+        "schema": SCHEMA,
+        "environment": environment,
+        "rows": plain([as_dict(row) for row in rows], named_infinity),
+    }
     return json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -69,19 +71,6 @@ def as_dict(row: Row) -> dict[str, Any]:
     """Return a row as JSON has it: every field of the verdict, `ok` for its truth, `message` for its text."""
     fields = {**asdict(row.verdict), "case": at(row)}
     return {"what": row.what, "ok": bool(row.verdict), **fields, "message": str(row.verdict), "seconds": row.seconds}
-
-
-def plain(value: Any) -> Any:
-    """Return a value made of JSON's types."""
-    if isinstance(value, dict):
-        return {name: plain(entry) for name, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(entry) for entry in value]
-    if isinstance(value, bool | str | None):
-        return value
-    if isinstance(value, int) or math.isfinite(value):
-        return value
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def at(row: Row) -> str:
@@ -108,28 +97,3 @@ def difference(verdict: Verdict) -> float | None:
 
 def number(value: float | None) -> str:
     return "-" if value is None else "0" if value == 0 else f"{value:.1e}"
-
-
-def duration(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
-
-
-def check_writable(path: Path) -> None:
-    """Make the folder of `path` and write a file that vanishes at once there; OSError where that cannot be done."""
-    if path.is_dir():
-        raise IsADirectoryError(0, "it is a folder")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    tempfile.TemporaryFile(dir=path.parent).close()
-
-
-def write(path: Path, text: str) -> None:
-    """Write a file whole or not at all: under a temporary name in the same folder first, then renamed."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -86,14 +86,6 @@ def test_inverse_by_hand():
     assert results.inverse({"value": 2.0, "low": 1.0, "high": 4.0}) == {"value": 0.5, "low": 0.25, "high": 1.0}
 
 
-@pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [(12.34, "12.3 s"), (1.0, "1.00 s"), (0.0651, "65.1 ms"), (8e-6, "8.00 us"), (243e-6, "243 us"), (0, "0 us")],
-)
-def test_durations_have_three_digits(seconds, shown):
-    assert results.duration(seconds) == shown
-
-
 def test_the_table_is_markdown():
     out = StringIO()
     Console(file=out, width=160).print(results.table(results.rows("mlp", "float32", TIMINGS)))

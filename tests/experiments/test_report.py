@@ -166,11 +166,6 @@ def test_decimal_points_are_in_line():
     assert [line[0][0] for line in report.aligned(grid)] == ["-1.25", "10   ", " 0.5 "]
 
 
-@pytest.mark.parametrize("seconds, text", [(0.001, "0.01 s"), (0.84, "0.84 s"), (12.4, "12 s"), (185, "3 min 05 s")])
-def test_duration(seconds, text):
-    assert report.duration(seconds) == text
-
-
 def test_backticks_are_code_and_nothing_else_is_html():
     assert report.inline("`x > 0` <b>") == "<code>x &gt; 0</code> &lt;b&gt;"
 
