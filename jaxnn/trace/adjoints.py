@@ -4,7 +4,7 @@ A contribution is the vector-Jacobian product of one operation at one operand, b
 each operand a variable of its own: in `x * x` there are two.
 """
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from typing import Any, NamedTuple
 
 import jax
@@ -32,8 +32,13 @@ class Backward(NamedTuple):
 
 
 def is_real(value: Any) -> bool:
-    """Whether a value is made of real floating-point numbers, those that a derivative can be taken by."""
+    """Return whether a value is made of real floating-point numbers, those that a derivative can be taken by."""
     return jnp.issubdtype(jnp.asarray(value).dtype, jnp.floating)
+
+
+def is_key(value: Any) -> bool:
+    """Return whether a value is a typed random key, which NumPy cannot hold."""
+    return isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
 
 
 def backward(tape: Tape, output: int, path: Set[int], folded: Callable[[Step], bool]) -> Backward:
@@ -50,19 +55,21 @@ def backward(tape: Tape, output: int, path: Set[int], folded: Callable[[Step], b
     for number in reversed(range(len(tape.steps))):
         step = tape.steps[number]
         reached = [slot for slot in step.outputs if slot in contributions]
-        places = differentiable(step, tape)
+        places = differentiable_operands(step, tape)
+        # Off the path a pullback would be computed in vain, and what has no reverse rule does no harm there.
         if not reached or not path & {step.inputs[place] for place in places}:
             continue
         try:
             pullback = pullback_of(step, tape, places)
             cotangents = {slot: total(contributions[slot]) for slot in reached}
             pulled = pullback(cotangents)
-        except (ValueError, NotImplementedError, TypeError) as error:
+        except (ValueError, NotImplementedError, TypeError) as error:  # how JAX says it has no reverse rule
             found.failed[number] = str(error).split("\n")[0]
             continue
         found.pullbacks[number] = pullback
         if folded(step):
             (slot,) = reached
+            # One by one and not their sum: the row that stands for both slots has a term for each use.
             for c in contributions[slot]:
                 add(step.inputs[places[0]], c._replace(value=pullback({slot: c.value})[0]))
         else:
@@ -73,27 +80,37 @@ def backward(tape: Tape, output: int, path: Set[int], folded: Callable[[Step], b
     return found
 
 
-def differentiable(step: Step, tape: Tape) -> list[int]:
-    """Return the places of the operands that a derivative can be taken by; none where the result is not real."""
+def differentiable_operands(step: Step, tape: Tape) -> list[int]:
+    """Return the places of the operands that a derivative can be taken by; none where no result is real."""
     if not any(is_real(tape.values[slot]) for slot in step.outputs):
         return []
     values = [tape.values[atom] if isinstance(atom, int) else 0 for atom in step.inputs]
     return [i for i, value in enumerate(values) if is_real(value) and np.size(value)]
 
 
-def pullback_of(step: Step, tape: Tape, places: list[int]) -> Callable[[dict[int, Any]], tuple]:
-    """Return the function from the adjoints of a step's results, by slot, to the contributions to its operands."""
-    values = [tape.read(atom) for atom in step.inputs]
-    real = [i for i, slot in enumerate(step.outputs) if is_real(tape.values[slot])]
+def restricted(step: Step, values: Sequence[Any], places: Sequence[int]) -> Callable[..., list[Any]]:
+    """Return a step as a function of its operands at `places` alone, the others held at `values`."""
 
     def apply(*varied):
         given = list(values)
         for place, value in zip(places, varied, strict=True):
             given[place] = value
-        out = step.apply(*given)
+        return step.apply(*given)
+
+    return apply
+
+
+def pullback_of(step: Step, tape: Tape, places: list[int]) -> Callable[[dict[int, Any]], tuple]:
+    """Return the function from the adjoints of a step's results, by slot, to the contributions to its operands."""
+    values = [tape.read(atom) for atom in step.inputs]
+    real = [i for i, slot in enumerate(step.outputs) if is_real(tape.values[slot])]
+    apply = restricted(step, values, places)
+
+    def real_results(*varied):
+        out = apply(*varied)
         return [out[i] for i in real]
 
-    out, pull = jax.vjp(apply, *(values[place] for place in places))
+    out, pull = jax.vjp(real_results, *(values[place] for place in places))
 
     def pullback(cotangents):
         slots = [step.outputs[i] for i in real]

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from jaxnn.errors import InvalidArgument, require
+from jaxnn.files import check_writable, write
 from jaxnn.references import load
 from jaxnn.trace.explain import explain
 from jaxnn.trace.explanation import Explanation
@@ -41,12 +42,22 @@ def add_to(commands: Any) -> None:
 def run(asked: argparse.Namespace) -> int:
     """Print or write the explanation: status 0; 1 where an adjoint fails its check; 2 where it cannot be asked so."""
     try:
+        if asked.out:
+            _check_out(asked.out)
         explanation = _explanation(asked)
         _give(explanation, asked)
     except (InvalidArgument, OSError) as error:
         print(f"jaxnn explain: {error}", file=sys.stderr)
         return 2
     return int(any(row.check is not None and row.check.kind == "differs" for row in explanation.rows))
+
+
+def _check_out(path: Path) -> None:
+    """Raise `InvalidArgument` where the file cannot be written: before the work, since that may take a while."""
+    try:
+        check_writable(path)
+    except OSError as error:
+        require(False, "--out", path, f"a file that can be written ({error.strerror or error})")
 
 
 def _explanation(asked) -> Explanation:
@@ -71,7 +82,7 @@ def _give(explanation, asked):
         return
     text = str(explanation) if form == "text" else getattr(explanation, form)()
     if asked.out:
-        asked.out.write_text(text, encoding="utf-8")
+        write(asked.out, text)
         print(f"{asked.out}: {len(explanation.rows)} rows")
     else:
         print(text)

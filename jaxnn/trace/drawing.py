@@ -4,8 +4,8 @@ from html import escape
 
 import numpy as np
 
-from jaxnn.trace.explanation import Explanation, Row
-from jaxnn.trace.layout import Layout, layout
+from jaxnn.trace.derivation import Derivation, Row
+from jaxnn.trace.layout import Edge, Layout, Node, layout
 from jaxnn.trace.tables import entry_text, operation, shape_text
 
 INK, GREY, BLUE, ORANGE, RED = "#222222", "#8A8A8A", "#22557F", "#B35900", "#C00000"
@@ -22,30 +22,36 @@ STYLE = (
 Box = tuple[float, float, float, float]
 
 
-def svg(e: Explanation) -> str:
+def svg(e: Derivation) -> str:
     """Return the drawing; every text in it is escaped."""
     rows = {row.name: row for row in e.rows if row.adjoint is not None}
     lines = {row.name: _lines(row) for row in rows.values()}
     widths = {name: max(len(line) for line, _ in texts) * LETTER + 2 * PAD for name, texts in lines.items()}
-    slopes: dict[tuple[str, str], list[float]] = {}
+    slopes: dict[Edge, list[float]] = {}
     for row in rows.values():
         for slope in row.slopes:
             if slope.parent in rows:
                 slopes.setdefault((slope.parent, row.name), []).append(slope.value)
     placed = layout(widths, list(slopes))
-    tops, heights, y = [], [], MARGIN + HEAD
+    tops: dict[Node, float] = {}
+    bottoms: dict[Node, float] = {}
+    y = MARGIN + HEAD
     for layer in placed.layers:
-        tops.append(y)
-        heights.append(max((2 * PAD + LINE * len(lines[n]) for n in layer if isinstance(n, str)), default=LINE))
-        y += heights[-1] + SPACE
-    level = {node: k for k, layer in enumerate(placed.layers) for node in layer}
+        heights: dict[Node, float] = {
+            node: 2 * PAD + LINE * len(lines[node]) for node in layer if isinstance(node, str)
+        }
+        tallest = max(heights.values(), default=LINE)
+        tops |= dict.fromkeys(layer, y)
+        bottoms |= {node: y + heights.get(node, tallest) for node in layer}
+        y += tallest + SPACE
+    boxes = [node for node in tops if isinstance(node, str)]
     right = max((placed.x[n] + (widths[n] / 2 if isinstance(n, str) else 0) for n in placed.x), default=0.0)
     width, height = max(right + 2 * MARGIN, 330.0), y - SPACE + MARGIN
-    parts = [_curve(placed, edge, level, tops, heights, lines) for edge in slopes]
-    parts += _labels(placed, slopes, level, tops, heights, lines, rows)
-    parts += [
-        _box(rows[n], e, placed.x[n] + MARGIN, tops[level[n]], widths[n], lines[n]) for n in level if isinstance(n, str)
-    ]
+    pieces = {edge: _pieces(placed, edge, tops, bottoms) for edge in slopes}
+    # In an SVG the later covers the earlier: a label may not be crossed by a line, nor a box by either.
+    parts = [_curve(pieces[edge]) for edge in slopes]
+    parts += _labels(slopes, pieces, rows)
+    parts += [_box(rows[name], e, placed.x[name] + MARGIN, tops[name], widths[name], lines[name]) for name in boxes]
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
@@ -89,34 +95,33 @@ def _box(row, e, x, y, width, lines) -> str:
     )
 
 
-def _segments(placed: Layout, edge, level, tops, heights, lines) -> list[Box]:
+def _pieces(placed: Layout, edge: Edge, tops: dict[Node, float], bottoms: dict[Node, float]) -> list[Box]:
     """Return the curved pieces of a line, each from the bottom of one layer to the top of the next."""
     nodes = placed.lines[edge]
-    found = []
-    for a, b in zip(nodes, nodes[1:], strict=False):
-        tall = 2 * PAD + LINE * len(lines[a]) if isinstance(a, str) else heights[level[a]]
-        found.append((placed.x[a] + MARGIN, tops[level[a]] + tall, placed.x[b] + MARGIN, tops[level[b]]))
-    return found
+    return [
+        (placed.x[a] + MARGIN, bottoms[a], placed.x[b] + MARGIN, tops[b])
+        for a, b in zip(nodes, nodes[1:], strict=False)
+    ]
 
 
-def _curve(placed, edge, level, tops, heights, lines) -> str:
+def _curve(pieces: list[Box]) -> str:
     path = []
-    for x0, y0, x1, y1 in _segments(placed, edge, level, tops, heights, lines):
+    for x0, y0, x1, y1 in pieces:
         middle = (y0 + y1) / 2
         path.append(
             f"{'L' if path else 'M'}{x0:.1f} {y0:.1f}C{x0:.1f} {middle:.1f} {x1:.1f} {middle:.1f} {x1:.1f} {y1:.1f}"
         )
-    x, y = x1, y1
+    _, _, x, y = pieces[-1]
     head = f'<path d="M{x:.1f} {y:.1f}l-3.5 -8h7z" fill="{GREY}"/>'
     return f'<path class="line" d="{"".join(path)}"/>{head}'
 
 
-def _labels(placed, slopes, level, tops, heights, lines, rows) -> list[str]:
+def _labels(slopes: dict[Edge, list[float]], pieces: dict[Edge, list[Box]], rows: dict[str, Row]) -> list[str]:
     """Return the local derivatives, each on the last piece of its line where no other one stands."""
     taken: list[Box] = []
     found = []
     for (parent, child), values in slopes.items():
-        x0, y0, x1, y1 = _segments(placed, (parent, child), level, tops, heights, lines)[-1]
+        x0, y0, x1, y1 = pieces[parent, child][-1]
         text = _cut(", ".join(f"{v:.7g}".replace("-", "\N{MINUS SIGN}") for v in values))
         half = len(text) * LETTER / 2
         for t in (0.5, 0.4, 0.6, 0.3, 0.7, 0.22, 0.8):

@@ -12,40 +12,43 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnn.trace.adjoints import Backward, differentiable, is_real, one_hot
+from jaxnn.trace.adjoints import Backward, differentiable_operands, is_real, one_hot
 from jaxnn.trace.tape import Step, Tape
 
 Entry = tuple[int, ...]
 Locals = dict[tuple[int, int, int], Any]
 
 
-def choose(tape: Tape, found: Backward, output: int, wanted: dict[int, Entry]) -> tuple[dict[int, Entry], Locals]:
+def shown_entries(
+    tape: Tape, backward: Backward, output: int, wanted: dict[int, Entry]
+) -> tuple[dict[int, Entry], Locals]:
     """Return the entry to show of every slot with an adjoint, and the local derivatives of these entries.
 
     The latter by number of the step, slot of its result and place of its operand, each an array like that operand.
     """
-    first = next((a for step in tape.steps for a in sorted(_arguments(step, tape)) if a in found.adjoints), output)
-    chosen = dict(wanted or {first: _largest(found.adjoints[first])}) | {output: ()}
+    first = next((a for step in tape.steps for a in sorted(_arguments(step, tape)) if a in backward.adjoints), output)
+    chosen = dict(wanted or {first: _largest(backward.adjoints[first])}) | {output: ()}
+    # Where several operands are on a path, the first one's is followed: a number of the result belongs to one path.
     for number, step in enumerate(tape.steps):
-        starts = [place for place in differentiable(step, tape) if step.inputs[place] in chosen]
-        if starts and number in found.pullbacks:
+        starts = [place for place in differentiable_operands(step, tape) if step.inputs[place] in chosen]
+        if starts and number in backward.pullbacks:
             entry = chosen[step.inputs[starts[0]]]
-            for slot, tangent in _tangents(step, tape, found.pullbacks[number], starts[0], entry).items():
-                if slot in found.adjoints and slot not in chosen:
-                    chosen[slot] = _largest(tangent * found.adjoints[slot])
+            for slot, tangent in _tangents(step, tape, backward.pullbacks[number], starts[0], entry).items():
+                if slot in backward.adjoints and slot not in chosen:
+                    chosen[slot] = _largest(tangent * backward.adjoints[slot])
     slopes: Locals = {}
-    for number in sorted(found.pullbacks, reverse=True):
+    for number in sorted(backward.pullbacks, reverse=True):
         step = tape.steps[number]
         for slot in step.outputs:
-            if slot not in found.adjoints:
+            if slot not in backward.adjoints:
                 continue
-            entry = chosen.setdefault(slot, _largest(found.adjoints[slot]))
-            pulled = found.pullbacks[number]({slot: one_hot(tape.values[slot], entry)})
-            for place, slope in zip(differentiable(step, tape), pulled, strict=True):
+            entry = chosen.setdefault(slot, _largest(backward.adjoints[slot]))
+            pulled = backward.pullbacks[number]({slot: one_hot(tape.values[slot], entry)})
+            for place, slope in zip(differentiable_operands(step, tape), pulled, strict=True):
                 slopes[number, slot, place] = slope
                 if np.any(slope):
                     chosen.setdefault(step.inputs[place], _largest(slope))
-    for slot, adjoint in found.adjoints.items():
+    for slot, adjoint in backward.adjoints.items():
         chosen.setdefault(slot, _largest(adjoint))
     return chosen, slopes
 
@@ -60,10 +63,11 @@ def _tangents(step: Step, tape: Tape, pullback: Callable, place: int, entry: Ent
     Unlike `jax.jvp`, this is there for a rule written by hand in reverse too.
     """
     results = {slot: jnp.zeros_like(tape.values[slot]) for slot in step.outputs if is_real(tape.values[slot])}
-    _, pushed = jax.vjp(lambda g: pullback(g)[differentiable(step, tape).index(place)], results)
+    _, pushed = jax.vjp(lambda g: pullback(g)[differentiable_operands(step, tape).index(place)], results)
     return pushed(one_hot(tape.values[step.inputs[place]], entry))[0]
 
 
 def _largest(array: Any) -> Entry:
     size = np.abs(np.asarray(array, float))
+    # NaN counts as largest: it is what the reader of the table looks for.
     return tuple(int(i) for i in np.unravel_index(np.argmax(np.nan_to_num(size, nan=np.inf)), size.shape))

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Mapping
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import jax
@@ -11,11 +12,12 @@ import numpy as np
 
 from jaxnn.errors import InvalidArgument, require
 from jaxnn.trace import names
-from jaxnn.trace.adjoints import backward, is_real
-from jaxnn.trace.checks import check as check_adjoint
-from jaxnn.trace.doubled import doubled, moved
-from jaxnn.trace.entries import choose
-from jaxnn.trace.explanation import Explanation, Row
+from jaxnn.trace.adjoints import backward, is_key, is_real
+from jaxnn.trace.checks import check_adjoint
+from jaxnn.trace.derivation import Row
+from jaxnn.trace.double import in_double, perturbed_output
+from jaxnn.trace.entries import Entry, shown_entries
+from jaxnn.trace.explanation import Explanation
 from jaxnn.trace.folding import active, is_folded, merged, owners, shortened
 from jaxnn.trace.jaxprs import body_of
 from jaxnn.trace.opened import insides, opens
@@ -49,6 +51,8 @@ def explain(
     would be more than `limit` rows, functions of the source are closed, the innermost first.
 
     The arguments decide the precision: Python's and NumPy's own numbers are float64, whatever JAX is set to.
+    Raises `InvalidArgument` where `f` has no real number to explain at these arguments, or has no such entry.
+    The two tables are those of the lecture's section 3.
     """
     leaves = _checked(f, args)
     with jax.enable_x64(True) if _in_double(leaves) else nullcontext():
@@ -57,12 +61,27 @@ def explain(
         tape = record(closed, values, opens(open, depth + _wrappers(closed)))
         tape, result = _pick(tape, output)
         arguments = dict(zip(tape.inputs, names.argument_names(f, args), strict=True))
-        named = names.assigned(tape.steps, set(arguments.values()))
+        named = names.assigned_names(tape.steps, set(arguments.values()))
         if fold:
             tape, named = merged(tape, named)
             result = tape.outputs[0]
             tape = shortened(tape, lambda t: len(_shown(t, result, fold)), limit)
-        return _explained(f, tape, result, arguments, named, entry or {}, fold, check, limit, open)
+        shown = _shown(tape, result, fold)
+        function = getattr(f, "__name__", type(f).__name__)
+        called = _names(function, tape, result, arguments, named, shown)
+        passes = _passes(tape, result, called, _wanted(entry or {}, called, tape), fold)
+        slots = [(slot, None) for slot in tape.inputs if not is_key(tape.values[slot])] + shown
+        hidden = max(0, len(slots) - 2 * limit)
+        kept = slots[: len(slots) - limit - hidden] + slots[len(slots) - limit :] if hidden else slots
+        rows = {slot: row(passes, slot, number) for slot, number in kept}
+        if check:
+            rows = _checked_rows(passes, result, rows)
+        bad_value, bad_adjoint = _first_bad(passes, [slot for slot, _ in slots])
+        missing = tuple(f"{tape.steps[n].title}: {why}" for n, why in passes.backward.failed.items())
+        opened = insides(passes, open)
+        return Explanation(
+            function, called[result], tuple(rows.values()), opened, bad_value, bad_adjoint, missing, hidden
+        )
 
 
 def _checked(f, args):
@@ -90,12 +109,8 @@ def _is_jax(leaf):
 
 def _in_double(leaves):
     """Whether the numbers of the arguments are all Python's and NumPy's doubles."""
-    kinds = {np.dtype(x.dtype) if hasattr(x, "dtype") else np.asarray(x).dtype for x in leaves if not _is_key(x)}
+    kinds = {np.dtype(x.dtype) if hasattr(x, "dtype") else np.asarray(x).dtype for x in leaves if not is_key(x)}
     return jnp.dtype("float64") in kinds and not kinds & {jnp.dtype(t) for t in ("float32", "bfloat16", "float16")}
-
-
-def _is_key(x):
-    return _is_jax(x) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
 
 
 def _traced(f, args):
@@ -154,10 +169,11 @@ def _varied(tape):
 def _shown(tape, output, fold):
     """Return the slots that have a row, each with the number of the step that makes it."""
     on_path = active(tape, output, _varied(tape))
-    hides = (lambda step: is_folded(step, tape)) if fold else lambda step: False
-    owner = owners(tape) if fold else {slot: slot for slot in tape.values}
-    made = [(slot, n) for n, step in enumerate(tape.steps) for slot in step.outputs if not hides(step)]
+    owner = _owners(tape, fold)
+    unfolded = [(n, step) for n, step in enumerate(tape.steps) if not (fold and is_folded(step, tape))]
+    made = [(slot, n) for n, step in unfolded for slot in step.outputs]
     on_rows = {n for slot, n in made if slot in on_path}
+    # Operands that no derivative passes through, such as a mask; where all entries are the same, the formula has them.
     beside = {owner[a] for n in on_rows for a in tape.steps[n].inputs if isinstance(a, int)}
     beside = {slot for slot in beside if is_real(tape.values[slot]) and not _is_uniform(tape.values[slot])}
     return [(slot, n) for slot, n in made if slot in on_path or slot in beside or slot == output]
@@ -167,26 +183,16 @@ def _is_uniform(value):
     return bool(np.all(np.asarray(value) == np.ravel(value)[:1]))
 
 
-def _explained(f, tape, output, arguments, named, entry, fold, check, limit, open) -> Explanation:
+def _passes(tape: Tape, output: int, called: dict[int, str], wanted: dict[int, Entry], fold: bool) -> Passes:
+    """Return both passes over a tape, with the entries that are shown and their local derivatives."""
     path = active(tape, output, _varied(tape))
-    found = backward(tape, output, path, lambda s: fold and is_folded(s, tape))
-    shown = _shown(tape, output, fold)
-    function = getattr(f, "__name__", type(f).__name__)
-    called = _names(function, tape, output, arguments, named, shown)
-    wanted = _wanted(entry, called, tape)
-    entries, slopes = choose(tape, found, output, wanted)
-    owner = owners(tape) if fold else {slot: slot for slot in tape.values}
-    passes = Passes(tape, found, owner, called, entries, slopes)
-    slots = [(slot, None) for slot in tape.inputs if not _is_key(tape.values[slot])] + shown
-    hidden = max(0, len(slots) - 2 * limit)
-    kept = slots[: len(slots) - limit - hidden] + slots[len(slots) - limit :] if hidden else slots
-    rows = {slot: row(passes, slot, number) for slot, number in kept}
-    if check:
-        rows = dict(zip(rows, _checks(passes, output, rows), strict=True))
-    bad_value, bad_adjoint = _first_bad(passes, slots)
-    missing = tuple(f"{tape.steps[n].title}: {why}" for n, why in found.failed.items())
-    inside = insides(passes, open)
-    return Explanation(function, called[output], tuple(rows.values()), inside, bad_value, bad_adjoint, missing, hidden)
+    found = backward(tape, output, path, lambda step: fold and is_folded(step, tape))
+    entries, slopes = shown_entries(tape, found, output, wanted)
+    return Passes(tape, found, _owners(tape, fold), called, entries, slopes)
+
+
+def _owners(tape, fold):
+    return owners(tape) if fold else {slot: slot for slot in tape.values}
 
 
 def _names(function, tape, output, arguments, named, shown):
@@ -214,28 +220,27 @@ def _wanted(entry, called, tape):
     return {slots[name]: tuple(index) for name, index in entry.items()}
 
 
-def _checks(passes: Passes, output, rows: dict[int, Row]) -> list[Row]:
-    """Return the rows with the check of their adjoints."""
+def _checked_rows(passes: Passes, output: int, rows: dict[int, Row]) -> dict[int, Row]:
+    """Return the rows with the check of their adjoints, by slot."""
     eps = float(jnp.finfo(passes.tape.values[output].dtype).eps)
     with jax.enable_x64(True):
-        values = doubled(passes.tape)
+        values = in_double(passes.tape)
 
-        def checked(slot, row):
+        def checked(slot: int, row: Row) -> Row:
             if row.adjoint is None:
                 return row
-            shifted = lambda shift: moved(passes.tape, values, output, slot, shift)  # noqa: E731
+            shifted = partial(perturbed_output, passes.tape, values, output, slot)
             return row._replace(check=check_adjoint(values[slot], shifted, row.adjoint, row.entry, eps))
 
-        return [checked(slot, row) for slot, row in rows.items()]
+        return {slot: checked(slot, row) for slot, row in rows.items()}
 
 
-def _first_bad(passes: Passes, slots) -> tuple[str, str]:
+def _first_bad(passes: Passes, slots: list[int]) -> tuple[str, str]:
     """Return the names of the first value and of the first adjoint that are not finite."""
-    order = [slot for slot, _ in slots]
-    values = (slot for slot in order if _is_bad(passes.tape.values[slot]))
-    adjoints = (slot for slot in reversed(order) if _is_bad(passes.backward.adjoints.get(slot, 0.0)))
+    values = (slot for slot in slots if _is_bad(passes.tape.values[slot]))
+    adjoints = (slot for slot in reversed(slots) if _is_bad(passes.backward.adjoints.get(slot, 0.0)))
     return passes.names.get(next(values, -1), ""), passes.names.get(next(adjoints, -1), "")
 
 
 def _is_bad(value):
-    return not _is_key(value) and is_real(value) and not bool(np.all(np.isfinite(np.asarray(value, float))))
+    return not is_key(value) and is_real(value) and not bool(np.all(np.isfinite(np.asarray(value, float))))

@@ -82,7 +82,7 @@ def _wrap(piece, at_least, left="(", right=")"):
     return written if strength >= at_least else f"{left}{written}{right}"
 
 
-def _second(piece, left="(", right=")"):
+def _right_operand(piece, left="(", right=")"):
     """Return what stands behind a sign or in a product: in brackets where it is a sum or begins with a sign."""
     written, strength = piece
     return f"{left}{written}{right}" if strength in (SUM, SIGN) else written
@@ -97,17 +97,18 @@ def _operand(name, operands):
 
 
 def _strength(written: Formula) -> int:
+    # What a formula was made of is no longer known: one with a blank in it is put in brackets to be safe.
     return SUM if " " in written.text else ATOM
 
 
-def _said(value, operands):
+def _filled(value, operands):
     return value.format_map({name: o.text if isinstance(o, Formula) else o for name, o in operands.items()})
 
 
 def _text(node, operands):
     match node:
         case ast.Constant(value):
-            return (_said(value, operands) if isinstance(value, str) else f"{value:g}"), ATOM
+            return (_filled(value, operands) if isinstance(value, str) else f"{value:g}"), ATOM
         case ast.Name(name):
             return _operand(name, operands)
         case ast.Subscript(value, index):
@@ -118,11 +119,11 @@ def _text(node, operands):
             return f"-{_wrap(_text(operand, operands), PRODUCT)}", SIGN
         case ast.BinOp(left, ast.Add() | ast.Sub() as sign, right):
             a, b = _text(left, operands), _text(right, operands)
-            return f"{a[0]} {'+' if isinstance(sign, ast.Add) else '-'} {_second(b)}", SUM
+            return f"{a[0]} {'+' if isinstance(sign, ast.Add) else '-'} {_right_operand(b)}", SUM
         case ast.BinOp(left, ast.Mult(), right):
             a, b = _text(left, operands), _text(right, operands)
             times = " " if isinstance(left, ast.Constant) else " * "
-            return f"{_wrap(a, PRODUCT)}{times}{_second(b)}", PRODUCT
+            return f"{_wrap(a, PRODUCT)}{times}{_right_operand(b)}", PRODUCT
         case ast.BinOp(left, ast.MatMult(), right):
             return f"{_wrap(_text(left, operands), PRODUCT)} @ {_wrap(_text(right, operands), POWER)}", PRODUCT
         case ast.BinOp(left, ast.Div(), right):
@@ -148,7 +149,7 @@ def _latex(node, operands):
 
     match node:
         case ast.Constant(value):
-            return (f"\\text{{{escape(_said(value, operands))}}}" if isinstance(value, str) else f"{value:g}"), ATOM
+            return (f"\\text{{{escape(_filled(value, operands))}}}" if isinstance(value, str) else f"{value:g}"), ATOM
         case ast.Name(name):
             if isinstance(operands.get(name), Formula):
                 return operands[name].latex, _strength(operands[name])
@@ -161,12 +162,13 @@ def _latex(node, operands):
         case ast.UnaryOp(ast.USub(), operand):
             return f"-{part(operand, PRODUCT)}", SIGN
         case ast.BinOp(left, ast.Add() | ast.Sub() as sign, right):
-            written = _second(_latex(right, operands), r"\left(", r"\right)")
+            written = _right_operand(_latex(right, operands), r"\left(", r"\right)")
             return f"{part(left, SUM)} {'+' if isinstance(sign, ast.Add) else '-'} {written}", SUM
         case ast.BinOp(left, ast.Mult() | ast.MatMult(), right):
-            written = _second(_latex(right, operands), r"\left(", r"\right)")
+            written = _right_operand(_latex(right, operands), r"\left(", r"\right)")
             return f"{part(left, PRODUCT)} \\, {written}", PRODUCT
         case ast.BinOp(left, ast.Div(), right):
+            # The bar of a fraction, a raised exponent and a root hold together what is in them, without brackets.
             return f"\\frac{{{part(left, SUM)}}}{{{part(right, SUM)}}}", POWER
         case ast.BinOp(left, ast.Pow(), right):
             return f"{part(left, ATOM)}^{{{part(right, SUM)}}}", POWER

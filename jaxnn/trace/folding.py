@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxnn.trace.adjoints import differentiable
+from jaxnn.trace.adjoints import differentiable_operands
 from jaxnn.trace.jaxprs import read
 from jaxnn.trace.tape import Step, Tape
 
@@ -14,16 +14,17 @@ FOLDED |= {"sharding_constraint", "optimization_barrier", "reduce_precision"}
 
 
 def is_folded(step: Step, tape: Tape) -> bool:
-    """Whether a step only casts or reshapes its one operand that a derivative can be taken by."""
+    """Return whether a step only casts or reshapes its one operand that a derivative can be taken by."""
     if step.name not in FOLDED or len(step.outputs) != 1 or step.outputs[0] in tape.outputs:
         return False
-    return len(differentiable(step, tape)) == 1
+    return len(differentiable_operands(step, tape)) == 1
 
 
 def merged(tape: Tape, named: dict[int, str]) -> tuple[Tape, dict[int, str]]:
     """Return the tape without the steps that compute again what is there, and the names of the slots on it.
 
-    Two values that the source gives different names stay two.
+    Common subexpression elimination: `sqrt(x**2 + exp(x**2))` has one row for `x**2`. Two values that the source gives
+    different names stay two.
     """
     same: dict[int, int] = {}
     seen: dict[Any, Step] = {}
@@ -49,7 +50,7 @@ def _differ(named, first, second):
 
 
 def _key(step):
-    """Return what two equal steps share, or None where that cannot be told."""
+    """Return what two equal steps share, or None where that cannot be told: for parameters that have no hash."""
     atoms = tuple(
         atom if isinstance(atom, int) else (np.asarray(atom.val).tobytes(), str(atom.aval)) for atom in step.inputs
     )
@@ -66,7 +67,7 @@ def owners(tape: Tape) -> dict[int, int]:
     owner = {slot: slot for slot in tape.values}
     for step in tape.steps:
         if is_folded(step, tape):
-            (place,) = differentiable(step, tape)
+            (place,) = differentiable_operands(step, tape)
             owner[step.outputs[0]] = owner[step.inputs[place]]
     return owner
 
@@ -75,12 +76,12 @@ def active(tape: Tape, output: Any, varied: Collection[int]) -> set[int]:
     """Return the slots that depend on the slots `varied` by real numbers and that `output` depends on."""
     reached = set(varied)
     for step in tape.steps:
-        if any(step.inputs[place] in reached for place in differentiable(step, tape)):
+        if any(step.inputs[place] in reached for place in differentiable_operands(step, tape)):
             reached |= set(step.outputs)
     needed = {output} if isinstance(output, int) else set()
     for step in reversed(tape.steps):
         if needed & set(step.outputs):
-            needed |= {step.inputs[place] for place in differentiable(step, tape)}
+            needed |= {step.inputs[place] for place in differentiable_operands(step, tape)}
     return reached & needed
 
 

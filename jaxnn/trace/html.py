@@ -3,8 +3,8 @@
 import re
 from html import escape
 
+from jaxnn.trace.derivation import Derivation
 from jaxnn.trace.drawing import svg
-from jaxnn.trace.explanation import Explanation
 from jaxnn.trace.tables import Table, notes, tables
 
 STYLE = """
@@ -22,7 +22,7 @@ svg{max-width:100%;height:auto}
 """
 
 
-def html(e: Explanation) -> str:
+def html(e: Derivation) -> str:
     """Return the page; every text in it is escaped."""
     said = "".join(f"<li>{escape(note)}</li>" for note in notes(e))
     lines = {row.name: row.line for row in e.rows}

@@ -4,6 +4,7 @@ The jaxpr is no stable interface of JAX: all that the project knows of its form 
 """
 
 import ast
+import itertools
 import linecache
 import sysconfig
 from collections.abc import Callable, Sequence
@@ -65,6 +66,7 @@ class Equation(NamedTuple):
 
     @property
     def name(self) -> str:
+        """Return the name of the primitive."""
         return self.eqn.primitive.name
 
 
@@ -91,7 +93,7 @@ def flatten(closed: Any, opened: Callable[[Any], bool] = lambda eqn: True) -> Pr
     """Return the program of a closed jaxpr."""
     constants: dict[int, Any] = {}
     equations: list[Equation] = []
-    count = iter(range(2**62))
+    count = itertools.count()
 
     def visit(closed, inputs, calls, called_from):
         jaxpr, slots = getattr(closed, "jaxpr", closed), {}
@@ -143,11 +145,10 @@ def scan_sizes(eqn: Any) -> tuple[int, int]:
     return len(consts), len(carry)
 
 
-def apply(eqn: Any, *values: Any) -> list[Any]:
-    """Return the results of one equation's primitive at `values`, always as a list."""
-    params = eqn.primitive.get_bind_params(eqn.params)
+def apply(eqn: Any, *values: Any, params: dict[str, Any] | None = None) -> list[Any]:
+    """Return the results of one equation's primitive at `values`, always as a list; `params` in place of its own."""
     with eqn.ctx.manager:
-        out = eqn.primitive.bind(*values, **params)
+        out = eqn.primitive.bind(*values, **eqn.primitive.get_bind_params(eqn.params if params is None else params))
     return list(out) if eqn.primitive.multiple_results else [out]
 
 

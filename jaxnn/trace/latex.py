@@ -1,11 +1,11 @@
 """An explanation in LaTeX: one table after the other, for a document with the packages amsmath and booktabs."""
 
-from jaxnn.trace.explanation import Explanation
+from jaxnn.trace.derivation import Derivation
 from jaxnn.trace.expressions import escape
 from jaxnn.trace.tables import Table, notes, tables
 
 
-def latex(e: Explanation) -> str:
+def latex(e: Derivation) -> str:
     """Return the tables; every name in them is escaped."""
     parts = ["% \\usepackage{amsmath,booktabs}", *(_table(table) for table in tables(e))]
     return "\n\n".join([*parts, *(escape(note) + r"\par" for note in notes(e))]) + "\n"

@@ -11,7 +11,8 @@ GAP = 26.0  # between two boxes of a layer
 POINT = 18.0  # the room of a line that passes a layer
 SWEEPS = 24
 
-Node = str | tuple[str, str, int]  # a box, or the point of the line (parent, child) in a layer
+Edge = tuple[str, str]  # parent, child
+Node = str | tuple[str, str, int]  # a box, or the point of the line (parent, child) in a layer, a "dummy vertex"
 
 
 class Layout(NamedTuple):
@@ -19,17 +20,17 @@ class Layout(NamedTuple):
 
     x: dict[Node, float]
     layers: list[list[Node]]
-    lines: dict[tuple[str, str], list[Node]]
+    lines: dict[Edge, list[Node]]
 
 
-def layout(widths: Mapping[str, float], edges: Sequence[tuple[str, str]]) -> Layout:
+def layout(widths: Mapping[str, float], edges: Sequence[Edge]) -> Layout:
     """Return the places of boxes of the given widths; an edge goes from parent to child, without cycles."""
     edges = list(dict.fromkeys(edges))
     level = levels(list(widths), edges)
     layers: list[list[Any]] = [[] for _ in range(max(level.values(), default=0) + 1)]
     for name in widths:
         layers[level[name]].append(name)
-    lines: dict[tuple[str, str], list[Node]] = {}
+    lines: dict[Edge, list[Node]] = {}
     for parent, child in edges:
         points: list[Node] = [(parent, child, k) for k in range(level[parent] + 1, level[child])]
         for point in points:
@@ -46,7 +47,7 @@ def layout(widths: Mapping[str, float], edges: Sequence[tuple[str, str]]) -> Lay
     return Layout(_places(layers, above, below, room), layers, lines)
 
 
-def levels(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> dict[str, int]:
+def levels(nodes: Sequence[str], edges: Sequence[Edge]) -> dict[str, int]:
     """Return the layer of each node: below all of its parents; one without parents stands just above a child."""
     parents = {node: [a for a, b in edges if b == node] for node in nodes}
     children = {node: [b for a, b in edges if a == node] for node in nodes}
@@ -76,7 +77,7 @@ def ordered(layers, above, below) -> list[list[Node]]:
             near = above if down else below
             here = {node: i for i, node in enumerate(layers[k])}
             layers[k] = sorted(layers[k], key=lambda n: _mean([other[m] for m in near[n]], here[n]))  # noqa: B023
-        count = crossings(layers, below)
+        count = crossings(layers, below)  # which a sweep may make more
         if count < fewest:
             best, fewest = [list(layer) for layer in layers], count
     return best
@@ -104,8 +105,8 @@ def _places(layers, above, below, room) -> dict[Node, float]:
         for layer in layers if sweep % 2 == 0 else reversed(layers):
             near = {node: (*above[node], *below[node]) for node in layer}
             wanted = [_mean([x[m] for m in near[n]], x[n], [weight[m] for m in near[n]]) for n in layer]
-            apart = _apart(wanted, [room[node] for node in layer], [weight[node] for node in layer])
-            x |= zip(layer, apart, strict=True)
+            spaced = _spaced(wanted, [room[node] for node in layer], [weight[node] for node in layer])
+            x |= zip(layer, spaced, strict=True)
     left = min((x[node] - room[node] / 2 for node in x), default=0.0)
     return {node: place - left for node, place in x.items()}
 
@@ -115,7 +116,7 @@ def _mean(values, default, weights=None):
     return sum(v * w for v, w in zip(values, weights, strict=True)) / sum(weights) if values else default
 
 
-def _apart(wanted: Sequence[float], room: Sequence[float], weights: Sequence[float]) -> list[float]:
+def _spaced(wanted: Sequence[float], room: Sequence[float], weights: Sequence[float]) -> list[float]:
     """Return the places nearest to the wanted ones (weighted least squares) in the same order, each with its room.
 
     Isotonic regression by pooling adjacent violators.

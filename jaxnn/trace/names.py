@@ -53,7 +53,7 @@ def letters(taken: set[str]) -> Iterator[str]:
                 yield name
 
 
-def assigned(steps: Sequence[Step], arguments: Set[str] = frozenset()) -> dict[int, str]:
+def assigned_names(steps: Sequence[Step], arguments: Set[str] = frozenset()) -> dict[int, str]:
     """Return the name that the source gives to the slots that have one.
 
     A statement's name belongs to the last step made while it ran. Of a value named in a function and again where the
@@ -64,6 +64,7 @@ def assigned(steps: Sequence[Step], arguments: Set[str] = frozenset()) -> dict[i
     for level in range(1, depth + 1):  # the number of statements from the outermost one in
         for run in _runs(steps, level):
             line = run[-1].lines[-level]
+            # The statement around a lambda assigns the lambda, or what is made of it, and not the lambda's value.
             name = "" if line.function.endswith("<lambda>") else _target(line.text)
             if name and len(run[-1].outputs) == 1 and (level == 1 or name not in arguments):
                 found.setdefault(run[-1].outputs[0], name)
@@ -115,12 +116,12 @@ def name_all(slots: Sequence[int], given: dict[int, str], rounds: Mapping[int, t
         name = given.get(slot) or same.get(operation) or next(free)
         if behind:
             same[operation] = name
-        names[slot] = _alone(name, behind, used, taken)
+        names[slot] = _unique(name, behind, used, taken)
         used.add(names[slot])
     return names
 
 
-def _alone(name, round, used, taken):
+def _unique(name, round, used, taken):
     if name + round not in used:
         return name + round
     count = 2

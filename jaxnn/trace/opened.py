@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnn.trace import jaxprs, names
-from jaxnn.trace.adjoints import Backward, is_real
-from jaxnn.trace.explanation import Inside, Row
+from jaxnn.trace.adjoints import Backward, is_real, restricted
+from jaxnn.trace.derivation import Inside, Row
 from jaxnn.trace.folding import FOLDED
 from jaxnn.trace.rows import Passes, row, written
 from jaxnn.trace.tape import Step, Tape, record
@@ -40,13 +40,7 @@ def _inside(passes: Passes, step: Step) -> Inside:
     values = [passes.tape.read(atom) for atom in step.inputs]
     called = [w if isinstance(w := written(passes, atom), str) else w.text for atom in step.inputs]
     real = [i for i, value in enumerate(values) if is_real(value)]
-
-    def apply(*varied):
-        given = list(values)
-        for i, value in zip(real, varied, strict=True):
-            given[i] = value
-        return step.apply(*given)
-
+    apply = restricted(step, values, real)
     varied, varied_names = [values[i] for i in real], [called[i] for i in real]
     if step.name.startswith("custom_jvp"):
         tangents = [jnp.ones_like(value) for value in varied]
@@ -72,7 +66,7 @@ def _rows(tape: Tape, given: list[str], known: dict[str, Any]) -> tuple[tuple[Ro
         same = [name for name, value in known.items() if _equal(value, tape.values[slot])]
         labels |= {slot: same[0]} if same else {}
     slots = [*labels, *(slot for slot, _ in made)]
-    called = names.name_all(slots, labels | names.assigned(tape.steps), {})
+    called = names.name_all(slots, labels | names.assigned_names(tape.steps), {})
     passes = Passes(tape, Backward({}, {}, {}, {}), {slot: slot for slot in tape.values}, called, {}, {})
     rows = [row(passes, slot, None) for slot in labels] + [row(passes, slot, n) for slot, n in made]
     return tuple(rows), {called[slot]: tape.values[slot] for slot in slots}

@@ -4,9 +4,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxnn.trace.adjoints import Backward, Contribution, differentiable
+from jaxnn.trace.adjoints import Backward, Contribution, differentiable_operands, is_key
+from jaxnn.trace.derivation import Row, Slope, Term
 from jaxnn.trace.entries import Locals
-from jaxnn.trace.explanation import Row, Slope, Term
 from jaxnn.trace.expressions import Formula, derivative, formula, words
 from jaxnn.trace.folding import is_folded
 from jaxnn.trace.formulas import OPERANDS, rule
@@ -29,14 +29,14 @@ class Passes(NamedTuple):
 
 def row(passes: Passes, slot: int, number: int | None) -> Row:
     """Return the row of a slot, made by step `number`; None for an argument."""
-    tape, found = passes.tape, passes.backward
+    tape, backward = passes.tape, passes.backward
     entry = passes.entries.get(slot, (0,) * np.ndim(tape.values[slot]))
-    adjoint = np.asarray(found.adjoints[slot]) if slot in found.adjoints else None
-    parts = [c for c in found.contributions.get(slot, []) if c.step >= 0]
+    adjoint = np.asarray(backward.adjoints[slot]) if slot in backward.adjoints else None
+    parts = [c for c in backward.contributions.get(slot, []) if c.step >= 0]  # not the 1 that the output starts with
     terms = [_term(passes, slot, c, entry) for c in sorted(parts, key=lambda c: (c.step, c.operand))]
     step = None if number is None else tape.steps[number]
     text, slopes = (None, ()) if step is None else _formulas(passes, slot, step, number)
-    line, loop = ("", None) if step is None else (place(step.lines), loop_of(step))
+    line, loop = ("", None) if step is None else (source_of(step.lines), loop_of(step))
     return Row(
         passes.names[slot], text, np.asarray(tape.values[slot]), entry, slopes, adjoint, tuple(terms), None, line, loop
     )
@@ -49,7 +49,7 @@ def _formulas(passes, slot, step, number) -> tuple[Formula, tuple[Slope, ...]]:
     operands |= {"out": passes.names[slot], "call": step.title}
     result, derivatives = rule(rule_name(step), step.params, len(texts))
     slopes = []
-    for at in differentiable(step, tape):
+    for at in differentiable_operands(step, tape):
         if (number, slot, at) not in passes.slopes or step.inputs[at] not in passes.backward.adjoints:
             continue
         value = _at_owner(passes, step.inputs[at], passes.slopes[number, slot, at])
@@ -61,23 +61,24 @@ def _formulas(passes, slot, step, number) -> tuple[Formula, tuple[Slope, ...]]:
 
 def _at_owner(passes, slot, cotangent) -> float:
     """Return the entry, shown of the slot that stands for `slot`, of a cotangent of `slot`."""
-    found, tape = passes.backward, passes.tape
+    backward, tape = passes.backward, passes.tape
     makers = {o: n for n, s in enumerate(tape.steps) if is_folded(s, tape) for o in s.outputs}
     while passes.owner[slot] != slot:
         number = makers[slot]
-        (cotangent,) = found.pullbacks[number]({slot: cotangent})
-        slot = tape.steps[number].inputs[differentiable(tape.steps[number], tape)[0]]
+        (cotangent,) = backward.pullbacks[number]({slot: cotangent})
+        slot = tape.steps[number].inputs[differentiable_operands(tape.steps[number], tape)[0]]
     return float(cotangent[passes.entries[slot]])
 
 
 def _term(passes: Passes, slot: int, c: Contribution, entry) -> Term:
-    found, child = passes.backward, passes.tape.steps[c.step]
+    backward, child = passes.backward, passes.tape.steps[c.step]
     value = float(c.value[entry])
-    outputs = [o for o in child.outputs if o in found.adjoints]
+    outputs = [o for o in child.outputs if o in backward.adjoints]
     factors = None
     if len(outputs) == 1:
         local = _at_owner(passes, child.inputs[c.operand], passes.slopes[c.step, outputs[0], c.operand])
-        above = float(found.adjoints[outputs[0]][passes.entries[outputs[0]]])
+        above = float(backward.adjoints[outputs[0]][passes.entries[outputs[0]]])
+        # Of an array other entries may contribute too: only where the product is all of it may it be written as one.
         if np.isclose(above * local, value, rtol=1e-6, atol=0, equal_nan=True):
             factors = (above, local)
     names = [passes.names[o] for o in outputs if o in passes.names]
@@ -102,7 +103,7 @@ def written(passes: Passes, atom: Any, depth: int = 2) -> str | Formula:
     if isinstance(atom, int) and passes.owner[atom] in passes.names:
         return passes.names[passes.owner[atom]]
     value = passes.tape.read(atom)
-    if not _is_key(value) and np.size(value) and bool(np.all(np.asarray(value) == np.ravel(value)[0])):
+    if not is_key(value) and np.size(value) and bool(np.all(np.asarray(value) == np.ravel(value)[0])):
         first = np.ravel(value)[0]
         return f"{first:.7g}" if np.asarray(value).dtype != bool else str(first)
     maker = next((s for s in passes.tape.steps if atom in s.outputs), None) if isinstance(atom, int) else None
@@ -115,11 +116,7 @@ def written(passes: Passes, atom: Any, depth: int = 2) -> str | Formula:
     return words(f"[{'x'.join(map(str, np.shape(value)))}]")
 
 
-def _is_key(value):
-    return str(getattr(value, "dtype", "")).startswith("key<")
-
-
-def place(lines: tuple[Line, ...]) -> str:
+def source_of(lines: tuple[Line, ...]) -> str:
     """Return the statement that made a value and where it stands: "h = x @ w  (net.py:12)"."""
     if not lines:
         return ""

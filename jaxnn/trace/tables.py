@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxnn.trace.explanation import Explanation, Row, Term
+from jaxnn.trace.derivation import Derivation, Row, Term
 from jaxnn.trace.expressions import Formula, derivative, formula, number, symbol, words
 
 Cell = tuple[Formula, ...]  # the lines of a cell
@@ -22,7 +22,7 @@ class Table(NamedTuple):
     marks: tuple[str, ...]
 
 
-def tables(e: Explanation) -> list[Table]:
+def tables(e: Derivation) -> list[Table]:
     """Return the forward and the backward table, then those of opened loops and rules."""
     found = [forward(e), backward(e)]
     for loop in dict.fromkeys(row.loop[0] for row in e.rows if row.loop):
@@ -33,7 +33,7 @@ def tables(e: Explanation) -> list[Table]:
     return found
 
 
-def notes(e: Explanation) -> list[str]:
+def notes(e: Derivation) -> list[str]:
     """Return what there is to say below the tables: first NaN or infinity, adjoints that disagree, rows left out."""
     said = []
     for name, what in ((e.first_bad_value, "value"), (e.first_bad_adjoint, "adjoint")):
@@ -54,7 +54,7 @@ def notes(e: Explanation) -> list[str]:
     return said
 
 
-def forward(e: Explanation) -> Table:
+def forward(e: Derivation) -> Table:
     """Return the table of values and local derivatives."""
     rows = [row for row in e.rows if not row.loop]
     arrays = any(np.ndim(row.value) for row in rows)
@@ -66,7 +66,7 @@ def forward(e: Explanation) -> Table:
     return Table("Forward: values", head, tuple(cells), _marks(rows, e.first_bad_value))
 
 
-def backward(e: Explanation) -> Table:
+def backward(e: Derivation) -> Table:
     """Return the table of adjoints, the output's first."""
     rows = [row for row in e.rows if row.adjoint is not None and not row.loop]
     rows = [row for row in reversed(rows) if row.formula] + [row for row in rows if not row.formula]
@@ -88,7 +88,7 @@ def backward(e: Explanation) -> Table:
     )
 
 
-def loop_tables(e: Explanation, loop: str) -> list[Table]:
+def loop_tables(e: Derivation, loop: str) -> list[Table]:
     """Return the values and the adjoints of a loop's body, one column a round."""
     body: dict[Any, dict[str, Row]] = {}
     for row in e.rows:
@@ -99,6 +99,7 @@ def loop_tables(e: Explanation, loop: str) -> list[Table]:
         rounds = [*rounds[: MOST_ROUNDS // 2], *rounds[-(MOST_ROUNDS // 2) :]]
     values, adjoints = [], []
     for made in body.values():
+        # Labelled by the last round: the first has the initial value where the others have that of the round before.
         last, shown = list(made)[-1], [made.get(r) for r in rounds]
         label, symbol = _of_round(operation(made[last]), last), _of_round(derivative(e.output, made[last].name), last)
         values.append(((label,), *((entry_text(row, row.value),) if row else (words(""),) for row in shown)))
@@ -182,7 +183,7 @@ def _slopes(row: Row) -> Cell:
 def _slope(row, slope):
     symbol, known = derivative(row.name, slope.parent), slope.formula
     value = number(slope.value) if slope.linked else words("0 for the entries shown")
-    if known is None or known.text == value.text:
+    if known is None or known.text == value.text:  # not "= 1 = 1"
         return _join(" = ", [symbol, value])
     if known.latex.startswith("\\text"):
         return _join(" = ", [symbol, _join("", [known, words(": here "), value])])

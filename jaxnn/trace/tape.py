@@ -79,7 +79,14 @@ class Tape(NamedTuple):
 Opened = Callable[[Any, str, int], bool]
 
 
-def plain_step(name, apply, inputs, values, place=Place(), params=None) -> tuple[Step, dict[int, Any]]:  # noqa: B008
+def plain_step(
+    name: str,
+    apply: Callable[..., list[Any]],
+    inputs: Sequence[Any],
+    values: dict[int, Any],
+    place: Place = Place(),  # noqa: B008
+    params: dict[str, Any] | None = None,
+) -> tuple[Step, dict[int, Any]]:
     """Return a step that no equation stands for, and the values with its results."""
     results = apply(*(jaxprs.read(values, atom) for atom in inputs))
     outputs = tuple(range(len(values), len(values) + len(results)))
@@ -103,6 +110,7 @@ def record(closed: Any, values: Sequence[Any], opened: Opened = lambda eqn, titl
         slots: dict[Any, Any] = dict(zip(jaxpr.constvars, map(put, getattr(closed, "consts", [])), strict=True))
         slots |= zip(jaxpr.invars, atoms, strict=True)
         for eqn in jaxpr.eqns:
+            # Inside of a call only the function's own lines are sure to be those of this call.
             lines = jaxprs.own_lines(eqn, jaxpr) if place.traceback else jaxprs.user_lines(eqn)
             here = Place(place.calls, (*lines, *place.lines), (eqn.source_info.traceback, *place.traceback))
             inputs = tuple(v if isinstance(v, core.Literal) else slots[v] for v in eqn.invars)
@@ -119,6 +127,7 @@ def record(closed: Any, values: Sequence[Any], opened: Opened = lambda eqn, titl
         if name in LOOPS and opened(eqn, title, len(place.calls)):
             return (scan if name == "scan" else while_loop)(eqn, inputs, title, place)
         body = jaxprs.body_of(eqn)
+        # The body of a rule written by hand is its forward alone: opened, autodiff's rule would stand in its place.
         if body is not None and not name.startswith("custom_") and opened(eqn, title, len(place.calls)):
             return visit(body, inputs, place.inside(title))
         apply = application(eqn)
@@ -183,7 +192,10 @@ def rule_name(step: Step) -> str:
 
 
 def application(eqn: Any) -> Callable[..., list[Any]]:
-    """Return the function of its inputs that an equation is; a `while` takes its rounds one by one, as reverse must."""
+    """Return the function of its inputs that an equation is.
+
+    A `while` runs its rounds in Python: JAX has no reverse rule for the loop, but one for each operation in it.
+    """
     if eqn.primitive.name != "while":
         return lambda *values: jaxprs.apply(eqn, *values)
     n_cond, n_body = eqn.params["cond_nconsts"], eqn.params["body_nconsts"]

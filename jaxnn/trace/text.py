@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from jaxnn.trace.explanation import Explanation
+from jaxnn.trace.derivation import Derivation
 from jaxnn.trace.tables import Table, notes, tables
 
 WIDEST = 64  # of a column; what is longer is cut
 
 
-def text(e: Explanation) -> str:
+def text(e: Derivation) -> str:
     """Return the tables in plain letters."""
     parts = [_plain(table) for table in tables(e)]
     return "\n\n".join([*parts, *(["\n".join(notes(e))] if notes(e) else [])])
@@ -32,7 +32,7 @@ def _cut(text):
     return text if len(text) <= WIDEST else text[: WIDEST - 3] + "..."
 
 
-def rich_tables(e: Explanation) -> Any:
+def rich_tables(e: Derivation) -> Any:
     """Return the tables and notes as one thing that `rich` prints."""
     from rich import box
     from rich.console import Group

@@ -1,4 +1,4 @@
-"""Tests for `jaxnn/trace/checks.py` and `doubled.py`."""
+"""Tests for `jaxnn/trace/checks.py` and `double.py`."""
 
 import jax
 import jax.numpy as jnp
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxnn.trace import explain
-from jaxnn.trace.checks import STEPS, check, ridders
+from jaxnn.trace.checks import STEPS, check_adjoint, ridders
 
 EPS = np.finfo(float).eps
 
@@ -24,8 +24,8 @@ def test_ridders_limit_is_within_its_error(f, slope):
 
 @pytest.mark.parametrize("factor", [-1, 0, 1 + 1e-7, 2])
 def test_a_wrong_adjoint_differs(factor):
-    assert check(0.8, shifted(np.sin, 0.8), np.cos(0.8), (), EPS).kind == "ok"
-    assert check(0.8, shifted(np.sin, 0.8), factor * np.cos(0.8), (), EPS).kind == "differs"
+    assert check_adjoint(0.8, shifted(np.sin, 0.8), np.cos(0.8), (), EPS).kind == "ok"
+    assert check_adjoint(0.8, shifted(np.sin, 0.8), factor * np.cos(0.8), (), EPS).kind == "differs"
 
 
 def test_a_single_wrong_entry_of_many_differs():
@@ -33,15 +33,15 @@ def test_a_single_wrong_entry_of_many_differs():
     right = np.cos(x)
     wrong = right.copy()
     wrong[7, 11] *= 1.001
-    assert check(x, shifted(lambda x: np.sin(x).sum(), x), right, (0, 0), EPS).kind == "ok"
-    assert check(x, shifted(lambda x: np.sin(x).sum(), x), wrong, (0, 0), EPS).kind == "differs"
+    assert check_adjoint(x, shifted(lambda x: np.sin(x).sum(), x), right, (0, 0), EPS).kind == "ok"
+    assert check_adjoint(x, shifted(lambda x: np.sin(x).sum(), x), wrong, (0, 0), EPS).kind == "differs"
 
 
 @pytest.mark.parametrize(
     "adjoint, kind", [(0.0, "kink"), (1.0, "kink"), (0.5, "ok"), (-0.1, "differs"), (1.1, "differs")]
 )
 def test_between_the_slopes_of_a_kink(adjoint, kind):
-    assert check(0.0, shifted(lambda x: max(x, 0.0), 0.0), adjoint, (), EPS).kind == kind
+    assert check_adjoint(0.0, shifted(lambda x: max(x, 0.0), 0.0), adjoint, (), EPS).kind == kind
 
 
 def test_many_kinks_at_once():

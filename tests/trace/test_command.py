@@ -91,7 +91,11 @@ def test_a_wrong_rule_is_status_1(module, capsys):
         (["explained_here:f", "--at", "[1, 2]"], "output: got a result of shape (2,)"),
         (["explained_here:f", "--at", "2", "--entry", "x"], "--entry: got 'x'"),
         (["explained_here:f", "--at", "2", "--output", "a"], "--output: got 'a'"),
-        (["explained_here:f", "--at", "2", "--out", "no/such/folder.html"], "No such file or directory"),
+        (["explained_here:f", "--at", "2", "--out", "."], "--out: got ., expected a file that can be written"),
+        (
+            ["explained_here:f", "--at", "2", "--out", "explained_here.py/f.html"],
+            "a file that can be written (File exists)",
+        ),
     ],
 )
 def test_what_cannot_be_asked_is_status_2(module, capsys, asked, message):

@@ -1,6 +1,7 @@
 """A tape run again in float64, each operation of it, those in calls and loops too, whatever it was traced in."""
 
-from collections.abc import Callable
+from collections import ChainMap
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -15,50 +16,40 @@ from jaxnn.trace.tape import Step, Tape
 SHORT = {jnp.dtype(t) for t in (jnp.float16, jnp.bfloat16, jnp.float32)}
 
 
-def doubled(tape: Tape) -> dict[int, Any]:
+def in_double(tape: Tape) -> dict[int, Any]:
     """Return the value of every slot in float64, from the inputs and constants that the tape has."""
     made = {slot for step in tape.steps for slot in step.outputs}
     values = {slot: _double(value) for slot, value in tape.values.items() if slot not in made}
     for step in tape.steps:
-        _take(step, values, values)
+        values |= _results(step, values)
     return values
 
 
-def moved(tape: Tape, values: dict[int, Any], output: int, slot: int, shift: Any) -> float:
-    """Return the output after `shift` is added to the value in `slot`; `values` are those of `doubled`.
+def perturbed_output(tape: Tape, values: dict[int, Any], output: int, slot: int, shift: Any) -> float:
+    """Return the output after `shift` is added to the value in `slot`; `values` are those of `in_double`.
 
     A `stop_gradient` keeps its value, as the derivative has it.
     """
     changed = {slot: values[slot] + shift}
+    now = ChainMap(changed, values)
     for step in tape.steps:
+        # A check takes 13 outputs or more for every row: what the shift does not reach is not computed again.
         reached = any(atom in changed for atom in step.inputs if isinstance(atom, int))
         if reached and slot not in step.outputs and step.name != "stop_gradient":
-            _take(step, changed, values)
-    return float(changed.get(output, values[output]))
+            changed |= _results(step, now)
+    return float(now[output])
 
 
-def _take(step, changed, values):
-    inputs = [
-        _double(a.val) if not isinstance(a, int) else changed[a] if a in changed else values[a] for a in step.inputs
-    ]
-    changed |= zip(step.outputs, precise(step)(*inputs), strict=True)
-
-
-def precise(step: Step) -> Callable[..., list[Any]]:
-    """Return what a step does, in float64."""
+def _results(step: Step, env: Mapping[int, Any]) -> dict[int, Any]:
+    """Return the results of a step in float64, by slot."""
+    inputs = [env[atom] if isinstance(atom, int) else _double(atom.val) for atom in step.inputs]
     if step.members:
-        return lambda *values: _members(step, values)
-    if step.eqn is None:
-        return step.apply
-    return lambda *values: _equation(step.eqn, values)
-
-
-def _members(step, values):
-    env = dict(zip(step.inputs, values, strict=True))
-    for member in step.members:
-        inputs = [env[a] if isinstance(a, int) else _double(a.val) for a in member.inputs]
-        env |= zip(member.outputs, precise(member)(*inputs), strict=True)
-    return [env[slot] for slot in step.outputs]
+        inside = dict(zip(step.inputs, inputs, strict=True))
+        for member in step.members:
+            inside |= _results(member, inside)
+        return {slot: inside[slot] for slot in step.outputs}
+    out = step.apply(*inputs) if step.eqn is None else _equation(step.eqn, inputs)
+    return dict(zip(step.outputs, out, strict=True))
 
 
 def _jaxpr(closed, values):
@@ -75,6 +66,7 @@ def _jaxpr(closed, values):
 
 def _equation(eqn, values):
     name = eqn.primitive.name
+    # Before `body_of`: of `platform_dependent` that takes this machine's branch, and the tape took the default one.
     if name == "cond":
         return _jaxpr(eqn.params["branches"][int(values[0])], values[1:])
     if (body := jaxprs.body_of(eqn)) is not None:
@@ -110,20 +102,14 @@ def _primitive(eqn, values):
     try:
         if eqn.primitive.name == "bitcast_convert_type":
             raise TypeError("bits are those of the dtype it was traced with")
-        out = _bind(eqn, values, params)
+        out = jaxprs.apply(eqn, *values, params=params)
     except (TypeError, ValueError, NotImplementedError):
         traced = [
             v if jnp.issubdtype(v.dtype, dtypes.extended) else jnp.asarray(v, var.aval.dtype)
             for v, var in zip(values, eqn.invars, strict=True)
         ]
-        out = _bind(eqn, traced, eqn.params)
+        out = jaxprs.apply(eqn, *traced)
     return [_double(value) for value in out]
-
-
-def _bind(eqn, values, params):
-    with eqn.ctx.manager:
-        out = eqn.primitive.bind(*values, **eqn.primitive.get_bind_params(params))
-    return out if eqn.primitive.multiple_results else [out]
 
 
 def _double_dtype(value):
