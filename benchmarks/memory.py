@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxnn
-from jaxnn import networks, train
+from jaxnn import epochs, networks
 
 ROOT = Path(__file__).parents[1]
 BATCH, DIGITS = 128, 60_000
@@ -36,11 +36,9 @@ def main(name: str) -> None:
     peak = peak_of_process()
     device = (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use", 0)
     x, y = jnp.asarray(x), jnp.asarray(mnist.y_train)
-    state, parts = (params, optimizer.init(params)), (x, y, x[:0], y[:0])
-    keys = train.keys_of_epochs(key, 1)
-    compiled = train._compiled(jax.default_backend(), None).lower(
-        network.metrics_and_grad, optimizer, None, BATCH, True, 1, state, parts, keys
-    )
+    training = epochs.Training(network.metrics_and_grad, optimizer, BATCH, with_key=True)
+    state, keys = (params, optimizer.init(params)), epochs.keys_of_epochs(key, 1)
+    compiled = epochs.program(jax.default_backend()).lower(training, 1, state, (x, y), None, keys)
     told = {"peak": peak, "device": device}
     needs = compiled.compile().memory_analysis()
     if needs is not None:  # a backend need not know

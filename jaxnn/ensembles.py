@@ -9,18 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from jaxnn.devices import check_mesh
+from jaxnn.epochs import Data, Training, compiler_options, epochs_per_call, keys_of_epochs, run_epochs
 from jaxnn.errors import Diverged, require
-from jaxnn.parallel import check_mesh, mean_of_rows, number_of, side_by_side, wait_for
-from jaxnn.train import (
-    Data,
-    Fit,
-    checked_run,
-    compiler_options,
-    epochs_per_call,
-    keys_of_epochs,
-    run_epochs,
-    stop_if_diverged,
-)
+from jaxnn.replicas import number_of, side_by_side
+from jaxnn.train import Fit, checked_run, stop_if_diverged
+from jaxnn.waiting import wait_for
 
 if TYPE_CHECKING:  # optax takes a tenth of the time of `import jax`
     import optax
@@ -63,12 +57,13 @@ def fit_ensemble(
     keys = None
     if key is not None:
         keys = jax.vmap(lambda one: keys_of_epochs(one, epochs))(jax.random.split(key, networks))
+    training = Training(value_and_grad, optimizer, batch, with_key)
     history, per_call = [], epochs_per_call(len(x), batch)
     for done in range(0, epochs, per_call):
         count = min(per_call, epochs - done)
-        run = _compiled(jax.default_backend(), mesh, value_and_grad, optimizer, batch, with_key, count)
+        run = _compiled(jax.default_backend(), mesh, training, count)
         some_keys = None if keys is None else keys[:, done : done + count]
-        state, record, losses, finite = wait_for(run((state, some_keys), (x, y, x[:0], y[:0])))
+        state, record, losses, finite = wait_for(run((state, some_keys), (x, y)))
         losses, finite = np.asarray(losses), np.asarray(finite)
         history.append(jax.tree.map(np.asarray, record))
         for number in np.flatnonzero(~(np.isfinite(losses).all((1, 2)) & finite)):
@@ -82,9 +77,9 @@ def fit_ensemble(
 
 
 @cache
-def _compiled(backend, mesh, value_and_grad, optimizer, batch, with_key, count):
-    def run(state, parts):
+def _compiled(backend, mesh, training, count):
+    def run(state, data):
         trained, keys = state
-        return run_epochs(mean_of_rows, value_and_grad, optimizer, None, batch, with_key, count, trained, parts, keys)
+        return run_epochs(training, count, trained, data, None, keys)
 
     return side_by_side(run, backend, mesh, compiler_options(backend))

@@ -9,9 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxnn.devices import check_mesh
+from jaxnn.epochs import Data, compiler_options
 from jaxnn.errors import Diverged, check_positive, check_positive_int
-from jaxnn.parallel import check_mesh, number_of, side_by_side, wait_for
-from jaxnn.train import Data, checked_data, compiler_options
+from jaxnn.replicas import number_of, side_by_side
+from jaxnn.train import checked_data
+from jaxnn.waiting import wait_for
 
 if TYPE_CHECKING:  # optax takes a tenth of the time of `import jax`
     import optax

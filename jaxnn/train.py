@@ -5,18 +5,19 @@ An epoch, shuffling and validation included, is one compiled program; nothing ha
 
 import time
 from collections.abc import Callable, Mapping
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Array
 
+from jaxnn.devices import check_mesh, replicated
+from jaxnn.epochs import Data, Training, epochs_per_call, keys_of_epochs, mean_metrics, program
 from jaxnn.errors import Diverged, InvalidArgument, check_finite, check_key, check_positive_int, check_share, require
 from jaxnn.feeding import fed_epoch, fed_means, read_ahead
-from jaxnn.parallel import check_mesh, mean_of_rows, mean_over_devices, on_each, replicated, wait_for
+from jaxnn.waiting import wait_for
 
 if TYPE_CHECKING:  # optax takes a tenth of the time of `import jax`
     from pathlib import Path
@@ -24,7 +25,6 @@ if TYPE_CHECKING:  # optax takes a tenth of the time of `import jax`
     import optax
     from jax.sharding import Mesh
 
-Data = tuple[Array | np.ndarray, Array | np.ndarray]
 History = dict[str, np.ndarray]
 """What each epoch was like, arrays of one entry an epoch: `loss`, other metrics, and `val_...` of the held-out part."""
 
@@ -86,19 +86,13 @@ def fit(
     x, y = checked_run(value_and_grad, params, data, epochs, batch_size, key, with_key, block_size)
     if progress_every is not None:
         check_positive_int("progress_every", progress_every)
-    check_share("validation_split", validation_split)
-    require(
-        validation_split == 0 or metrics is not None, "metrics", None, "a function, since validation_split asks for it"
-    )
-    kept = int(len(x) * (1 - validation_split))
-    require(
-        kept > 0, "validation_split", validation_split, f"a share that leaves some of the {len(x)} examples to train on"
-    )
+    kept = _trained_on(len(x), validation_split, metrics)
     batch = kept if batch_size is None else batch_size
     require(0 < batch <= kept, "batch_size", batch, f"at most the {kept} examples that are trained on")
     if mesh is not None:
         check_mesh(mesh, batch)
 
+    training = Training(value_and_grad, optimizer, batch, with_key, metrics)
     place = partial(replicated, mesh=mesh) if mesh is not None else partial(jax.tree.map, jnp.asarray)
     # The program takes its arguments' buffers over: the caller's own stay untouched.
     state = jax.tree.map(jnp.array, (params, optimizer.init(params)))
@@ -113,25 +107,23 @@ def fit(
         expected = f"at least the {begin} of the checkpoint in {checkpoint}, or another folder"
         require(begin <= epochs, "epochs", epochs, expected)
     state, keys = place((state, keys))
-    train = partial(_compiled(jax.default_backend(), mesh), value_and_grad, optimizer)
-    parts = None if block_size else place((x[:kept], y[:kept], x[kept:], y[kept:]))
-
-    def at_once(state, done, count):
-        return train(metrics, batch, with_key, count, state, parts, None if keys is None else keys[done : done + count])
-
-    def in_blocks(state, done, count):
-        size = block_size or kept
-        run, key_of_epoch = partial(train, None, batch, with_key, count), None if keys is None else keys[done]
-        state, record, *seen = fed_epoch(run, place, state, x[:kept], y[:kept], size, key_of_epoch)
-        if kept < len(x):
-            means = fed_means(partial(_evaluated, metrics, state[0]), place, x[kept:], y[kept:], size)
-            record |= {f"val_{name}": value[None] for name, value in means.items()}
-        return state, record, *seen
+    trained_on, held_out = (x[:kept], y[:kept]), (x[kept:], y[kept:]) if kept < len(x) else None
+    run = partial(program(jax.default_backend(), mesh), training)
+    if block_size is None:
+        trained_on, held_out = place((trained_on, held_out))
 
     per_call = 1 if block_size else progress_every or epochs_per_call(kept, batch)
     for done in range(begin, epochs, per_call):
         count = min(per_call, epochs - done)
-        state, record, losses, finite = (in_blocks if block_size else at_once)(state, done, count)
+        if block_size is None:
+            some_keys = None if keys is None else keys[done : done + count]
+            state, record, losses, finite = run(count, state, trained_on, held_out, some_keys)
+        else:
+            key_of_epoch = None if keys is None else keys[done]
+            state, record, losses, finite = fed_epoch(run, place, state, trained_on, block_size, key_of_epoch)
+            if held_out is not None:
+                means = fed_means(partial(_evaluated, metrics, state[0]), place, held_out, block_size)
+                record |= {f"val_{name}": value[None] for name, value in means.items()}
         history.append(jax.tree.map(np.asarray, wait_for(record)))
         require(
             history[0].keys() == history[-1].keys(),
@@ -147,87 +139,15 @@ def fit(
     return Fit(state[0], {name: np.concatenate([part[name] for part in history]) for name in history[0]})
 
 
-# One compiled program runs about so many updates, or one epoch if that has more: 500 of the smallest take 5 ms, a
-# hundred times what a call costs, and one epoch of the largest is as long as one wants to wait for the progress bar.
-_UPDATES_PER_CALL = 500
-
-
-def epochs_per_call(examples: int, batch: int) -> int:
-    """Return how many epochs one compiled program runs."""
-    return max(1, _UPDATES_PER_CALL // -(-examples // batch))
-
-
-def keys_of_epochs(key: Array, epochs: int) -> Array:
-    """Return a key an epoch, whatever their number: a longer run begins like a shorter one."""
-    return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(epochs))
-
-
-def run_epochs(mean, value_and_grad, optimizer, metrics, batch, with_key, count, state, parts, keys):
-    """Return the state after `count` epochs, `{name: (count,)}`, losses `(count, updates)`, are all parameters finite.
-
-    `mean(f)(params, x, y, rows, *key)` is what `f` gives for those rows, computed here or by several devices together.
-    """
-    x, y, x_val, y_val = parts
-    full, rest = divmod(len(x), batch)
-    weights = np.array([batch] * full + [rest] * (rest > 0), np.float32)
-
-    def step(state, chosen):
-        params, optimizer_state = state
-        rows, key = chosen
-        value, grads = mean(value_and_grad)(params, x, y, rows, *([key] if with_key else []))
-        loss, others = value if isinstance(value, tuple) else (value, {})
-        changes, optimizer_state = optimizer.update(grads, optimizer_state, params)
-        params = jax.tree.map(lambda p, change: p + change.astype(p.dtype), params, changes)
-        return (params, optimizer_state), {"loss": loss, **others}
-
-    def batches(state, key):
-        if full == 1 and not rest:
-            state, record = step(state, (None, key))
-            return state, jax.tree.map(lambda value: value[None], record)
-        order, keys = jnp.arange(len(x)), None
-        if key is not None:
-            order_key, noise_key = jax.random.split(key)
-            # One sort, of the two that `jax.random.permutation` takes to rule ties out: where two of the 32-bit numbers
-            # are equal, one pair of 60,000 in two epochs, those two examples keep their order.
-            order = jnp.argsort(jax.random.bits(order_key, (len(x),), jnp.uint32))
-            keys = jax.random.split(noise_key, full + 1)
-        state, record = lax.scan(
-            step, state, (order[: full * batch].reshape(full, batch), None if keys is None else keys[:full])
-        )
-        if rest:
-            state, last = step(state, (order[full * batch :], None if keys is None else keys[full]))
-            record = jax.tree.map(lambda values, value: jnp.append(values, value), record, last)
-        return state, record
-
-    def epoch(state, key):
-        state, record = batches(state, key)
-        held_out = _mean_metrics(metrics, state[0], x_val, y_val, _EVALUATED_AT_ONCE, mean) if len(x_val) else {}
-        return state, (record, {f"val_{name}": value for name, value in held_out.items()})
-
-    state, (record, held_out) = lax.scan(epoch, state, keys, length=count)
-    means = {name: jnp.average(values, axis=1, weights=weights) for name, values in record.items()}
-    finite = jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state[0])]).all()
-    return state, {**means, **held_out}, record["loss"], finite
-
-
-@cache
-def _compiled(backend, mesh):
-    mean = mean_of_rows if mesh is None else partial(mean_over_devices, mesh)
-
-    def run(value_and_grad, optimizer, metrics, batch, with_key, count, *arrays):
-        part = partial(run_epochs, mean, value_and_grad, optimizer, metrics, batch, with_key, count)
-        return (part if mesh is None else on_each(part, mesh))(*arrays)
-
-    return jax.jit(run, static_argnums=range(6), donate_argnums=6, compiler_options=compiler_options(backend))
-
-
-def compiler_options(backend: str) -> dict[str, int | bool] | None:
-    """Return what XLA is told when a loop is compiled for that backend."""
-    if backend != "cpu":
-        return None
-    # XLA's CPU compiler uses half of an AVX-512 register unless told otherwise; lesser machines take what they have.
-    # And it copies parameters at each step that are updated in place, unless it looks closer at who reads them when.
-    return {"xla_cpu_prefer_vector_width": 512, "xla_cpu_copy_insertion_use_region_analysis": True}
+def _trained_on(examples: int, validation_split: float, metrics: Callable | None) -> int:
+    """Return how many of the examples are trained on, the first ones; the others are held out."""
+    check_share("validation_split", validation_split)
+    asked = validation_split == 0 or metrics is not None
+    require(asked, "metrics", None, "a function, since validation_split asks for it")
+    kept = int(examples * (1 - validation_split))
+    expected = f"a share that leaves some of the {examples} examples to train on"
+    require(kept > 0, "validation_split", validation_split, expected)
+    return kept
 
 
 def evaluate(metrics: Callable, params: Any, data: Data, *, batch_size: int = 1000) -> dict[str, float]:
@@ -249,24 +169,7 @@ def predict(apply: Callable, params: Any, x: Array | np.ndarray, *, batch_size: 
     return np.concatenate([run(params, x[i : i + batch_size]) for i in range(0, len(x), batch_size)])
 
 
-# Enough to fill the machine, few enough for the plain convolutions' intermediates to fit into memory.
-_EVALUATED_AT_ONCE = 1000
-
-
-def _mean_metrics(metrics, params, x, y, batch=_EVALUATED_AT_ONCE, mean=mean_of_rows):
-    """Return the means over all examples of `metrics`, themselves means over a batch."""
-    batch = min(batch, len(x))
-    full, rest = divmod(len(x), batch)
-    order = jnp.arange(len(x))
-    sums = lax.map(lambda rows: mean(metrics)(params, x, y, rows), order[: full * batch].reshape(full, batch))
-    sums = jax.tree.map(lambda values: batch * values.sum(), sums)
-    if rest:
-        last = mean(metrics)(params, x, y, order[full * batch :])
-        sums = jax.tree.map(lambda total, value: total + rest * value, sums, last)
-    return jax.tree.map(lambda total: total / len(x), sums)
-
-
-_evaluated = jax.jit(_mean_metrics, static_argnums=(0, 4))
+_evaluated = jax.jit(mean_metrics, static_argnums=(0, 4))
 
 
 def checked_run(value_and_grad, params, data, epochs, batch_size, key, with_key, block_size=None) -> Data:

@@ -1,4 +1,4 @@
-"""What several devices make of a training run beside one: run by `test_parallel.py`, prints JSON.
+"""What several devices make of a training run beside one: run by `test_devices.py`, prints JSON.
 
 `python devices.py` simulates eight devices; `python devices.py RANK PROCESSES PORT FOLDER` is one of several processes,
 which saves itself in the folder and goes on from there, or trains for ever if the folder is called `forever`.
@@ -15,8 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxnn import fit, rmsprop, rprop_plus, train
+from jaxnn import fit, rmsprop, rprop_plus
 from jaxnn.ensembles import fit_ensemble
+from jaxnn.epochs import Training, program
 from jaxnn.networks import cnn, hidden_layer, mlp
 from jaxnn.restarts import fit_until
 
@@ -83,8 +84,8 @@ def beside_one(dtype, mesh):
 def collectives(mesh):
     """Return the collectives of the compiled program by name and by what they are over, in the order of the text."""
     gradient, params, optimizer, (x, y), batch, _, _ = runs(jnp.float32)["cnn, 20"]
-    arrays = (params, optimizer.init(params)), (x, y, x[:0], y[:0]), jax.random.split(KEY, 1)
-    lowered = train._compiled("cpu", mesh).lower(gradient, optimizer, None, batch, False, 1, *arrays)
+    arrays = (params, optimizer.init(params)), (x, y), None, jax.random.split(KEY, 1)
+    lowered = program("cpu", mesh).lower(Training(gradient, optimizer, batch), 1, *arrays)
     names = "all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter"
     return re.findall(rf"= \w+\[([\d,]*)\]\S* ({names})\(", lowered.compile().as_text())
 

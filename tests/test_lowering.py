@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import pytest
 from jax import export
 
-from jaxnn import ensembles, restarts, rmsprop, rprop_plus, train
+from jaxnn import ensembles, epochs, restarts, rmsprop, rprop_plus
 from jaxnn.networks import cnn, hidden_layer, linear, mlp
 
 KEY = jax.random.key(0)
@@ -23,9 +23,9 @@ STEPS = {
 def lowered(platform, name, optimizer):
     """Return an epoch of `fit`, two batches of 8 and one of 4, as StableHLO for that platform."""
     gradient, params, (x, y), with_key = STEPS[name]
-    arrays = (params, optimizer.init(params)), (x, y, x[:0], y[:0]), jax.random.split(KEY, 1)
-    program = train._compiled(platform, None)
-    exported = export.export(program, platforms=[platform])(gradient, optimizer, None, 8, with_key, 1, *arrays)
+    arrays = (params, optimizer.init(params)), (x, y), None, jax.random.split(KEY, 1)
+    training = epochs.Training(gradient, optimizer, 8, with_key)
+    exported = export.export(epochs.program(platform), platforms=[platform])(training, 1, *arrays)
     assert exported.platforms == (platform,)
     return exported.mlir_module()
 
@@ -47,6 +47,6 @@ def test_networks_side_by_side_lower(platform):
     export.export(begin, platforms=[platform])(starts, x, y)
     state = jax.eval_shape(begin, starts, x, y)
     assert export.export(advance, platforms=[platform])(state, x, y, 0.01, 100).platforms == (platform,)
-    ensemble = ensembles._compiled(platform, None, gradient, rmsprop(), 8, False, 2)
+    ensemble = ensembles._compiled(platform, None, epochs.Training(gradient, rmsprop(), 8), 2)
     begun = (starts, jax.vmap(rmsprop().init)(starts)), jax.random.split(KEY, (3, 2))
-    assert export.export(ensemble, platforms=[platform])(begun, (x, y, x[:0], y[:0])).platforms == (platform,)
+    assert export.export(ensemble, platforms=[platform])(begun, (x, y)).platforms == (platform,)

@@ -26,7 +26,7 @@ def features_fwd(params: Params, x: Float[Array, "n h w c"]):
     blocks = _into_blocks(x)
     _, (pooled, winner) = lax.scan(lambda _, block: (None, _forward(params, block)), None, blocks)
     z = pooled.transpose(0, 4, 2, 3, 1).reshape(blocks.shape[0] * blocks.shape[1], -1)
-    z = _apart(z[: len(x)])
+    z = _fusion_barrier(z[: len(x)])
     return softplus(z), (params, blocks, z, winner)
 
 
@@ -35,7 +35,7 @@ def features_bwd(residuals, g: Float[Array, "n f"]) -> Params:
     params, blocks, z, winner = residuals
     n_blocks, channels, h, w, block = winner.shape
     (dz,) = softplus_bwd((z,), g)
-    dz = _apart(_into_blocks(_apart(dz)).reshape(n_blocks, block, h, w, channels))
+    dz = _fusion_barrier(_into_blocks(_fusion_barrier(dz)).reshape(n_blocks, block, h, w, channels))
 
     def step(total, part):
         return jax.tree.map(jnp.add, total, _backward(params, *part)), None
@@ -51,19 +51,19 @@ def _forward(params, x):
     parts = (_columns(w) @ _flat(a1)).reshape(*w.shape[:2], w.shape[3], *a1.shape[1:])
     (top, _), (left, _) = _same(w)
     z2 = sum(_moved(parts[u, v], u - top, (v - left) * n) for u, v in _places(w))
-    z2 = _apart(z2 + params["b2"][:, None, None])
+    z2 = _fusion_barrier(z2 + params["b2"][:, None, None])
     return _pool(z2.reshape(-1, h, width, n))
 
 
 def _backward(params, x, winner, dz):
     w, patches = params["W2"], _patches(x, params["W1"])
     a1 = _hidden(params, patches)
-    dz = _apart(dz.transpose(3, 1, 2, 0))
+    dz = _fusion_barrier(dz.transpose(3, 1, 2, 0))
     # The pool left an odd last row or column out.
     edges = [(after, before + size % 2) for (before, after), size in zip(_same(w), x.shape[1:3], strict=True)]
     d_parts = _flat(jnp.concatenate(_windows(_unpool(dz, winner), edges, w)[::-1]))
     dW2 = (d_parts @ _flat(a1).T).reshape(*w.shape[:2], w.shape[3], w.shape[2]).swapaxes(2, 3)
-    (dz1,) = relu_bwd((_flat(a1) > 0,), _apart(_columns(w).T) @ d_parts)  # a1 is positive where z1 is
+    (dz1,) = relu_bwd((_flat(a1) > 0,), _fusion_barrier(_columns(w).T) @ d_parts)  # a1 is positive where z1 is
     inputs = jnp.concatenate([*patches, jnp.ones_like(a1[:1])])  # b1 is the weight of an input that is 1
     d1 = _flat(inputs) @ dz1.T
     dW1, db1 = d1[:-1].reshape(params["W1"].shape), d1[-1]
@@ -74,7 +74,7 @@ def _hidden(params, patches):
     """Return the first layer's activations `(k, h, w * n)`."""
     weights = params["W1"].reshape(-1, *params["W1"].shape[2:])
     z1 = sum(jnp.tensordot(weight, patch, (0, 0)) for weight, patch in zip(weights, patches, strict=True))
-    return _apart(relu_fwd(z1 + params["b1"][:, None, None])[0])
+    return _fusion_barrier(relu_fwd(z1 + params["b1"][:, None, None])[0])
 
 
 def _patches(x, w):
@@ -85,7 +85,7 @@ def _patches(x, w):
 def _windows(x, edges, w):
     """Return what each place of the kernel `w` sees of `(c, h, w, n)` with zeros around it, each `(c, h, w * n)`."""
     n, (kh, kw) = x.shape[3], w.shape[:2]
-    x = _apart(jnp.pad(x, ((0, 0), *edges, (0, 0))))
+    x = _fusion_barrier(jnp.pad(x, ((0, 0), *edges, (0, 0))))
     h, width = x.shape[1] - kh + 1, (x.shape[2] - kw + 1) * n
     rows = x.reshape(*x.shape[:2], -1)
     return [rows[:, u : u + h, v * n : v * n + width] for u, v in _places(w)]
@@ -124,7 +124,7 @@ def _into_blocks(x):
     return x.reshape(-1, block, *x.shape[1:])
 
 
-def _apart(x):
+def _fusion_barrier(x):
     """Return `x`, whose computation XLA is not to mix with what follows: both in one loop would be slower."""
     return lax.optimization_barrier(x)
 

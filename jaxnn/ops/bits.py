@@ -23,12 +23,12 @@ def bits16(key: Key[Array, ""], shape: tuple[int, ...]) -> UInt16[Array, "..."]:
     if str(jax.random.key_impl(key)) != "threefry2x32" or math.prod(rows) * blocks >= 2**32:
         return jax.random.bits(key, shape, jnp.uint16)
     counter = jnp.arange(math.prod(rows) * blocks, dtype=jnp.uint32).reshape(*rows, blocks)
-    words = once(threefry(jax.random.key_data(key), jnp.zeros_like(counter), counter))
+    words = materialized(threefry(jax.random.key_data(key), jnp.zeros_like(counter), counter))
     halves = [(word >> shift).astype(jnp.uint16) for word in words for shift in (0, 16)]
     return jnp.concatenate(halves, axis=-1)[..., :length].reshape(shape)
 
 
-def once(x):
+def materialized(x):
     """Return `x`; a CPU would compute it anew for each of its readers, which takes longer than reading it."""
     return lax.platform_dependent(x, cpu=lax.optimization_barrier, default=lambda x: x)
 

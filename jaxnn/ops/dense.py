@@ -5,7 +5,7 @@ from jax import lax
 from jaxtyping import Array, Float, Key
 
 from jaxnn.errors import check_shape, check_share, require
-from jaxnn.ops.bits import bits16, once
+from jaxnn.ops.bits import bits16, materialized
 
 
 def dense(x: Float[Array, "n d"], w: Float[Array, "d k"], b: Float[Array, " k"]) -> Float[Array, "n k"]:
@@ -68,7 +68,7 @@ def dropout(x: Float[Array, "..."], key: Key[Array, ""], *, rate: float) -> Floa
 def dropout_fwd(x, key, *, rate):
     check_share("rate", rate)
     dropped = min(round(rate * 2**16), 2**16 - 1)
-    kept = once(bits16(key, x.shape) >= dropped)
+    kept = materialized(bits16(key, x.shape) >= dropped)
     scale = kept.astype(x.dtype) / (1 - dropped / 2**16)
     return x * scale, (scale,)
 
