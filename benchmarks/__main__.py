@@ -1,6 +1,7 @@
 """`python -m benchmarks [NAME ...]` times the core loops beside peers; `compare A.json B.json` compares two runs.
 
-`mutants` counts the wrong gradients that gradient checkers find, `plan` what a step would take on chips by data sheet.
+`mutants` counts the wrong gradients that gradient checkers find, `mutants --by-tests` the mistakes in jaxnn's own code
+that its tests see, `plan` calculates what a step would take on chips by their data sheets.
 """
 
 import argparse
@@ -70,9 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments[:1] == ["plan"]:
         return plan.main(arguments[1:])
     if arguments[:1] == ["mutants"]:
-        from benchmarks.mutants import runner  # only here: it imports every checker
+        from benchmarks.mutants import by_tests, runner  # only here: they import every checker
 
-        return runner.main(arguments[1:])
+        return (by_tests if "--by-tests" in arguments else runner).main(arguments[1:])
     asked = parse(arguments)
     console = Console(highlight=False, markup=False)
     peers = available(asked.against, asked.names, console)

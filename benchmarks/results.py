@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -140,14 +141,14 @@ def warnings(all_rows: Sequence[dict], load_before: float | None) -> list[str]:
     return found
 
 
-def refuse_unwritable(parser: argparse.ArgumentParser, files: dict[str, Path | None]) -> None:
+def refuse_unwritable(parser: argparse.ArgumentParser, asked: dict[str, Path | None]) -> None:
     """End the program with a message where an option names a file that cannot be written."""
-    for option, file in files.items():
+    for option, path in asked.items():
         try:
-            if file is not None:
-                files.check_writable(file)
+            if path is not None:
+                files.check_writable(path)
         except OSError as error:
-            parser.error(f"{option}: got {file}, expected a file that can be written ({error.strerror})")
+            parser.error(f"{option}: got {path}, expected a file that can be written ({error.strerror})")
 
 
 def write(path: Path, where: dict, all_rows: Sequence[dict]) -> None:
@@ -176,7 +177,7 @@ def read(path: Path) -> dict:
     return run
 
 
-def is_row(row) -> bool:
+def is_row(row: Any) -> bool:
     """Return whether the row has what `compare` needs."""
     if not isinstance(row, dict) or not all(isinstance(row.get(name), str) for name in ("case", "who", "variant")):
         return False
@@ -184,5 +185,6 @@ def is_row(row) -> bool:
     return isinstance(samples, list) and len(samples) > 0 and all(map(is_time, samples))
 
 
-def is_time(value) -> bool:
+def is_time(value: Any) -> bool:
+    """Return whether the value can be a sample: a positive number, and no flag, which Python counts as one."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
