@@ -3,6 +3,8 @@
 Every function returns a `matplotlib.figure.Figure` and touches no global state, so it works without a display.
 """
 
+from matplotlib.figure import Figure as Figure
+
 from jaxnn.draw.charts import cost_curve as cost_curve
 from jaxnn.draw.charts import curves as curves
 from jaxnn.draw.charts import decision_map as decision_map

@@ -14,26 +14,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from jaxnn.draw.style import BLUE, DPI, GREY, INK, ORANGE
+from jaxnn.draw.style import BLUE, INK, ORANGE, new_figure, style_axes
 from jaxnn.errors import check_finite, check_positive_int, check_shape, require
 
 SHADES = LinearSegmentedColormap.from_list("probability", ["#A9C9E4", "#F7F7F7", "#FFCB96"])
 
 
 def _axes(ax: Axes | None, width: float, height: float) -> tuple[Figure, Axes]:
-    ax = ax if ax is not None else _figure(width, height).subplots()
+    ax = ax if ax is not None else new_figure(width, height).subplots()
     return cast(Figure, ax.get_figure(root=True)), ax
-
-
-def _figure(width: float, height: float) -> Figure:
-    return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
-
-
-def _plain(ax: Axes, xlabel: str = "", ylabel: str = "") -> None:
-    ax.set(xlabel=xlabel, ylabel=ylabel)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.spines[["left", "bottom"]].set_color(GREY)
-    ax.tick_params(color=GREY, labelcolor=INK)
 
 
 # Points and decision regions
@@ -80,7 +69,7 @@ def points(
     x, orange = _check_points(x, y)
     _scatter(ax, x, orange, 22, names)
     _boundary(ax, boundary)
-    _plain(ax, "$x_1$", "$x_2$")
+    style_axes(ax, "$x_1$", "$x_2$")
     ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False, handletextpad=0.3)
     return figure
 
@@ -92,12 +81,12 @@ def panels(x: ArrayLike, predictions: Mapping[int, ArrayLike], *, boundary: Arra
     """
     require(len(predictions) > 0, "predictions", "none", "at least one iteration and its predictions")
     rows = -(-len(predictions) // 3)
-    figure = _figure(8.4, 0.7 + 2.9 * rows)
+    figure = new_figure(8.4, 0.7 + 2.9 * rows)
     for i, (iteration, prediction) in enumerate(predictions.items()):
         ax = figure.add_subplot(rows, 3, i + 1)
         _scatter(ax, *_check_points(x, prediction), 9, ("prediction ≤ 0.5", "prediction > 0.5"))
         _boundary(ax, boundary)
-        _plain(ax, "$x_1$", "$x_2$")
+        style_axes(ax, "$x_1$", "$x_2$")
         ax.label_outer()
         ax.set_title(f"Iteration: {iteration}", fontsize=11)
     figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
@@ -139,10 +128,10 @@ def decision_map(
         vmax=1,
         interpolation="bilinear",
     )
-    if probability.min() < 0.5 < probability.max():
+    if probability.min() < 0.5 < probability.max():  # matplotlib warns of a contour that is nowhere
         ax.contour(*sides, probability, levels=[0.5], colors=INK, linewidths=1.2)
     _scatter(ax, x, orange, 14, ("class 0", "class 1"))
-    _plain(ax, *axis_names)
+    style_axes(ax, *axis_names)
     ax.set(xlim=(left, right), ylim=(low, high), aspect="equal" if len(extent) == 2 else "auto")
     ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, handletextpad=0.3)
     return figure
@@ -162,7 +151,7 @@ def cost_curve(
     ax.plot(np.arange(1, len(costs) + 1), costs, color=BLUE, linewidth=2)
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     ax.grid(axis="y", color="#EBEBEB")
-    _plain(ax, "Iteration", ylabel)
+    style_axes(ax, "Iteration", ylabel)
     return figure
 
 
@@ -174,7 +163,7 @@ def learning_curves(history: Mapping[str, ArrayLike]) -> Figure:
     wanted = ("loss", "accuracy", "val_loss", "val_accuracy")
     require(all(k in history for k in wanted), "history", f"keys {sorted(history)}", f"the keys {', '.join(wanted)}")
     epochs = np.size(history["loss"])
-    figure = _figure(7.0, 5.6)
+    figure = new_figure(7.0, 5.6)
     for ax, metric in zip(figure.subplots(2, sharex=True), ("loss", "accuracy"), strict=True):
         for key, name, color in ((metric, "training", BLUE), (f"val_{metric}", "validation", ORANGE)):
             check_shape(key, history[key], (epochs,))
@@ -182,7 +171,7 @@ def learning_curves(history: Mapping[str, ArrayLike]) -> Figure:
                 np.arange(1, epochs + 1), np.asarray(history[key]), "o--", color=color, markersize=5, lw=1.2, label=name
             )
         ax.grid(axis="y", color="#EBEBEB")
-        _plain(ax, ylabel=metric)
+        style_axes(ax, ylabel=metric)
     ax.set_xlabel("epoch")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     figure.legend(*ax.get_legend_handles_labels(), loc="outside upper right", ncols=2, frameon=False)
@@ -197,14 +186,14 @@ def curves(
     Lecture: figure 4.
     """
     check_shape("x", x, ("n",))
-    figure = _figure(4.6 * len(panels), 4.0)
+    figure = new_figure(4.6 * len(panels), 4.0)
     for ax, (title, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
         for name, (values, color) in lines.items():
             check_shape(name, values, np.shape(x))
             ax.plot(x, np.asarray(values), color=color, linewidth=2.4, label=name)
         ax.set_title(title, loc="left", fontsize=11)
         ax.grid(color="#EBEBEB")
-        _plain(ax, "$x$")
+        style_axes(ax, "$x$")
         ax.set_ylim(ylim)
     figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=len(lines), frameon=False)
     return figure
@@ -225,7 +214,7 @@ def _digit(ax: Axes, image: ArrayLike, title: object) -> None:
 
 def digit(image: ArrayLike, title: object = "") -> Figure:
     """Return one image (h, w), pixels in 0..255 or 0..1, black ink on white. Lecture: figure 19."""
-    figure = _figure(3.4, 3.6)
+    figure = new_figure(3.4, 3.6)
     _digit(figure.subplots(), image, title)
     return figure
 
@@ -239,7 +228,7 @@ def digits(images: ArrayLike, titles: Sequence[object], rows: int, columns: int)
     check_shape("images", images, ("n", "h", "w"))
     require(len(images) <= rows * columns, "images", f"{len(images)}", f"at most {rows} x {columns} of them")
     require(len(titles) == len(images), "titles", f"{len(titles)}", f"one for each of the {len(images)} images")
-    figure = _figure(1.35 * columns, 1.55 * rows)
+    figure = new_figure(1.35 * columns, 1.55 * rows)
     for i, (image, title) in enumerate(zip(images, titles, strict=True)):
         _digit(figure.add_subplot(rows, columns, i + 1), image, title)
     return figure

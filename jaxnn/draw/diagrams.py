@@ -12,8 +12,13 @@ from numpy.typing import ArrayLike
 from jaxnn.draw.style import BLUE, DARK_BLUE, DARK_ORANGE, DPI, GREY, INK, ORANGE
 from jaxnn.errors import check_finite, check_positive_int, check_shape, require
 
-CROWD = 48  # edges between two layers above which only the strongest carry their weight
-SPOTS = (0.32, 0.66, 0.5, *np.linspace(0.16, 0.84, 35))  # where along its edge a weight may stand, the best first
+CROWDED = 48  # edges between two layers above which only the strongest carry their weight
+LABEL_PLACES = (
+    0.32,
+    0.66,
+    0.5,
+    *np.linspace(0.16, 0.84, 35),
+)  # where along its edge a weight may stand, the best first
 
 
 def _canvas(low, high):
@@ -114,7 +119,7 @@ def _draw_edges(ax, edges, w, radius):
     share = np.abs(w) / (np.abs(w).max() or 1)
     order = np.argsort(share, kind="stable")  # the strongest on top
     colors = np.array([to_rgba(GREY if v == 0 else BLUE if v > 0 else ORANGE) for v in w])
-    colors[:, 3] = np.clip(0.1 + share**1.5, 0, 1) if len(w) > CROWD else 1
+    colors[:, 3] = np.clip(0.1 + share**1.5, 0, 1) if len(w) > CROWDED else 1
     widths = 4 * radius + (17 if w.any() else 0) * radius * share
     along, tips = _direction(edges[:, 0], edges[:, 1]), edges[:, 1]
     across, back = along[:, ::-1] * (0.2 * radius, -0.2 * radius), tips - 0.6 * radius * along
@@ -126,12 +131,12 @@ def _draw_edges(ax, edges, w, radius):
 
 def _label_edges(ax, edges, texts, w, taken):
     """Print each text along its edge at the first free spot, the largest weight first; return the places now taken."""
-    upright, crowded = not w.any(), len(w) > CROWD
+    upright, crowded = not w.any(), len(w) > CROWDED
     size = 13 if upright else 7.5 if crowded else 8.5
     for i in np.argsort(-np.abs(w), kind="stable")[: 24 if crowded else None]:
         (a, b), along = edges[i], _direction(*edges[i])
         half = 0.15 if upright else 0.32 * size / 72 * len(texts[i])
-        for t in SPOTS:
+        for t in LABEL_PLACES:
             spine = a + t * (b - a) + np.linspace(-half, half, 9)[:, None] * along
             if np.linalg.norm(spine[:, None] - taken, axis=-1).min() > 1.2 * size / 72:
                 color = INK if upright else DARK_BLUE if w[i] > 0 else DARK_ORANGE

@@ -1,20 +1,18 @@
 """Charts of fits by R's neuralnet: generalized weights, and the errors and steps of restarts."""
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from jaxnn.draw.style import BLUE, DARK_ORANGE, DPI, GREY, INK, ORANGE
+from jaxnn.draw.style import BLUE, DARK_ORANGE, GREY, ORANGE, new_figure, style_axes
 from jaxnn.errors import check_shape
 
 
-def _axes(xlabel: str, ylabel: str):
-    figure = Figure(figsize=(6.4, 4.2), dpi=DPI, layout="constrained")
+def _axes(xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
+    figure = new_figure(6.4, 4.2)
     ax = figure.subplots()
-    ax.set(xlabel=xlabel, ylabel=ylabel)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.spines[["left", "bottom"]].set_color(GREY)
-    ax.tick_params(color=GREY, labelcolor=INK)
+    style_axes(ax, xlabel, ylabel)
     return figure, ax
 
 
@@ -56,8 +54,7 @@ def error_curves(steps: ArrayLike, errors: ArrayLike, last: ArrayLike, converged
     steps, errors, last = np.asarray(steps), np.asarray(errors), np.asarray(last)
     check_shape("errors", errors, ("restarts", len(steps)))
     figure, ax = _axes("step", "error")
-    order = [*(i for i in range(len(errors)) if i != best), best]
-    for i in order:
+    for i in [*(i for i in range(len(errors)) if i != best), best]:  # the best last, on top of the others
         seen = np.isfinite(errors[i])
         x, y = np.minimum(steps[seen], last[i]), errors[i][seen]
         color, width = (ORANGE, 2.0) if i == best else (BLUE, 1.0)

@@ -21,7 +21,7 @@ class Column(NamedTuple):
 Columns = dict[str, Column | None]  # None: a column that is there and not wanted
 _OPERATORS = {"==": np.equal, "!=": np.not_equal, "<": np.less, "<=": np.less_equal}
 _OPERATORS |= {">": np.greater, ">=": np.greater_equal}
-_WIDE = 20  # inputs above this saturate nodes that start from standard normal weights
+_LARGE = 20  # inputs above this saturate nodes that start from standard normal weights
 
 
 class Term(NamedTuple):
@@ -63,7 +63,7 @@ class Design(NamedTuple):
         return matrix(columns_of("data", data, names, names), self.covariates, False)
 
 
-def design(formula: Formula, columns: Columns) -> Design:
+def design_of(formula: Formula, columns: Columns) -> Design:
     """Return the design that a formula asks for, the levels those of the data."""
     names = [response.name for response in formula.responses]
     for name in (*names, *(variable.name for variable in formula.covariates), *formula.dropped):
@@ -95,7 +95,7 @@ def columns_of(
     default all. Raises `InvalidArgument` for other data, and where the columns are not equally long or empty.
     """
     expected = "a dict of arrays, a structured array or a data frame"
-    found = raw_columns(data)
+    found = named_columns(data)
     if found is None:
         require(names is not None, argument, f"a {type(data).__name__}", expected)
         rows, names = np.asarray(data), names or ()
@@ -115,7 +115,7 @@ def columns_of(
     return columns
 
 
-def raw_columns(data: Any) -> dict | None:
+def named_columns(data: Any) -> dict | None:
     """Return the columns by name as they are, `None` for data whose columns have no names."""
     if isinstance(data, Mapping):
         return dict(data)
@@ -179,11 +179,11 @@ def _levels(column: Column, variable: Variable) -> tuple | None:
 
 def matrix(columns: Columns, terms: Sequence[Term], response: bool) -> Float[np.ndarray, "n p"]:
     """Return the columns of these terms side by side; every row must have a finite value or a known level."""
-    parts = [_part(term, _find(columns, term.name, "data").values, response) for term in terms]
+    parts = [_term_matrix(term, _find(columns, term.name, "data").values, response) for term in terms]
     return np.concatenate(parts, axis=1)
 
 
-def _part(term: Term, values: np.ndarray, response: bool) -> Float[np.ndarray, "n p"]:
+def _term_matrix(term: Term, values: np.ndarray, response: bool) -> Float[np.ndarray, "n p"]:
     gaps = np.array([_missing(v) for v in values.tolist()])
     if values.dtype.kind == "f":
         gaps |= ~np.isfinite(values)
@@ -213,16 +213,17 @@ def _refuse_rows(name: str, wrong: np.ndarray, values: np.ndarray, expected: str
         require(False, name, f"{values[rows[0]]} in row{'s' if rows.size > 1 else ''} {shown} (from 0)", expected)
 
 
-def hindrances(x: Float[np.ndarray, "n p"], names: Sequence[str]) -> list[str]:
-    """Return what to say of columns that hinder training: constant ones, and those far from the size of 1."""
-    said = [f"column {name} is constant: it says nothing" for name, v in zip(names, x.T, strict=True) if np.ptp(v) == 0]
+def data_warnings(x: Float[np.ndarray, "n p"], names: Sequence[str]) -> list[str]:
+    """Return what to warn of: columns that are constant, and columns far from the size of 1, which hinder training."""
+    constant = [name for name, values in zip(names, x.T, strict=True) if np.ptp(values) == 0]
+    found = [f"column {name} is constant: it says nothing" for name in constant]
     wide = unscaled(x, names)
     if wide:
-        said.append(
+        found.append(
             f"unscaled: {', '.join(wide)}; start weights are standard normal, so nodes saturate: subtract each column's"
             " mean and divide by its standard deviation"
         )
-    return said
+    return found
 
 
 def unscaled(x: Float[np.ndarray, "n p"], names: Sequence[str]) -> list[str]:
@@ -230,5 +231,5 @@ def unscaled(x: Float[np.ndarray, "n p"], names: Sequence[str]) -> list[str]:
     return [
         f"{name} ({v.min():g} to {v.max():g})"
         for name, v in zip(names, x.T, strict=True)
-        if np.ptp(v) > 0 and np.abs(v).max() > _WIDE
+        if np.ptp(v) > 0 and np.abs(v).max() > _LARGE
     ]

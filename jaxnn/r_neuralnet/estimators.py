@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Shaped
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -41,7 +42,7 @@ class _NeuralNetEstimator(BaseEstimator):
         self.random_state = random_state
 
     def _fit(self, X: np.ndarray, y: np.ndarray, **settings: Any) -> None:
-        with warnings.catch_warnings(record=True) as said:
+        with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             self.net_ = neuralnet(
                 X=X,
@@ -56,7 +57,7 @@ class _NeuralNetEstimator(BaseEstimator):
                 seed=int(check_random_state(self.random_state).randint(2**31 - 1)),
                 **settings,
             )
-        for warning in said:
+        for warning in caught:  # of the category that users of scikit-learn filter
             warnings.warn(str(warning.message), ConvergenceWarning, stacklevel=3)
         self.n_iter_ = int(self.net_.steps.max())
 
@@ -71,17 +72,19 @@ class NeuralNetRegressor(RegressorMixin, _NeuralNetEstimator):
     """
 
     def fit(self, X: Any, y: Any) -> "NeuralNetRegressor":
+        """Return the estimator itself, fitted to `X (n, p)` and `y (n,)` or `(n, k)`."""
         X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True)
         self._fit(X, np.asarray(y, float))
         self.one_column_ = np.ndim(y) == 1
         return self
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any) -> Float[np.ndarray, "n ..."]:
+        """Return the outputs for `X (n, p)`, in the shape that `y` had."""
         check_is_fitted(self)
         outputs = self._outputs(X)
         return outputs[:, 0] if self.one_column_ else outputs
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
@@ -94,6 +97,7 @@ class NeuralNetClassifier(ClassifierMixin, _NeuralNetEstimator):
     """
 
     def fit(self, X: Any, y: Any) -> "NeuralNetClassifier":
+        """Return the estimator itself, fitted to `X (n, p)` and the classes `y (n,)`, numbers or texts."""
         X, y = validate_data(self, X, y, dtype=np.float64)
         check_classification_targets(y)
         self.classes_, numbers = np.unique(y, return_inverse=True)
@@ -109,11 +113,13 @@ class NeuralNetClassifier(ClassifierMixin, _NeuralNetEstimator):
         self._fit(X, targets, err_fct="ce", linear_output=False, **output)
         return self
 
-    def predict_proba(self, X: Any) -> np.ndarray:
+    def predict_proba(self, X: Any) -> Float[np.ndarray, "n classes"]:
+        """Return the probability of each of `classes_` for `X (n, p)`."""
         check_is_fitted(self)
         outputs = self._outputs(X)
         return np.hstack([1 - outputs, outputs]) if len(self.classes_) == 2 else outputs
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any) -> Shaped[np.ndarray, " n"]:
+        """Return the likeliest class for each row of `X (n, p)`."""
         check_is_fitted(self)
         return self.classes_[self.predict_proba(X).argmax(axis=1)]

@@ -1,4 +1,7 @@
-"""A fitted network in one `.npz` file, without pickle: its arrays, and a header in JSON that says what they are."""
+"""A fitted network in one `.npz` file: its arrays, and a header in JSON that says what they are.
+
+Nothing is pickled: a pickle runs whatever its author put into it, and files of networks are passed around.
+"""
 
 import io
 import json
@@ -12,36 +15,36 @@ import numpy as np
 from jaxnn.errors import DataFileError, InvalidArgument, require
 from jaxnn.files import write
 from jaxnn.r_neuralnet.design import Design, Term
+from jaxnn.r_neuralnet.fitted import Fitted, Settings
 from jaxnn.r_neuralnet.formula import Comparison
-from jaxnn.r_neuralnet.net import NeuralNet, Settings
 from jaxnn.r_neuralnet.network import Architecture
 from jaxnn.restarts import Restarts
 
 FORMAT, VERSION = "jaxnn.neuralnet", 1
 
 
-def save(net: NeuralNet, path: str | PathLike) -> None:
-    """Write the network, its data and its restarts to `path`, which ends in `.npz`.
+def save(fitted: Fitted, path: str | PathLike) -> None:
+    """Write all of a fit to `path`, which ends in `.npz`.
 
     Raises `InvalidArgument` where an activation or the error is a function, which a file cannot hold.
     """
     file = Path(path)
     require(file.suffix == ".npz", "path", str(path), "a name that ends in .npz")
-    settings = net.settings._asdict()
+    settings = fitted.settings._asdict()
     architecture = settings.pop("architecture")
     for name in ("activation", "output", "error"):
         given = getattr(architecture, name)
         require(isinstance(given, str), "net", f"the function {given!r} as its {name}", "one with a name, to be saved")
-    plan, constants = settings.pop("design"), settings.pop("constants")
+    design, constants = settings.pop("design"), settings.pop("constants")
     header = {
         "format": FORMAT,
         "version": VERSION,
         "settings": settings,
         "architecture": architecture._asdict(),
-        "design": {side: [_plain(term) for term in getattr(plan, side)] for side in Design._fields},
+        "design": {side: [_as_json(term) for term in getattr(design, side)] for side in Design._fields},
     }
-    arrays = {f"found.{name}": value for name, value in net.restarts._asdict().items()}
-    arrays |= {"constants": constants, "starts": net.starts, "covariate": net.covariate, "response": net.response}
+    arrays = {f"found.{name}": value for name, value in fitted.restarts._asdict().items()}
+    arrays |= {name: getattr(fitted, name) for name in ("starts", "covariate", "response")} | {"constants": constants}
     packed = io.BytesIO()
     np.savez_compressed(packed, header=np.array(json.dumps(header)), **arrays)
     try:
@@ -50,12 +53,12 @@ def save(net: NeuralNet, path: str | PathLike) -> None:
         raise InvalidArgument(f"path: got {path}, which cannot be written: {error.strerror or error}") from None
 
 
-def _plain(term: Term) -> dict[str, Any]:
+def _as_json(term: Term) -> dict[str, Any]:
     return {**term._asdict(), "comparison": None if term.comparison is None else list(term.comparison)}
 
 
-def load(path: str | PathLike) -> NeuralNet:
-    """Return the network that `save` wrote.
+def read(path: str | PathLike) -> Fitted:
+    """Return the fit that `save` wrote.
 
     Raises `DataFileError` for a file that is missing, damaged, of another program or of a later version.
     """
@@ -76,22 +79,22 @@ def load(path: str | PathLike) -> NeuralNet:
     if version != VERSION:
         raise DataFileError(f"path: got {path} of version {version}, expected version {VERSION}: use a later jaxnn")
     try:
-        return _net(header, arrays)
+        return _fitted(header, arrays)
     except (KeyError, TypeError, ValueError) as error:
         raise DataFileError(f"path: got {path}, whose header or arrays are incomplete ({error!r})") from None
 
 
-def _net(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> NeuralNet:
+def _fitted(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fitted:
     settings, shape = header["settings"], header["architecture"]
     architecture = Architecture(**(shape | {"sizes": tuple(shape["sizes"])}))
-    plan = Design(*(tuple(_term(**term) for term in header["design"][side]) for side in Design._fields))
-    settings |= {"excluded": tuple(settings["excluded"]), "design": plan, "constants": arrays["constants"]}
-    found = Restarts(*(arrays[f"found.{name}"] for name in Restarts._fields))
-    count = len(found.loss)
-    fits = found.params.shape == arrays["starts"].shape == (count, architecture.n_weights)
-    require(fits, "params", f"shape {found.params.shape}", f"shape ({count}, {architecture.n_weights})")
+    design = Design(*(tuple(_term(**term) for term in header["design"][side]) for side in Design._fields))
+    settings |= {"excluded": tuple(settings["excluded"]), "design": design, "constants": arrays["constants"]}
+    restarts = Restarts(*(arrays[f"found.{name}"] for name in Restarts._fields))
+    count = len(restarts.loss)
+    fits = restarts.params.shape == arrays["starts"].shape == (count, architecture.n_weights)
+    require(fits, "params", f"shape {restarts.params.shape}", f"shape ({count}, {architecture.n_weights})")
     asked = Settings(architecture=architecture, **settings)
-    return NeuralNet(asked, arrays["covariate"], arrays["response"], arrays["starts"], found)
+    return Fitted(asked, arrays["covariate"], arrays["response"], arrays["starts"], restarts)
 
 
 def _term(name: str, levels: list | None, comparison: list | None) -> Term:

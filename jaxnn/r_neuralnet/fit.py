@@ -2,33 +2,28 @@
 
 import inspect
 import os
-import sys
-import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, partial
 from typing import TYPE_CHECKING, Any, cast
 
 import jax
 import numpy as np
 
-from jaxnn.errors import Diverged, InvalidArgument, check_positive, check_positive_int, require
-from jaxnn.optimizers import rprop_minus, rprop_plus
-from jaxnn.r_neuralnet import design as designs
-from jaxnn.r_neuralnet import formula as formulas
-from jaxnn.r_neuralnet import weights as starting
-from jaxnn.r_neuralnet.formula import Formula, Variable
-from jaxnn.r_neuralnet.net import NO_LIKELIHOOD, NeuralNet, Settings
-from jaxnn.r_neuralnet.network import ACTIVATIONS, Architecture, Function, objective
+from jaxnn.errors import Diverged, InvalidArgument, check_positive_int, require
+from jaxnn.r_neuralnet import algorithms
+from jaxnn.r_neuralnet.algorithms import name_of
+from jaxnn.r_neuralnet.design import Columns, Design, columns_of, data_warnings, design_of, matrix, named_columns
+from jaxnn.r_neuralnet.fitted import Fitted, Settings
+from jaxnn.r_neuralnet.formula import Formula, Variable, parse
+from jaxnn.r_neuralnet.lifesign import Lifesign
+from jaxnn.r_neuralnet.net import NO_LIKELIHOOD, NeuralNet
+from jaxnn.r_neuralnet.network import ACTIVATIONS, ERRORS, Architecture, Function, objective
+from jaxnn.r_neuralnet.weights import constant_values, depth, excluded_indices, normal_draws, start_weights
 from jaxnn.restarts import fit_until
 
 if TYPE_CHECKING:
     import optax
 
-RPROP = {"rprop+": rprop_plus, "rprop-": rprop_minus}
-RPROP |= {name: partial(rprop_minus, balanced=name) for name in ("sag", "slr")}
-ALGORITHMS = (*RPROP, "backprop", "lbfgs")
-ERRORS = ("sse", "ce")
 LIFESIGNS = ("none", "minimal", "full")
 
 
@@ -87,52 +82,58 @@ def neuralnet(
     the start. Warns of columns that hinder training and of restarts that did not converge, with R's words, the reason
     and what to try. R package neuralnet 1.44.2; lecture section 7.
     """
-    call = _call(dict(locals()))
-    columns, asked = _data(formula, data, X, y)
-    plan = designs.design(asked, columns)
-    x, targets = designs.matrix(columns, plan.covariates, False), designs.matrix(columns, plan.responses, True)
-    optimizer = _optimizer(algorithm, learningrate, learningrate_limit, learningrate_factor)
-    architecture = _architecture(plan, hidden, act_fct, output_act_fct, err_fct, linear_output)
+    call = _call(dict(locals()))  # first of all, while the arguments are the only local variables
+    columns, parsed = _columns_and_formula(formula, data, X, y)
+    design = design_of(parsed, columns)
+    x, targets = matrix(columns, design.covariates, False), matrix(columns, design.responses, True)
+    optimizer = algorithms.optimizer(algorithm, learningrate, learningrate_limit, learningrate_factor)
+    architecture = _architecture(design, hidden, act_fct, output_act_fct, err_fct, linear_output)
     _check_numbers(threshold, stepmax, rep, lifesign, lifesign_step)
-    _check_response(targets, plan, architecture)
+    _check_response(targets, design, architecture)
     _check_memory(architecture, rep, len(x))
-    excluded = starting.excluded_places(exclude, architecture)
-    fixed = starting.constants(constant_weights, excluded)
-    with jax.enable_x64(True):
-        draw, seed = (None, None) if startweights is not None else starting.normals(rng, seed)
-        starts = starting.starts(startweights, rep, architecture, excluded, fixed, draw)
+    excluded = excluded_indices(exclude, architecture)
+    constants = constant_values(constant_weights, excluded)
+    with jax.enable_x64(True):  # R computes in float64, and its steps are to be taken one for one
+        if startweights is None:
+            draw, seed = normal_draws(rng, seed)
+            startweights = draw(rep * (architecture.n_weights - len(excluded)))
+        else:
+            seed = None
+        starts = start_weights(startweights, rep, architecture, excluded, constants)
         settings = Settings(
-            call,
-            plan,
-            architecture,
-            excluded,
-            fixed,
-            float(threshold),
-            int(stepmax),
-            _name(algorithm),
-            likelihood,
-            seed,
+            call=call,
+            design=design,
+            architecture=architecture,
+            excluded=excluded,
+            constants=constants,
+            threshold=float(threshold),
+            stepmax=int(stepmax),
+            algorithm=name_of(algorithm),
+            likelihood=likelihood,
+            seed=seed,
         )
-        for said in designs.hindrances(x, plan.variables) + [NO_LIKELIHOOD] * (likelihood and err_fct != "ce"):
-            warnings.warn(said, stacklevel=2)
-        life = _Life(settings, rep)
+        for warning in data_warnings(x, design.variables) + [NO_LIKELIHOOD] * (likelihood and err_fct != "ce"):
+            warnings.warn(warning, stacklevel=2)
+        life = Lifesign(settings, rep)
         try:
-            found = fit_until(
+            restarts = fit_until(
                 objective(architecture, excluded),
                 starts,
                 optimizer,
                 (x, targets),
-                threshold=max(threshold, np.finfo(float).tiny),
+                threshold=max(
+                    threshold, np.finfo(float).tiny
+                ),  # R takes 0 as well: a threshold that no gradient reaches
                 stepmax=int(stepmax),
                 progress=life.step if lifesign == "full" else lifesign if callable(lifesign) else None,
-                every=_steps_of_seconds(architecture, len(x)) if lifesign in ("none", "minimal") else lifesign_step,
+                every=_steps_per_program(architecture, len(x)) if lifesign in ("none", "minimal") else lifesign_step,
             )
         except Diverged as error:
             raise InvalidArgument(f"'err.fct' does not fit 'data' or 'act.fct': {error}") from None
-        net = NeuralNet(settings, x, targets, starts, found)
+    net = NeuralNet(Fitted(settings, x, targets, starts, restarts))
     if lifesign in ("minimal", "full"):
-        life.end(net)
-    if not found.converged.all():
+        life.end(net.fitted)
+    if not restarts.converged.all():
         warnings.warn(net.not_converged(), stacklevel=2)
     return net
 
@@ -145,48 +146,49 @@ def _call(given: dict[str, Any]) -> str:
         if value is defaults[name]:
             continue
         plain = isinstance(value, str | int | float | np.number) or (isinstance(value, tuple | list) and len(value) < 9)
-        plain = plain and starting.depth(value) < 2
-        text = repr(value) if plain else _name(value) if callable(value) or name == "algorithm" else "..."
+        plain = plain and depth(value) < 2
+        text = repr(value) if plain else name_of(value) if callable(value) or name == "algorithm" else "..."
         shown.append(text if name == "formula" else f"{name}={text}")
     return f"neuralnet({', '.join(shown)})"
 
 
-def _data(formula, data, X, y) -> tuple[designs.Columns, Formula]:
+def _columns_and_formula(formula: str | None, data: Any, X: Any, y: Any) -> tuple[Columns, Formula]:
     """Return the columns and the formula; of arrays, those that stand for them."""
     if X is None and y is None:
-        require(
-            formula is not None, "formula", "none", "Missing 'formula' argument: such as \"y ~ x1 + x2\", or X and y"
-        )
+        expected = "Missing 'formula' argument: such as \"y ~ x1 + x2\", or X and y"
+        require(formula is not None, "formula", "none", expected)
         require(data is not None, "data", "none", "Missing 'data' argument: a dict of arrays or a data frame")
-        asked = formulas.parse(formula)
-        named = designs.raw_columns(data)
-        others = [str(name) for name in named or () if str(name) not in asked.dropped] if asked.dot else []
-        wanted = {part.name for part in (*asked.responses, *asked.covariates)} | set(others)
-        return designs.columns_of("data", data, wanted=wanted), asked
-    require(
-        formula is None and data is None, "X, y", "both arrays and a formula or data", "X and y, or formula and data"
-    )
+        parsed = parse(cast(str, formula))
+        named = named_columns(data)
+        others = [str(name) for name in named or () if str(name) not in parsed.dropped] if parsed.dot else []
+        wanted = {part.name for part in (*parsed.responses, *parsed.covariates)} | set(others)
+        return columns_of("data", data, wanted=wanted), parsed
+    no_formula = formula is None and data is None
+    require(no_formula, "X, y", "both arrays and a formula or data", "X and y, or formula and data")
     for name, given in (("X", X), ("y", y)):
         require(given is not None, name, "none", "both X and y")
-    inputs, responses = _named("X", X, "x"), _named("y", y, "y")
+    inputs, responses = _with_names("X", X, "x"), _with_names("y", y, "y")
     twice = set(inputs) & set(responses)
     require(not twice, "y", f"the name {', '.join(twice)}, which X has too", "other names")
-    columns = designs.columns_of("X, y", inputs | responses)
+    columns = columns_of("X, y", inputs | responses)
     return columns, Formula(tuple(map(Variable, responses)), tuple(map(Variable, inputs)), False, ())
 
 
-def _named(argument: str, given: Any, letter: str) -> dict[str, Any]:
-    named = designs.raw_columns(given)
+def _with_names(argument: str, given: Any, letter: str) -> dict[str, Any]:
+    """Return the columns of an array by name: their own, else the letter and their place from 1."""
+    named = named_columns(given)
     if named is not None:
         return named
-    matrix = np.asarray(given)
-    require(matrix.ndim in ((2,) if letter == "x" else (1, 2)), argument, f"shape {matrix.shape}", "(n, columns)")
-    if matrix.ndim == 1:
-        return {letter: matrix}
-    return {f"{letter}{j}": column for j, column in enumerate(matrix.T, 1)}
+    array = np.asarray(given)
+    require(array.ndim in ((2,) if letter == "x" else (1, 2)), argument, f"shape {array.shape}", "(n, columns)")
+    if array.ndim == 1:
+        return {letter: array}
+    return {f"{letter}{j}": column for j, column in enumerate(array.T, 1)}
 
 
-def _architecture(plan, hidden, act_fct, output_act_fct, err_fct, linear_output) -> Architecture:
+def _architecture(
+    design: Design, hidden: Any, act_fct: Any, output_act_fct: Any, err_fct: Any, linear_output: bool
+) -> Architecture:
     nodes: Any = [hidden] if np.ndim(hidden) == 0 else hidden
     whole = np.ndim(nodes) == 1 and len(nodes) > 0
     whole = whole and all(isinstance(h, int | np.integer) and not isinstance(h, bool) and h >= 0 for h in nodes)
@@ -194,73 +196,29 @@ def _architecture(plan, hidden, act_fct, output_act_fct, err_fct, linear_output)
     require(whole, "hidden", repr(hidden), expected)
     nodes = [] if list(nodes) == [0] else [int(h) for h in nodes]
     require(0 not in nodes, "hidden", f"{hidden}: Argument 'hidden' contains at least one 0.", "0 alone for no layer")
-    _known("act_fct", act_fct, ("logistic", "tanh", "relu", "softplus"), "Unknown activation function.")
-    _known("err_fct", err_fct, ERRORS, "Unknown error function.")
+    # A hidden layer of linear nodes does what no layer would: the name is for outputs alone.
+    nonlinear = [name for name in ACTIVATIONS if name != "linear"]
+    _check_known("act_fct", act_fct, nonlinear, "Unknown activation function.")
+    _check_known("err_fct", err_fct, [*ERRORS], "Unknown error function.")
     require(isinstance(linear_output, bool | np.bool), "linear_output", repr(linear_output), "True or False")
     if output_act_fct is not None:
-        _known("output_act_fct", output_act_fct, (*ACTIVATIONS, "softmax"), "Unknown activation function.")
+        _check_known("output_act_fct", output_act_fct, [*ACTIVATIONS, "softmax"], "Unknown activation function.")
         contradicts = linear_output and output_act_fct != "linear"
-        require(not contradicts, "output_act_fct", f"{_name(output_act_fct)} with linear_output=True",
+        require(not contradicts, "output_act_fct", f"{name_of(output_act_fct)} with linear_output=True",
                 "linear_output=False, for output nodes that are not linear")  # fmt: skip
     output = "linear" if linear_output else act_fct if output_act_fct is None else output_act_fct
-    outputs = len(plan.outputs)
-    require(
-        output != "softmax" or outputs > 1, "output_act_fct", "softmax of one output", "a response of two classes on"
-    )
-    return Architecture((len(plan.variables), *nodes, outputs), act_fct, output, err_fct)
+    outputs = len(design.outputs)
+    classes = output != "softmax" or outputs > 1
+    require(classes, "output_act_fct", "softmax of one output", "a response of two classes on")
+    return Architecture((len(design.variables), *nodes, outputs), act_fct, output, err_fct)
 
 
-def _known(argument: str, given: Any, names: Sequence[str], words: str) -> None:
+def _check_known(argument: str, given: Any, names: Sequence[str], words: str) -> None:
     known = callable(given) or (isinstance(given, str) and given in names)
     require(known, argument, f"{given!r}: {words}", f"{', '.join(names)} or a JAX function")
 
 
-def _name(function: Any) -> str:
-    return function if isinstance(function, str) else getattr(function, "__name__", type(function).__name__)
-
-
-def _optimizer(algorithm, learningrate, limit, factor) -> "optax.GradientTransformation":
-    if isinstance(algorithm, tuple) and hasattr(algorithm, "update"):
-        return cast("optax.GradientTransformation", algorithm)
-    known = isinstance(algorithm, str) and algorithm in ALGORITHMS
-    require(known, "algorithm", f"{_name(algorithm)}: Unknown algorithm.", f"{', '.join(ALGORITHMS)} or one of optax's")
-    least, largest = _two("learningrate_limit", limit, ("min", "max"), (1e-10, 0.1))
-    minus, plus = _two("learningrate_factor", factor, ("minus", "plus"), (0.5, 1.2))
-    if algorithm in RPROP:
-        return RPROP[algorithm](decrease=minus, increase=plus, smallest=least, largest=largest)
-    if algorithm == "lbfgs":
-        return _lbfgs()
-    words = "Argument 'learningrate' must be a numeric value, if the backpropagation algorithm is used."
-    require(learningrate is not None, "learningrate", f"none: {words}", "such as 0.01")
-    check_positive("learningrate", learningrate)
-    return _backprop(float(learningrate))
-
-
-def _two(argument: str, given: Any, names: tuple[str, str], default: tuple[float, float]) -> tuple[float, float]:
-    if given is None:
-        return default
-    values: Any = [given.get(name) for name in names] if isinstance(given, Mapping) else np.atleast_1d(given).tolist()
-    words = f"Argument '{argument.replace('_', '.')}' must consist of two components."
-    numbers = len(values) == 2 and all(isinstance(v, int | float) for v in values)
-    require(numbers, argument, f"{given!r}: {words}", f"two numbers, {names[0]} and {names[1]}")
-    return float(values[0]), float(values[1])
-
-
-@cache
-def _backprop(learningrate):
-    import optax
-
-    return optax.sgd(learningrate)
-
-
-@cache
-def _lbfgs():
-    import optax
-
-    return optax.lbfgs()
-
-
-def _check_numbers(threshold, stepmax, rep, lifesign, lifesign_step) -> None:
+def _check_numbers(threshold: Any, stepmax: Any, rep: Any, lifesign: Any, lifesign_step: Any) -> None:
     number = isinstance(threshold, int | float | np.number) and not isinstance(threshold, bool)
     words = "Argument 'threshold' must be a numeric value."
     require(number and 0 <= threshold < np.inf, "threshold", f"{threshold!r}: {words}", "a number of at least 0")
@@ -271,13 +229,13 @@ def _check_numbers(threshold, stepmax, rep, lifesign, lifesign_step) -> None:
     require(callable(lifesign) or lifesign in LIFESIGNS, "lifesign", f"{lifesign!r}: {words}", ", ".join(LIFESIGNS))
 
 
-def _check_response(y, plan, architecture: Architecture) -> None:
+def _check_response(y: np.ndarray, design: Design, architecture: Architecture) -> None:
     binary = np.isin(y, (0, 1)).all()
     if architecture.error == "ce":
         other = np.argwhere(~np.isin(y, (0, 1)))
         if other.size:
             row, column = other[0]
-            require(False, plan.outputs[column], f"{y[row, column]} in row {row} (from 0): Error function 'ce' only "
+            require(False, design.outputs[column], f"{y[row, column]} in row {row} (from 0): Error function 'ce' only "
                     "implemented for binary response.", "0 or 1; err_fct='sse' takes any number")  # fmt: skip
         if architecture.output == "linear":
             warnings.warn("'ce' takes the logarithm of the output, which linear_output=True lets be negative: use "
@@ -287,7 +245,10 @@ def _check_response(y, plan, architecture: Architecture) -> None:
 
 
 def _check_memory(architecture: Architecture, rep: int, n: int) -> None:
-    """The weights with gradients, step sizes and copies, and the nodes of all rows with theirs, must find room."""
+    """The weights with gradients, step sizes and copies, and the nodes of all rows with theirs, must find room.
+
+    A slip in `hidden` is an error at once then, and not a machine that is out of memory.
+    """
     wanted = 8 * (8 * rep * architecture.n_weights + 4 * n * sum(architecture.sizes))
     if not hasattr(os, "sysconf"):  # Windows does not say
         return
@@ -296,33 +257,9 @@ def _check_memory(architecture: Architecture, rep: int, n: int) -> None:
     require(wanted < there, "hidden", seen, f"what fits into the machine's {there / 2**30:,.0f} GiB: fewer nodes")
 
 
-def _steps_of_seconds(architecture: Architecture, n: int) -> int:
-    """Return the steps of a program: so few that an interrupt is heard within seconds."""
+def _steps_per_program(architecture: Architecture, n: int) -> int:
+    """Return the steps that one call of the compiled program takes: so few that an interrupt is heard within seconds.
+
+    They are those of 2e9 products of a row and a weight, and at most 10,000.
+    """
     return int(np.clip(2e9 / (n * architecture.n_weights), 1, 10_000))
-
-
-class _Life:
-    """The signs of life that R prints, on standard error; restarts run side by side, so a line is of all of them."""
-
-    def __init__(self, settings: Settings, rep: int):
-        self.begun, self.settings, self.rep = time.perf_counter(), settings, rep
-        self.hidden = ", ".join(map(str, settings.architecture.sizes[1:-1])) or "0"
-
-    def head(self, number: Any) -> str:
-        count = f"{number:>{len(str(self.rep))}}/{self.rep}"
-        return f"hidden: {self.hidden}    thresh: {self.settings.threshold:g}    rep: {count}    steps: "
-
-    def step(self, steps: np.ndarray, smallest: np.ndarray) -> None:
-        for i in np.flatnonzero(steps == steps.max()):
-            if smallest[i] > self.settings.threshold:
-                print(f"{self.head(i + 1)}{steps[i]:>7}\tmin thresh: {smallest[i]:.10g}", file=sys.stderr, flush=True)
-
-    def end(self, net: NeuralNet) -> None:
-        seconds = time.perf_counter() - self.begun
-        for i in range(self.rep):
-            if not net.converged[i]:
-                print(f"{self.head(i + 1)}stepmax\tmin thresh: {net.reached_threshold[i]:.10g}", file=sys.stderr)
-                continue
-            criteria = "".join(f"\t{name}: {values[i]:.5f}" for name, values in net.criteria.items())
-            print(f"{self.head(i + 1)}{net.steps[i]:>7}\terror: {net.error[i]:.5f}{criteria}", file=sys.stderr)
-        print(f"time: {seconds:.2f} secs", file=sys.stderr, flush=True)

@@ -115,6 +115,7 @@ class _Parser:
         self.need("~")
         if self.next.kind == "end":
             self.fail(self.next.place, "the covariates: names, or . for all other columns")
+        # One covariate at a time, since a minus takes away the one behind it alone, and a plus ends that.
         added, dropped = [], []
         taken_away = self.take("-")
         while True:

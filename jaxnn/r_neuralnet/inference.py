@@ -1,5 +1,6 @@
 """What a fitted network says of itself: slopes, generalized weights, confidence intervals and information criteria."""
 
+import warnings
 from functools import partial
 from typing import NamedTuple
 
@@ -9,7 +10,8 @@ import numpy as np
 from jax.scipy.special import ndtri
 from jaxtyping import Array, Float
 
-from jaxnn.r_neuralnet.network import Architecture, error_at, forward, layers, output_of
+from jaxnn.r_neuralnet.fitted import Fitted
+from jaxnn.r_neuralnet.network import Architecture, error_and_dz, forward, layers, matrices, output_of
 
 _RCOND = float(np.finfo(float).eps ** 0.5)  # below it a singular value is 0, as in R's MASS::ginv
 
@@ -19,34 +21,40 @@ class ConfidenceInterval(NamedTuple):
 
     lower: list[list[np.ndarray]]
     upper: list[list[np.ndarray]]
-    nic: np.ndarray
+    nic: Float[np.ndarray, " restarts"]
 
 
 @partial(jax.jit, static_argnames="architecture")
-def outputs(weights, x: Float[Array, "n p"], *, architecture: Architecture) -> Float[Array, "n k"]:
+def outputs(weights: Float[Array, " w"], x: Float[Array, "n p"], *, architecture: Architecture) -> Float[Array, "n k"]:
     """Return the network's outputs."""
     return output_of(forward(weights, x.T, architecture)[2], architecture).T
 
 
 @partial(jax.jit, static_argnames="architecture")
-def units(weights, x: Float[Array, "n p"], *, architecture: Architecture) -> list[Float[Array, "n m"]]:
+def units(
+    weights: Float[Array, " w"], x: Float[Array, "n p"], *, architecture: Architecture
+) -> list[Float[Array, "n m"]]:
     """Return the values of all nodes, layer by layer, the inputs first."""
     inputs, _, z = forward(weights, x.T, architecture)
     return [*(layer[1:].T for layer in inputs), output_of(z, architecture).T]
 
 
 @partial(jax.jit, static_argnames=("architecture", "before_output"))
-def slopes(weights, x, *, architecture: Architecture, before_output: bool = False) -> Float[Array, "n k p"]:
+def slopes(
+    weights: Float[Array, " w"], x: Float[Array, "n p"], *, architecture: Architecture, before_output: bool = False
+) -> Float[Array, "n k p"]:
     r"""Return $\partial o_k / \partial x_j$ in every row; of the output nodes' inputs where `before_output`."""
 
-    def one(row):
+    def of_row(row):
         z = forward(weights, row[:, None], architecture)[2]
         return (z if before_output else output_of(z, architecture))[:, 0]
 
-    return jax.vmap(jax.jacrev(one))(x)
+    return jax.vmap(jax.jacrev(of_row))(x)  # reverse: a pass for each output, of which there is mostly one
 
 
-def generalized_weights(weights, x, architecture: Architecture) -> Float[np.ndarray, "n kp"]:
+def generalized_weights(
+    weights: Float[np.ndarray, " w"], x: Float[np.ndarray, "n p"], architecture: Architecture
+) -> Float[np.ndarray, "n k*p"]:
     r"""Return $\partial \log(o_k / (1 - o_k)) / \partial x_j$ in every row, response by response.
 
     $= \frac{\partial o_k / \partial x_j}{o_k (1 - o_k)}$, R's formula, which it uses for outputs too that are no
@@ -62,9 +70,42 @@ def generalized_weights(weights, x, architecture: Architecture) -> Float[np.ndar
     return found.reshape(len(x), -1)
 
 
+def confidence_interval(fitted: Fitted, alpha: float, as_in_r: bool) -> ConfidenceInterval:
+    r"""Return $w \pm z_{1 - \alpha / 2} \sqrt{V_{ii} / n}$ for every restart, and its NIC, $E + \mathrm{tr}(B A^+)$.
+
+    See `standard_errors`. Warns, as from the caller's caller, where a weight has no interval.
+    """
+    architecture, excluded = fitted.settings.architecture, fitted.settings.excluded
+    free = np.setdiff1d(np.arange(architecture.n_weights), excluded)
+    lower, upper, nic, without = [], [], [], 0
+    with jax.enable_x64(True):
+        z = normal_quantile(1 - alpha / 2)
+        for weights, error in zip(fitted.restarts.params, fitted.restarts.loss, strict=True):
+            errors, penalty = standard_errors(weights, fitted.covariate, fitted.response, architecture, free, as_in_r)
+            half = np.full(weights.size, np.nan)
+            without += errors is None or bool(np.isnan(errors).any())
+            if errors is not None:
+                half[free] = z * errors
+            lower.append(matrices(weights - half, architecture))
+            upper.append(matrices(weights + half, architecture))
+            nic.append(error + penalty)
+    if without:
+        warnings.warn(
+            f"{without} of {len(nic)} repetition(s) could not calculate confidence intervals for the weights; "
+            "varify that the neural network does not contain irrelevant neurons: fit with fewer hidden nodes",
+            stacklevel=3,
+        )
+    return ConfidenceInterval(lower, upper, np.array(nic))
+
+
 def standard_errors(
-    weights, x, y, architecture: Architecture, free: np.ndarray, as_in_r: bool
-) -> tuple[np.ndarray | None, float]:
+    weights: Float[np.ndarray, " w"],
+    x: Float[np.ndarray, "n p"],
+    y: Float[np.ndarray, "n k"],
+    architecture: Architecture,
+    free: np.ndarray,
+    as_in_r: bool,
+) -> tuple[Float[np.ndarray, " free"] | None, float]:
     r"""Return the standard error of each free weight, `None` without one, and $\mathrm{tr}(B A^+)$, NIC's penalty.
 
     $A$ is the mean over examples of the error's Hessian, $B$ that of $g g'$, $V = A^+ B A^+$, and the standard errors
@@ -73,9 +114,9 @@ def standard_errors(
     which $A$ has a direction without curvature, gets NaN; in R's numbers the interval of such a one is too narrow.
     """
     n = len(x)
-    b, a = (np.array(m) / n for m in information(weights, x, y, architecture, as_in_r))
+    b, a = (np.array(m) / n for m in information_matrices(weights, x, y, architecture, as_in_r))
     if as_in_r and len(architecture.sizes) == 3:
-        a += np.array(misplaced(weights, x, y, architecture)) / n
+        a += np.array(error_of_rs_hessian(weights, x, y, architecture)) / n
     a, b = a[np.ix_(free, free)], b[np.ix_(free, free)]
     finite = np.isfinite(a).all() and np.isfinite(b).all()
     if not finite or (as_in_r and np.linalg.det(a) == 0):  # R's rule
@@ -85,14 +126,22 @@ def standard_errors(
     if as_in_r:
         variances = np.diag(inverse @ b @ inverse)
         return (None if (variances < 0).any() else np.sqrt(variances / n)), penalty
+    # As sums of squares, of the rows of A^+ B^(1/2): the diagonal of A^+ B A^+ itself can be rounded below 0.
     sizes, directions = np.linalg.eigh(b)
-    spread = inverse @ (directions * np.sqrt(np.maximum(sizes, 0)))  # a sum of squares: rounding gives no negative one
-    variances = np.where(np.diag(inverse @ a) < 1 - 1e-6, np.nan, np.sum(spread**2, axis=1))
-    return np.sqrt(variances / n), penalty
+    rows = inverse @ (directions * np.sqrt(np.maximum(sizes, 0)))
+    # A^+ A projects onto the directions that have curvature: its diagonal is 1 where a weight lies wholly in them.
+    identified = np.diag(inverse @ a) >= 1 - 1e-6
+    return np.sqrt(np.where(identified, np.sum(rows**2, axis=1), np.nan) / n), penalty
 
 
 @partial(jax.jit, static_argnames=("architecture", "by_output"))
-def information(weights, x, y, architecture: Architecture, by_output: bool) -> tuple[Array, Array]:
+def information_matrices(
+    weights: Float[Array, " w"],
+    x: Float[Array, "n p"],
+    y: Float[Array, "n k"],
+    architecture: Architecture,
+    by_output: bool,
+) -> tuple[Float[Array, "w w"], Float[Array, "w w"]]:
     """Return the sum of the outer products of the examples' gradients, and the Hessian, both exact.
 
     With `by_output` the gradients of the outputs' errors are taken apart, as R does.
@@ -101,17 +150,19 @@ def information(weights, x, y, architecture: Architecture, by_output: bool) -> t
     def errors(w, row, target):
         z = forward(w, row[:, None], architecture)[2]
         if not by_output:
-            return error_at(z, target[:, None], architecture)[0][None]
+            return error_and_dz(z, target[:, None], architecture)[0][None]
         apart = architecture._replace(sizes=(*architecture.sizes[:-1], 1))
-        return jax.vmap(lambda zk, yk: error_at(zk[None, None], yk[None, None], apart)[0])(z[:, 0], target)
+        return jax.vmap(lambda zk, yk: error_and_dz(zk[None, None], yk[None, None], apart)[0])(z[:, 0], target)
 
     g = jax.vmap(jax.jacrev(errors), (None, 0, 0))(weights, x, y).reshape(-1, weights.size)
-    hessian = jax.hessian(lambda w: error_at(forward(w, x.T, architecture)[2], y.T, architecture)[0])(weights)
+    hessian = jax.hessian(lambda w: error_and_dz(forward(w, x.T, architecture)[2], y.T, architecture)[0])(weights)
     return g.T @ g, hessian
 
 
 @partial(jax.jit, static_argnames="architecture")
-def misplaced(weights, x, y, architecture: Architecture) -> Float[Array, "w w"]:
+def error_of_rs_hessian(
+    weights: Float[Array, " w"], x: Float[Array, "n p"], y: Float[Array, "n k"], architecture: Architecture
+) -> Float[Array, "w w"]:
     r"""Return R's Hessian less the true one, of a network with one hidden layer.
 
     The second derivative by the output weight of hidden node v and output s, and by an input weight of that node, has
@@ -121,7 +172,7 @@ def misplaced(weights, x, y, architecture: Architecture) -> Float[Array, "w w"]:
     _, hidden, outputs_ = architecture.sizes
     inputs, _, z = forward(weights, x.T, architecture)
     first, _ = layers(weights, architecture)
-    dz = jax.grad(lambda z: error_at(z, y.T, architecture)[0])(z)
+    dz = jax.grad(lambda z: error_and_dz(z, y.T, architecture)[0])(z)
     act = lambda z: output_of(z, architecture._replace(output=architecture.activation))  # noqa: E731
     z1 = first @ inputs[0]
     slope = jax.jvp(act, (z1,), (jnp.ones_like(z1),))[1]
@@ -135,5 +186,6 @@ def misplaced(weights, x, y, architecture: Architecture) -> Float[Array, "w w"]:
     return whole.at[n_first:, :n_first].set(cross).at[:n_first, n_first:].set(cross.T)
 
 
-def quantile(share: float) -> float:
+def normal_quantile(share: float) -> float:
+    """Return the number below which this share of a standard normal lies, R's `qnorm`."""
     return float(ndtri(share))

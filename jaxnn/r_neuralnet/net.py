@@ -4,35 +4,22 @@ import warnings
 from collections.abc import Callable
 from functools import cached_property, partial
 from os import PathLike
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Bool, Float, Int
 
 from jaxnn.errors import require
-from jaxnn.r_neuralnet import diagnosis, inference, pictures
-from jaxnn.r_neuralnet.design import Design
+from jaxnn.r_neuralnet import diagnosis, files, inference, pictures, summary
+from jaxnn.r_neuralnet.fitted import Fitted
 from jaxnn.r_neuralnet.inference import ConfidenceInterval
-from jaxnn.r_neuralnet.network import Architecture, error_of, matrices
-from jaxnn.restarts import Restarts
+from jaxnn.r_neuralnet.network import error_of, matrices
+
+if TYPE_CHECKING:
+    from jaxnn.draw import Figure
 
 NO_LIKELIHOOD = "the error is no negative log-likelihood, so AIC, BIC and NIC do not mean much: use err_fct='ce'"
-
-
-class Settings(NamedTuple):
-    """What was asked for."""
-
-    call: str
-    design: Design
-    architecture: Architecture
-    excluded: tuple[int, ...]
-    constants: np.ndarray
-    threshold: float
-    stepmax: int
-    algorithm: str
-    likelihood: bool
-    seed: int | None
 
 
 class Prediction(NamedTuple):
@@ -54,26 +41,33 @@ class NeuralNet:
     - `variables` and `responses`: the names of their columns; `architecture`, `settings`: what was asked for.
     """
 
-    def __init__(self, settings: Settings, x: np.ndarray, y: np.ndarray, starts: np.ndarray, found: Restarts):
-        self.settings, self.architecture = settings, settings.architecture
-        self.covariate, self.response = x, y
-        self.variables, self.responses = settings.design.variables, settings.design.outputs
-        self.starts, self.restarts = starts, found
-        self.error, self.steps, self.converged, self.diverged = found.loss, found.steps, found.converged, found.diverged
-        self.reached_threshold = found.largest_gradient
+    def __init__(self, fitted: Fitted):
+        settings, restarts = fitted.settings, fitted.restarts
+        self.fitted, self.settings, self.architecture = fitted, settings, settings.architecture
+        self.covariate, self.response = fitted.covariate, fitted.response
+        self.variables: list[str] = settings.design.variables
+        self.responses: list[str] = settings.design.outputs
+        self.starts, self.restarts = fitted.starts, restarts
+        self.steps: Int[np.ndarray, " restarts"] = restarts.steps
+        self.error: Float[np.ndarray, " restarts"] = restarts.loss
+        self.reached_threshold: Float[np.ndarray, " restarts"] = restarts.largest_gradient
+        self.converged: Bool[np.ndarray, " restarts"] = restarts.converged
+        self.diverged: Bool[np.ndarray, " restarts"] = restarts.diverged
 
     @cached_property
     def weights(self) -> list[list[np.ndarray]]:
-        return [self._shown(vector) for vector in self.restarts.params]
+        """R's matrices `[rep][layer]`, `(inputs + 1, nodes)`, row 0 the intercepts; NaN where excluded."""
+        return [self._as_in_r(vector) for vector in self.restarts.params]
 
     @cached_property
     def startweights(self) -> list[list[np.ndarray]]:
-        return [self._shown(vector) for vector in self.starts]
+        """The weights that each restart began with, as `weights`."""
+        return [self._as_in_r(vector) for vector in self.starts]
 
-    def _shown(self, vector: np.ndarray) -> list[np.ndarray]:
-        shown = np.array(vector)
-        shown[np.array(self.settings.excluded, int)[self.settings.constants == 0]] = np.nan
-        return matrices(shown, self.architecture)
+    def _as_in_r(self, vector: np.ndarray) -> list[np.ndarray]:
+        with_gaps = np.array(vector)
+        with_gaps[np.array(self.settings.excluded, int)[self.settings.constants == 0]] = np.nan
+        return matrices(with_gaps, self.architecture)
 
     def vector(self, rep: int | str = 0) -> Float[np.ndarray, " w"]:
         """Return a restart's weights as R's `unlist(weights)`, excluded ones included."""
@@ -91,20 +85,20 @@ class NeuralNet:
     @property
     def best(self) -> int:
         """The place of the restart with the lowest error, among those that converged if any did."""
-        errors = np.where(self.converged, self.error, np.inf) if self.converged.any() else self.error
-        return int(np.nanargmin(errors))
+        return self.fitted.best
 
     @cached_property
-    def net_result(self) -> list[np.ndarray]:
+    def net_result(self) -> list[Float[np.ndarray, "n k"]]:
+        """The outputs of each restart for the data of the fit."""
         return [self.outputs(vector, self.covariate) for vector in self.restarts.params]
 
-    def outputs(self, vector: np.ndarray, x: np.ndarray) -> np.ndarray:
+    def outputs(self, vector: Float[np.ndarray, " w"], x: Float[np.ndarray, "n p"]) -> Float[np.ndarray, "n k"]:
         """Return the outputs of a network with these weights for rows of covariates."""
         with jax.enable_x64(True):
             return np.asarray(inference.outputs(vector, x, architecture=self.architecture))
 
     @cached_property
-    def generalized_weights(self) -> list[np.ndarray]:
+    def generalized_weights(self) -> list[Float[np.ndarray, "n k*p"]]:
         r"""$\partial \log(o_k / (1 - o_k)) / \partial x_j$ a row, response by response, as R has them, also of linear
         outputs, which have no odds: `slopes` are for those.
         """
@@ -138,7 +132,7 @@ class NeuralNet:
         levels = self.responses if others else term.levels
         return np.array(levels)[outputs.argmax(axis=1)]
 
-    def predict_function(self, rep: int | str = 0) -> Callable:
+    def predict_function(self, rep: int | str = 0) -> Callable[[Array], Array]:
         """Return a function of the covariates `(n, p)`, in their order, that JAX can compile and differentiate.
 
         It stands alone: its weights are constants, in the precision that JAX is set to when it is called.
@@ -148,13 +142,10 @@ class NeuralNet:
     @cached_property
     def weight_names(self) -> list[str]:
         """R's names, in the order of `vector`: Intercept.to.1layhid1, x1.to.1layhid1, ..., 1layhid1.to.y."""
-        hidden = [[f"{i}layhid{j}" for j in range(1, n + 1)] for i, n in enumerate(self.architecture.sizes[1:-1], 1)]
-        nodes = [self.variables, *hidden, self.responses]
-        pairs = zip(nodes[:-1], nodes[1:], strict=True)
-        return [f"{a}.to.{b}" for sources, to in pairs for b in to for a in ("Intercept", *sources)]
+        return self.fitted.weight_names
 
     @property
-    def result_matrix(self) -> dict[str, np.ndarray]:
+    def result_matrix(self) -> dict[str, Float[np.ndarray, " restarts"]]:
         """R's result matrix, its rows by name, an entry a restart: error, threshold, steps, AIC, BIC, all weights."""
         head = {"error": self.error, "reached.threshold": self.reached_threshold, "steps": self.steps}
         return head | self.criteria | dict(zip(self.weight_names, self.restarts.params.T, strict=True))
@@ -162,22 +153,15 @@ class NeuralNet:
     @property
     def n_parameters(self) -> int:
         """The number of weights that are trained, and of constant ones that are not 0, as R counts them."""
-        return self.architecture.n_weights - int(np.sum(self.settings.constants == 0))
+        return self.fitted.n_parameters
 
     @property
-    def criteria(self) -> dict[str, np.ndarray]:
+    def criteria(self) -> dict[str, Float[np.ndarray, " restarts"]]:
         """AIC and BIC of every restart where they were asked for (`likelihood=True`)."""
-        return (
-            {"aic": self._information(2), "bic": self._information(np.log(len(self.covariate)))}
-            if self.settings.likelihood
-            else {}
-        )
-
-    def _information(self, price: float) -> np.ndarray:
-        return 2 * self.error + price * self.n_parameters
+        return self.fitted.criteria
 
     @property
-    def log_likelihood(self) -> np.ndarray:
+    def log_likelihood(self) -> Float[np.ndarray, " restarts"]:
         """Minus the error; a log-likelihood where the error is the cross-entropy of probabilities, else it warns."""
         self._warn_unless_likelihood()
         return -self.error
@@ -187,19 +171,19 @@ class NeuralNet:
             warnings.warn(NO_LIKELIHOOD, stacklevel=3)
 
     @property
-    def aic(self) -> np.ndarray:
+    def aic(self) -> Float[np.ndarray, " restarts"]:
         r"""$2 E + 2 k$, $k$ being `n_parameters`; it warns as `log_likelihood` does."""
         self._warn_unless_likelihood()
-        return self._information(2)
+        return self.fitted.aic
 
     @property
-    def bic(self) -> np.ndarray:
+    def bic(self) -> Float[np.ndarray, " restarts"]:
         r"""$2 E + k \log n$; it warns as `log_likelihood` does."""
         self._warn_unless_likelihood()
-        return self._information(np.log(len(self.covariate)))
+        return self.fitted.bic
 
     @property
-    def nic(self) -> np.ndarray:
+    def nic(self) -> Float[np.ndarray, " restarts"]:
         r"""$E + \mathrm{tr}(B A^+)$, see `confidence_interval`; it warns as `log_likelihood`. Murata et al. 1994."""
         self._warn_unless_likelihood()
         return self.confidence_interval().nic
@@ -218,28 +202,7 @@ class NeuralNet:
         too_deep = compat == "R" and len(self.architecture.sizes) > 3
         words = "nic and confidence intervals will not be calculated for more than one hidden layer of neurons"
         require(not too_deep, "compat", f"'R' for {len(self.architecture.sizes) - 2} hidden layers: {words}", "None")
-        free = np.setdiff1d(np.arange(self.architecture.n_weights), self.settings.excluded)
-        lower, upper, nic, without = [], [], [], 0
-        with jax.enable_x64(True):
-            z = inference.quantile(1 - alpha / 2)
-            for vector, error in zip(self.restarts.params, self.error, strict=True):
-                errors, penalty = inference.standard_errors(
-                    vector, self.covariate, self.response, self.architecture, free, compat == "R"
-                )
-                half = np.full(vector.size, np.nan)
-                without += errors is None or bool(np.isnan(errors).any())
-                if errors is not None:
-                    half[free] = z * errors
-                lower.append(matrices(vector - half, self.architecture))
-                upper.append(matrices(vector + half, self.architecture))
-                nic.append(error + penalty)
-        if without:
-            warnings.warn(
-                f"{without} of {len(nic)} repetition(s) could not calculate confidence intervals for the weights; "
-                "varify that the neural network does not contain irrelevant neurons: fit with fewer hidden nodes",
-                stacklevel=2,
-            )
-        return ConfidenceInterval(lower, upper, np.array(nic))
+        return inference.confidence_interval(self.fitted, alpha, as_in_r=compat == "R")
 
     def prediction(self) -> Prediction:
         """Return R's `prediction`: a row for each different row of covariates, sorted by the last of them first.
@@ -250,7 +213,6 @@ class NeuralNet:
         rows, first, group = np.unique(
             self.covariate[:, ::-1], axis=0, return_index=True, return_inverse=True, equal_nan=False
         )
-        group = group.ravel()
         means = np.stack([np.bincount(group, column) / np.bincount(group) for column in self.response.T], axis=1)
         inputs = dict(zip(self.variables, rows[:, ::-1].T, strict=True))
         tables = [
@@ -263,62 +225,67 @@ class NeuralNet:
 
     def not_converged(self) -> str:
         """Return R's words for restarts that did not converge, why they did not, and what to try."""
-        return diagnosis.message(self)
+        return diagnosis.message(self.fitted)
 
     def why(self, rep: int | str = 0) -> list[str]:
         """Return what is known of why a restart did not converge; nothing of one that did."""
         number = self.number(rep)
-        return [] if self.converged[number] else diagnosis.reasons(self, number)
+        return [] if self.converged[number] else diagnosis.reasons(self.fitted, number)
 
     def summary(self) -> None:
         """Print the networks, the data, the best weights, and of the restarts that did not converge why."""
-        sizes, plan = self.architecture.sizes, self.settings
-        lines = [
-            str(self),
-            f"{'-'.join(map(str, sizes))} nodes, {self.n_parameters} parameters, {len(self.covariate)} rows; "
-            f"{plan.algorithm}, threshold {plan.threshold:g}, at most {plan.stepmax:,} steps"
-            + ("" if plan.seed is None else f", seed {plan.seed}"),
-            f"{' + '.join(self.responses)} ~ {' + '.join(self.variables)}",
-        ]
-        spread = f"{np.nanmin(self.error):.6g} to {np.nanmax(self.error):.6g}, median {np.nanmedian(self.error):.6g}"
-        if len(self.error) > 1:
-            lines.append(f"errors {spread}; {int(self.converged.sum())} of {len(self.error)} converged")
-        if not self.converged.all():
-            lines.append(self.not_converged())
-        lines.append(f"\nweights of repetition {self.best}:")
-        lines += [
-            f"  {name:<{max(map(len, self.weight_names))}} {value:>12.5f}"
-            for name, value in zip(self.weight_names, self.vector("best"), strict=True)
-        ]
-        print("\n".join(lines))
+        print(summary.summary(self.fitted))
 
-    def save(self, path: str | PathLike) -> None:
-        """Write everything to a `.npz` file; `jaxnn.r_neuralnet.load` reads it."""
-        from jaxnn.r_neuralnet import files
-
-        files.save(self, path)
-
-    plot = pictures.plot
-    plot_generalized_weights = pictures.plot_generalized_weights
-    plot_decision = pictures.plot_decision
-    plot_errors = pictures.plot_errors
+    def table(self) -> str:
+        """Return what R prints: the call, the number of repetitions, and of each the error, sorted by it."""
+        return summary.table(self.fitted)
 
     def __str__(self) -> str:
         return self.table()
 
     __repr__ = __str__
 
-    def table(self) -> str:
-        """Return what R prints: the call, the number of repetitions, and of each the error, sorted by it."""
-        count = len(self.error)
-        heads = ["Error", *map(str.upper, self.criteria), "Reached Threshold", "Steps"]
-        columns = [self.error, *self.criteria.values(), self.reached_threshold]
-        rows = []
-        for i in np.argsort(self.error, kind="stable"):
-            cells = [f"{column[i]:.7g}" for column in columns] + [str(self.steps[i])]
-            rows.append([str(i), *cells, "" if self.converged[i] else "did not converge"])
-        table = [["", *heads, ""], *rows]
-        widths = [max(len(row[j]) for row in table) for j in range(len(table[0]))]
-        lines = [" ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
-        repetitions = "1 repetition was" if count == 1 else f"{count} repetitions were"
-        return f"Call: {self.settings.call}\n\n{repetitions} calculated.\n\n" + "\n".join(lines) + "\n"
+    def save(self, path: str | PathLike) -> None:
+        """Write everything to a `.npz` file; `jaxnn.r_neuralnet.load` reads it.
+
+        Raises `InvalidArgument` where an activation or the error is a function, which a file cannot hold.
+        """
+        files.save(self.fitted, path)
+
+    def plot(self, rep: int | str = "best", *, file: str | PathLike | None = None) -> "Figure":
+        """Return the figure of a restart's network and its weights (lecture figure 17), written to `file` if given."""
+        return pictures.network(self.fitted, self.number(rep), file)
+
+    def plot_generalized_weights(
+        self,
+        covariate: int | str = 0,
+        response: int | str = 0,
+        rep: int | str | None = None,
+        *,
+        highlight: bool = False,
+        file: str | PathLike | None = None,
+    ) -> "Figure":
+        """Return R's `gwplot`: a covariate's generalized weights in every row, of one restart or of all.
+
+        Of a linear output the slopes are drawn, since it has no odds. `highlight` marks the restart of lowest error.
+        """
+        reps = list(range(len(self.error))) if rep is None else [self.number(rep)]
+        return pictures.generalized_weights(self.fitted, covariate, response, reps, highlight, file)
+
+    def plot_decision(
+        self, response: int | str = 0, rep: int | str = "best", *, file: str | PathLike | None = None
+    ) -> "Figure":
+        """Return the outputs over the plane of two covariates, with the boundary at 0.5 (lecture figure 18)."""
+        return pictures.decision(self.fitted, response, self.number(rep), file)
+
+    def plot_errors(self, *, file: str | PathLike | None = None) -> "Figure":
+        """Return the error of every restart by step, both logarithmic, the best one marked."""
+        return pictures.errors(self.fitted, file)
+
+
+def load(path: str | PathLike) -> NeuralNet:
+    """Return the network that `NeuralNet.save` wrote.
+
+    Raises `DataFileError` for a file that is missing, damaged, of another program or of a later version.
+    """
+    return NeuralNet(files.read(path))

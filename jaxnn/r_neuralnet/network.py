@@ -24,13 +24,13 @@ class Architecture(NamedTuple):
     """The numbers of nodes of each layer, inputs first; what the hidden and the output nodes compute; the error.
 
     `activation` and `output` are names of `ACTIVATIONS` or JAX functions of one argument, the output also "softmax";
-    `error` is "sse", "ce" or a JAX function `error(output, target)`, whose values are added up.
+    `error` is a name of `ERRORS` or a JAX function `error(output, target)`, whose values are added up.
     """
 
     sizes: tuple[int, ...]
     activation: str | Function
     output: str | Function
-    error: str | Function  # of (n, k) outputs and targets, one example a row
+    error: str | Function  # a function is given (n, k) outputs and targets, one example a row
 
     @property
     def shapes(self) -> list[tuple[int, int]]:
@@ -39,18 +39,42 @@ class Architecture(NamedTuple):
 
     @property
     def n_weights(self) -> int:
+        """The length of the vector of weights."""
         return sum(rows * columns for rows, columns in self.shapes)
 
 
-def identity_fwd(z):
+def identity_fwd(z: Array) -> tuple[Array, tuple[()]]:
+    """Return $z$, and that the backward needs nothing."""
     return z, ()
 
 
-def identity_bwd(residuals, g):
+def identity_bwd(residuals: tuple[()], g: Array) -> tuple[Array]:
+    r"""Return $\bar z = \bar a$."""
     del residuals
     return (g,)
 
 
+def half_squared_error(output: Float[Array, "k n"], y: Float[Array, "k n"]) -> Float[Array, ""]:
+    r"""Return $\frac{1}{2} \sum (o - y)^2$, a sum over rows and outputs."""
+    return jnp.sum((output - y) ** 2) / 2
+
+
+def half_squared_error_slope(output: Float[Array, "k n"], y: Float[Array, "k n"]) -> Float[Array, "k n"]:
+    r"""Return $\partial E / \partial o = o - y$."""
+    return output - y
+
+
+def cross_entropy(output: Float[Array, "k n"], y: Float[Array, "k n"]) -> Float[Array, ""]:
+    r"""Return $-\sum y \log o + (1 - y) \log (1 - o)$, where $0 \log 0 = 0$: outputs may be 0 and 1 exactly."""
+    return -jnp.sum(xlogy(y, output) + xlog1py(1 - y, -output))
+
+
+def cross_entropy_slope(output: Float[Array, "k n"], y: Float[Array, "k n"]) -> Float[Array, "k n"]:
+    r"""Return $\partial E / \partial o = \frac{1 - y}{1 - o} - \frac{y}{o}$."""
+    return (1 - y) / (1 - output) - y / output
+
+
+# The forward and the backward of what a node makes of its input.
 ACTIVATIONS = {
     "logistic": (ops.sigmoid_fwd, ops.sigmoid_bwd),
     "tanh": (ops.tanh_fwd, ops.tanh_bwd),
@@ -58,7 +82,13 @@ ACTIVATIONS = {
     "softplus": (ops.softplus_fwd, ops.softplus_bwd),
     "linear": (identity_fwd, identity_bwd),
 }
-# Errors that are computed from the output's input, where output and error cancel and nothing saturates.
+# The error of all outputs, and its slope by each of them.
+ERRORS = {
+    "sse": (half_squared_error, half_squared_error_slope),
+    "ce": (cross_entropy, cross_entropy_slope),
+}
+# The cross-entropy of these outputs is computed from their inputs, the logits: the output's derivative cancels against
+# the error's, so that a saturated node gives neither an infinite error nor 0 / 0 in the gradient.
 LIKELIHOODS = {
     "logistic": (losses.bernoulli_fwd, losses.bernoulli_bwd),
     "softmax": (losses.softmax_cross_entropy_fwd, losses.softmax_cross_entropy_bwd),
@@ -79,16 +109,27 @@ def matrices(weights: Float[np.ndarray, " w"], architecture: Architecture) -> li
     return [np.array(layer.T) for layer in layers(weights, architecture)]
 
 
-def vector(of_layers: Sequence[np.ndarray]) -> np.ndarray:
+def vector(of_layers: Sequence[np.ndarray]) -> Float[np.ndarray, " w"]:
     """Return R's matrices as the vector, R's `unlist`."""
     return np.concatenate([np.asarray(matrix, float).ravel(order="F") for matrix in of_layers])
 
 
-def activation(function: str | Function) -> tuple[Function, Function]:
+def activation_rule(function: str | Function) -> tuple[Function, Function]:
     """Return an activation's forward and backward, of a JAX function those of its vector-Jacobian product."""
     if isinstance(function, str):
         return ACTIVATIONS[function]
     return partial(jax.vjp, function), lambda pull_back, g: pull_back(g)
+
+
+def error_rule(function: str | Function) -> tuple[Function, Function]:
+    """Return an error and its slope by the outputs, both of `(k, n)` outputs and targets."""
+    if isinstance(function, str):
+        return ERRORS[function]
+
+    def summed(output, y):
+        return jnp.sum(function(output.T, y.T))
+
+    return summed, jax.grad(summed)
 
 
 def forward(
@@ -96,7 +137,7 @@ def forward(
 ) -> tuple[list[Array], list, Float[Array, "k n"]]:
     """Return each layer's inputs with a row of ones, the hidden nodes' residuals, and the output nodes' inputs."""
     *hidden, last = layers(weights, architecture)
-    fwd, _ = activation(architecture.activation)
+    fwd, _ = activation_rule(architecture.activation)
     inputs, residuals = [with_ones(x)], []
     for layer in hidden:
         a, kept = fwd(layer @ inputs[-1])
@@ -105,13 +146,15 @@ def forward(
     return inputs, residuals, last @ inputs[-1]
 
 
-def error_and_gradient(weights, x, y, architecture: Architecture) -> tuple[Float[Array, ""], Float[Array, " w"]]:
+def error_and_gradient(
+    weights: Float[Array, " w"], x: Float[Array, "p n"], y: Float[Array, "k n"], architecture: Architecture
+) -> tuple[Float[Array, ""], Float[Array, " w"]]:
     r"""Return $E$ and its gradient, `forward` from the last line to the first: $\bar Z = \bar A f'(Z)$,
     $\bar W = \bar Z [1, A]'$, $\bar A = W' \bar Z$ without the intercept's row; sums over the examples, as in R.
     """
     inputs, residuals, z = forward(weights, x, architecture)
-    error, dz = error_at(z, y, architecture)
-    _, bwd = activation(architecture.activation)
+    error, dz = error_and_dz(z, y, architecture)
+    _, bwd = activation_rule(architecture.activation)
     gradients = [products(dz, inputs[-1])]
     for layer, kept, a in zip(layers(weights, architecture)[:0:-1], residuals[::-1], inputs[-2::-1], strict=True):
         (dz,) = bwd(kept, layer[:, 1:].T @ dz)
@@ -119,58 +162,55 @@ def error_and_gradient(weights, x, y, architecture: Architecture) -> tuple[Float
     return error, jnp.concatenate([gradient.ravel() for gradient in reversed(gradients)])
 
 
-def error_at(z: Float[Array, "k n"], y: Float[Array, "k n"], architecture: Architecture) -> tuple[Array, Array]:
+def error_and_dz(
+    z: Float[Array, "k n"], y: Float[Array, "k n"], architecture: Architecture
+) -> tuple[Float[Array, ""], Float[Array, "k n"]]:
     r"""Return $E$ and $\partial E / \partial z$ at the output nodes' inputs $z$."""
     if architecture.error == "ce" and architecture.output in LIKELIHOODS:
         fwd, bwd = LIKELIHOODS[str(architecture.output)]
         error, residuals = fwd(z.T, y.T)
         return error, bwd(residuals, jnp.ones_like(error))[0].T
-    fwd, bwd = activation(softmax if architecture.output == "softmax" else architecture.output)
+    fwd, bwd = activation_rule(softmax if architecture.output == "softmax" else architecture.output)
+    error, slope = error_rule(architecture.error)
     output, residuals = fwd(z)
-    if architecture.error == "sse":
-        error, d_output = jnp.sum((output - y) ** 2) / 2, output - y
-    elif architecture.error == "ce":
-        error, d_output = binary_cross_entropy(output, y), (1 - y) / (1 - output) - y / output
-    else:
-        error, d_output = jax.value_and_grad(lambda o: error_of(o, y, architecture))(output)
-    return error, bwd(residuals, d_output)[0]
+    return error(output, y), bwd(residuals, slope(output, y))[0]
 
 
-def binary_cross_entropy(output, y):
-    return -jnp.sum(y * jnp.log(output) + (1 - y) * jnp.log(1 - output))
-
-
-def error_of(output: Any, y: Any, architecture: Architecture) -> Float[Array, ""]:
-    """Return the error of outputs at hand, of probabilities 0 and 1 too."""
-    if architecture.error == "sse":
-        return jnp.sum((output - y) ** 2) / 2
-    if not isinstance(architecture.error, str):
-        return jnp.sum(architecture.error(output.T, y.T))
-    of_classes = -jnp.sum(xlogy(y, output))
-    return of_classes if architecture.output == "softmax" else of_classes - jnp.sum(xlog1py(1 - y, -output))
+def error_of(
+    output: Float[Array | np.ndarray, "k n"], y: Float[Array | np.ndarray, "k n"], architecture: Architecture
+) -> Float[Array, ""]:
+    """Return the error of outputs at hand."""
+    if architecture.error == "ce" and architecture.output == "softmax":
+        return -jnp.sum(xlogy(y, output))
+    return error_rule(architecture.error)[0](output, y)
 
 
 def softmax(z: Float[Array, "k n"]) -> Float[Array, "k n"]:
+    r"""Return $e^{z_k} / \sum_j e^{z_j}$ of each column."""
     return jax.nn.softmax(z, axis=0)
 
 
-def with_ones(rows: Float[Array, "m n"]) -> Float[Array, "m1 n"]:
+def with_ones(rows: Float[Array, "m n"]) -> Float[Array, "m+1 n"]:
+    """Return the rows below a row of ones, which the intercepts multiply."""
     return jnp.concatenate([jnp.ones_like(rows[:1]), rows])
 
 
 def output_of(z: Float[Array, "k n"], architecture: Architecture) -> Float[Array, "k n"]:
     """Return what the output nodes make of their inputs."""
-    return softmax(z) if architecture.output == "softmax" else activation(architecture.output)[0](z)[0]
+    return softmax(z) if architecture.output == "softmax" else activation_rule(architecture.output)[0](z)[0]
 
 
+# Kept, so that two fits of one network pass the very same function on: training's compiled programs are found by it.
 @cache
-def objective(architecture: Architecture, excluded: tuple[int, ...]) -> Callable:
-    """Return `value_and_grad(weights, x, y)` of the error, 0 at the excluded places; one object for one network."""
+def objective(architecture: Architecture, excluded: tuple[int, ...]) -> Callable[..., tuple[Array, Array]]:
+    """Return `value_and_grad(weights (w,), x (n, p), y (n, k))` of the error, its gradient 0 at the excluded places."""
     free = np.ones(architecture.n_weights)
     free[list(excluded)] = 0
 
     def value_and_grad(weights, x, y):
         error, gradient = error_and_gradient(weights, x.T, y.T, architecture)
+        # Chosen, not multiplied: 0 times an infinite gradient is NaN. A gradient of 0 keeps the weight where it is,
+        # with each of R's algorithms, and out of what is compared with the threshold.
         return error, jnp.where(free == 0, 0, gradient) if excluded else gradient
 
     return value_and_grad

@@ -1,88 +1,99 @@
-"""The pictures of a fitted network, its methods: each returns a figure, and writes it to a new file if one is named."""
+"""The pictures of a fitted network: each function returns a figure, and writes it to a new file if one is named.
+
+`jaxnn.draw` is imported when something is drawn: it imports matplotlib, without which a network can be fitted.
+"""
 
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import jax
 import numpy as np
 
 from jaxnn.errors import require
+from jaxnn.r_neuralnet import inference
+from jaxnn.r_neuralnet.fitted import Fitted
 from jaxnn.r_neuralnet.network import matrices
 from jaxnn.restarts import curve_steps
 
 if TYPE_CHECKING:
-    from jaxnn.r_neuralnet.net import NeuralNet
+    from jaxnn.draw import Figure
 
 
-def plot(net: "NeuralNet", rep: int | str = "best", *, file: str | PathLike | None = None) -> Any:
-    """Return the figure of a restart's network and its weights (lecture figure 17), written to `file` if given."""
-    from jaxnn import draw  # only here: it imports matplotlib
+def network(fitted: Fitted, rep: int, file: str | PathLike | None = None) -> "Figure":
+    """Return the figure of a restart's network and its weights (lecture figure 17)."""
+    from jaxnn import draw
 
-    number = net.number(rep)
+    design, architecture = fitted.settings.design, fitted.settings.architecture
     figure = draw.network(
-        net.architecture.sizes,
-        matrices(np.nan_to_num(net.vector(number)), net.architecture),
-        input_names=net.variables,
-        output_names=net.responses,
-        caption=f"Error: {net.error[number]:.6f}   Steps: {net.steps[number]}",
+        architecture.sizes,
+        matrices(np.nan_to_num(fitted.restarts.params[rep]), architecture),
+        input_names=design.variables,
+        output_names=design.outputs,
+        caption=f"Error: {fitted.restarts.loss[rep]:.6f}   Steps: {fitted.restarts.steps[rep]}",
     )
     return _written(figure, file)
 
 
-def plot_generalized_weights(
-    net: "NeuralNet", covariate: int | str = 0, response: int | str = 0, rep: int | str | None = None,
-    *, highlight: bool = False, file: str | PathLike | None = None,
-) -> Any:  # fmt: skip
-    """Return R's `gwplot`: a covariate's generalized weights in every row, of one restart or of all.
+def generalized_weights(
+    fitted: Fitted,
+    covariate: int | str,
+    response: int | str,
+    reps: list[int],
+    highlight: bool,
+    file: str | PathLike | None = None,
+) -> "Figure":
+    """Return R's `gwplot`: a covariate's generalized weights in every row, of these restarts.
 
     Of a linear output the slopes are drawn, since it has no odds. `highlight` marks the restart of lowest error.
     """
-    from jaxnn import draw  # only here: it imports matplotlib
+    from jaxnn import draw
 
-    j, k = _index("covariate", covariate, net.variables), _index("response", response, net.responses)
-    linear = net.architecture.output == "linear"
-    numbers = range(len(net.error)) if rep is None else [net.number(rep)]
-    values = [
-        net.slopes(rep=i)[:, k, j] if linear else net.generalized_weights[i][:, k * len(net.variables) + j]
-        for i in numbers
-    ]
+    design, architecture = fitted.settings.design, fitted.settings.architecture
+    j, k = _index("covariate", covariate, design.variables), _index("response", response, design.outputs)
+    linear, best = architecture.output == "linear", fitted.best
+    derivative = inference.slopes if linear else inference.generalized_weights
+    with jax.enable_x64(True):
+        of_reps = [derivative(fitted.restarts.params[i], fitted.covariate, architecture=architecture) for i in reps]
+    n = len(fitted.covariate)
     figure = draw.generalized_weights(
-        net.covariate[:, j],
-        np.stack(values),
-        xlabel=net.variables[j],
+        fitted.covariate[:, j],
+        np.stack([np.reshape(values, (n, len(design.outputs), -1))[:, k, j] for values in of_reps]),
+        xlabel=design.variables[j],
         ylabel="slope" if linear else "GW",
-        title=f"Response: {net.responses[k]}",
-        best=list(numbers).index(net.best) if highlight and net.best in numbers else None,
-        best_label=f"Minimal Error: {net.error[net.best]:.3f}",
+        title=f"Response: {design.outputs[k]}",
+        best=reps.index(best) if highlight and best in reps else None,
+        best_label=f"Minimal Error: {fitted.restarts.loss[best]:.3f}",
     )
     return _written(figure, file)
 
 
-def plot_decision(
-    net: "NeuralNet", response: int | str = 0, rep: int | str = "best", *, file: str | PathLike | None = None
-) -> Any:
+def decision(fitted: Fitted, response: int | str, rep: int, file: str | PathLike | None = None) -> "Figure":
     """Return the outputs over the plane of two covariates, with the boundary at 0.5 (lecture figure 18)."""
-    from jaxnn import draw  # only here: it imports matplotlib
+    from jaxnn import draw
 
-    require(len(net.variables) == 2, "net", f"{len(net.variables)} covariates", "two, for a plane")
-    k, vector = _index("response", response, net.responses), net.vector(rep)
-    low, high = net.covariate.min(axis=0), net.covariate.max(axis=0)
+    design, architecture = fitted.settings.design, fitted.settings.architecture
+    require(len(design.variables) == 2, "net", f"{len(design.variables)} covariates", "two, for a plane")
+    k, weights = _index("response", response, design.outputs), fitted.restarts.params[rep]
+    low, high = fitted.covariate.min(axis=0), fitted.covariate.max(axis=0)
     room = 0.05 * (high - low)
-    figure = draw.decision_map(
-        lambda x: net.outputs(vector, x)[:, k],
-        net.covariate,
-        net.response[:, k],
-        extent=np.stack([low - room, high + room], axis=1).ravel().tolist(),
-        axis_names=net.variables,
-    )
+    with jax.enable_x64(True):
+        figure = draw.decision_map(
+            lambda x: inference.outputs(weights, x, architecture=architecture)[:, k],
+            fitted.covariate,
+            fitted.response[:, k],
+            extent=np.stack([low - room, high + room], axis=1).ravel().tolist(),
+            axis_names=design.variables,
+        )
     return _written(figure, file)
 
 
-def plot_errors(net: "NeuralNet", *, file: str | PathLike | None = None) -> Any:
+def errors(fitted: Fitted, file: str | PathLike | None = None) -> "Figure":
     """Return the error of every restart by step, both logarithmic, the best one marked."""
-    from jaxnn import draw  # only here: it imports matplotlib
+    from jaxnn import draw
 
-    figure = draw.error_curves(curve_steps(), net.restarts.curves, net.steps, net.converged, net.best)
+    restarts = fitted.restarts
+    figure = draw.error_curves(curve_steps(), restarts.curves, restarts.steps, restarts.converged, fitted.best)
     return _written(figure, file)
 
 
@@ -95,7 +106,7 @@ def _index(argument: str, given: int | str, names: list[str]) -> int:
     return int(given)
 
 
-def _written(figure: Any, file: str | PathLike | None) -> Any:
+def _written(figure: "Figure", file: str | PathLike | None) -> "Figure":
     """Return the figure, written to a new file if one is named; one that is there already is left alone, as in R."""
     if file is not None:
         path = Path(file)

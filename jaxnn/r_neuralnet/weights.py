@@ -1,19 +1,20 @@
 """Start weights and excluded weights, as R's neuralnet takes them: by places, from 1, in R's `unlist(weights)`."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Float
 
 from jaxnn.data.rrandom import RRandom
 from jaxnn.errors import check_key, require
 from jaxnn.r_neuralnet.network import Architecture, vector
 
 
-def excluded_places(exclude: Any, architecture: Architecture) -> tuple[int, ...]:
-    """Return the places, from 0, of the weights that stay as they are, in the order that `constant_weights` has.
+def excluded_indices(exclude: Any, architecture: Architecture) -> tuple[int, ...]:
+    """Return the indices, from 0, of the weights that stay as they are, in the order that `constant_weights` has.
 
     `exclude` is a vector of places from 1, whose order is kept; a matrix with the rows layer, from (1 for the
     intercept), to, all from 1; or one truth value a weight, in a list of matrices like the weights'.
@@ -32,7 +33,8 @@ def excluded_places(exclude: Any, architecture: Architecture) -> tuple[int, ...]
         if given.ndim == 2:
             require(given.shape[1] == 3, "exclude", f"shape {given.shape}: 'exclude' has wrong dimensions",
                     "three columns: layer, from (1 for the intercept) and to")  # fmt: skip
-            places = np.sort([_place(row, shapes) for row in places.tolist()]).astype(int)  # R's order of constants
+            # Sorted, for R makes a mask of the rows: the first constant is that of the first place, not the first row.
+            places = np.sort([_place(row, shapes) for row in places.tolist()]).astype(int)
         require(given.ndim in (1, 2), "exclude", f"shape {given.shape}", "'exclude' must be a vector or matrix")
     places = places.ravel()[np.sort(np.unique(places, return_index=True)[1])]
     wrong = places[(places < 1) | (places > n)]
@@ -42,6 +44,7 @@ def excluded_places(exclude: Any, architecture: Architecture) -> tuple[int, ...]
 
 
 def _place(row: list[int], shapes: Sequence[tuple[int, int]]) -> int:
+    """Return the place, from 1, of the weight that a row of layer, from and to names."""
     layer, source, to = row
     valid = 1 <= layer <= len(shapes) and 1 <= source <= shapes[layer - 1][0] and 1 <= to <= shapes[layer - 1][1]
     require(
@@ -54,7 +57,7 @@ def _place(row: list[int], shapes: Sequence[tuple[int, int]]) -> int:
     return before + (to - 1) * shapes[layer - 1][0] + source
 
 
-def constants(constant_weights: Any, excluded: Sequence[int]) -> np.ndarray:
+def constant_values(constant_weights: Any, excluded: Sequence[int]) -> Float[np.ndarray, " excluded"]:
     """Return the value of each excluded weight: those given in the order of `exclude`, the others 0."""
     values = np.zeros(len(excluded))
     if constant_weights is None:
@@ -71,10 +74,14 @@ def constants(constant_weights: Any, excluded: Sequence[int]) -> np.ndarray:
     return values
 
 
-def starts(
-    startweights: Any, rep: int, architecture: Architecture, excluded: Sequence[int], fixed: np.ndarray, draw: Any
-) -> np.ndarray:
-    """Return the start of each restart, `(rep, weights)`: those given, else drawn, the excluded ones as they stay.
+def start_weights(
+    startweights: Any,
+    rep: int,
+    architecture: Architecture,
+    excluded: Sequence[int],
+    constants: Float[np.ndarray, " excluded"],
+) -> Float[np.ndarray, "restarts w"]:
+    """Return the start of each restart, the excluded weights as they stay.
 
     `startweights` is a list over restarts of lists of matrices, or a vector of the weights that are trained, one
     restart after the other. Raises `InvalidArgument` where they are too few: R would silently draw all of them.
@@ -82,9 +89,7 @@ def starts(
     n = architecture.n_weights
     free = np.setdiff1d(np.arange(n), excluded)
     found = np.zeros((rep, n))
-    if startweights is None:
-        found[:, free] = draw(rep * free.size).reshape(rep, -1)
-    elif depth(startweights) == 1:
+    if depth(startweights) == 1:
         given = np.asarray(startweights, float)
         seen = f"{given.size} weights"
         require(given.size >= rep * free.size, "startweights", seen,
@@ -101,7 +106,7 @@ def starts(
             require(shapes == architecture.shapes, "startweights", f"shapes {shapes} in restart {i + 1}", expected)
             found[i, free] = vector([np.array(m, float) for m in net])[free]
     require(bool(np.isfinite(found).all()), "startweights", "a number that is not finite", "finite numbers")
-    found[:, list(excluded)] = fixed
+    found[:, list(excluded)] = constants
     return found
 
 
@@ -112,7 +117,7 @@ def depth(nested: Any) -> int:
     return 1 + depth(nested[0]) if isinstance(nested, list | tuple) and nested else 0
 
 
-def normals(rng: Any, seed: int | None) -> tuple[Any, int | None]:
+def normal_draws(rng: Any, seed: int | None) -> tuple[Callable[[int], np.ndarray], int | None]:
     """Return a function that draws n standard normals, and the seed that it begins with.
 
     `rng` is "R", for R's own stream after `set.seed(seed)`; an `RRandom`, which goes on; or a JAX key.
@@ -122,8 +127,8 @@ def normals(rng: Any, seed: int | None) -> tuple[Any, int | None]:
         return rng.rnorm, None
     if isinstance(rng, str):
         require(rng == "R", "rng", repr(rng), '"R", an RRandom or a key such as jax.random.key(0)')
-        seed = secrets.randbelow(2**31) if seed is None else seed
+        seed = secrets.randbelow(2**31) if seed is None else seed  # one that is kept, so that the fit can be repeated
         return RRandom(seed).rnorm, seed
     check_key("rng", rng)
     require(seed is None, "seed", f"{seed} beside a key", "one of rng and seed")
-    return lambda n: np.asarray(jax.random.normal(rng, n, float)), None
+    return lambda n: np.asarray(jax.random.normal(rng, (n,), float)), None

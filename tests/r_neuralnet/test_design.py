@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxnn.errors import InvalidArgument
-from jaxnn.r_neuralnet.design import columns_of, design, hindrances, matrix
+from jaxnn.r_neuralnet.design import columns_of, data_warnings, design_of, matrix
 from jaxnn.r_neuralnet.formula import parse
 
 DATA = {
@@ -38,7 +38,7 @@ class Categorical(list):
 
 def of(text, data=DATA):
     columns = columns_of("data", data)
-    return design(parse(text), columns), columns
+    return design_of(parse(text), columns), columns
 
 
 def both(text, data=DATA):
@@ -185,9 +185,9 @@ def test_texts_in_a_column_of_numbers_are_named():
         plan.x({"x": ["a"]})
 
 
-def test_hindrances_name_constant_and_unscaled_columns():
+def test_data_warnings_name_constant_and_unscaled_columns():
     x = np.array([[1, 2, 100.0], [1, 3, 300]])
-    constant, wide = hindrances(x, ["one", "fine", "big"])
+    constant, wide = data_warnings(x, ["one", "fine", "big"])
     assert constant == "column one is constant: it says nothing"
     assert wide.startswith("unscaled: big (100 to 300); ")
-    assert hindrances(x[:, 1:2], ["fine"]) == []
+    assert data_warnings(x[:, 1:2], ["fine"]) == []

@@ -13,7 +13,8 @@ import pytest
 from jaxnn import RRandom, neuralnet
 from jaxnn.data import circle
 from jaxnn.errors import InvalidArgument
-from jaxnn.r_neuralnet.fit import RPROP, _steps_of_seconds
+from jaxnn.r_neuralnet import algorithms
+from jaxnn.r_neuralnet.fit import _steps_per_program
 from jaxnn.r_neuralnet.network import Architecture
 
 HERE = Path(__file__).parent
@@ -382,10 +383,10 @@ def test_a_threshold_of_0_takes_all_steps():
 
 def test_large_fits_are_cut_into_programs_of_seconds():
     small, large = (
-        _steps_of_seconds(Architecture((2, h, 1), "tanh", "linear", "sse"), n) for h, n in ((4, 1000), (1000, 10**5))
+        _steps_per_program(Architecture((2, h, 1), "tanh", "linear", "sse"), n) for h, n in ((4, 1000), (1000, 10**5))
     )
     assert (small, large) == (10_000, 4)
 
 
 def test_every_rprop_has_its_name():
-    assert list(RPROP) == ["rprop+", "rprop-", "sag", "slr"]
+    assert list(algorithms.RPROP) == ["rprop+", "rprop-", "sag", "slr"]

@@ -61,7 +61,7 @@ def test_generalized_weights_of_saturated_outputs_are_finite():
 
 def test_the_hessian_and_the_outer_products_are_those_of_differences(case):
     shape, w, x, y = case
-    outer, hessian = map(np.asarray, inference.information(w, x, y, shape, False))
+    outer, hessian = map(np.asarray, inference.information_matrices(w, x, y, shape, False))
     gradient = jax.jit(lambda w, x, y: objective(shape, ())(w, x, y)[1])
     columns = [(gradient(w + s, x, y) - gradient(w - s, x, y)) / 2e-6 for s in 1e-6 * np.eye(w.size)]
     np.testing.assert_allclose(hessian, np.stack(columns), rtol=1e-5, atol=1e-6)
@@ -72,7 +72,7 @@ def test_the_hessian_and_the_outer_products_are_those_of_differences(case):
 def test_standard_errors_are_whites(case):
     shape, w, x, y = case
     free = np.delete(np.arange(w.size), 1)
-    b, a = (np.asarray(m)[np.ix_(free, free)] / len(x) for m in inference.information(w, x, y, shape, False))
+    b, a = (np.asarray(m)[np.ix_(free, free)] / len(x) for m in inference.information_matrices(w, x, y, shape, False))
     inverse = np.linalg.pinv(a, rcond=1e-10)
     errors, penalty = inference.standard_errors(w, x, y, shape, free, False)
     np.testing.assert_allclose(penalty, np.trace(b @ inverse), rtol=1e-6)
@@ -109,7 +109,7 @@ def test_rs_hessian_is_the_true_one_with_a_block_off_by_a_row():
     shape, w, x, y = example((2, 3, 1), "tanh", "logistic", "ce", n=7)
     h = 3
     with jax.enable_x64(True):
-        found = np.asarray(inference.misplaced(w, x, y, shape))
+        found = np.asarray(inference.error_of_rs_hessian(w, x, y, shape))
     w1, w2 = w[:9].reshape(h, 3), w[9:]
     ones = np.column_stack([np.ones(len(x)), x])
     hidden = np.tanh(ones @ w1.T)
@@ -181,7 +181,7 @@ def test_arguments_that_cannot_be_right(net, wrong):
 
 def test_quantiles_are_the_normals():
     with jax.enable_x64(True):
-        np.testing.assert_allclose(inference.quantile(0.975), 1.959963984540054, rtol=1e-14)
+        np.testing.assert_allclose(inference.normal_quantile(0.975), 1.959963984540054, rtol=1e-14)
 
 
 def test_units_are_the_layers(net):

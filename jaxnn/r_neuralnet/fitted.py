@@ -1,0 +1,70 @@
+"""What a fit leaves behind, as plain data: what was asked for, the data, the starts, and where each restart stopped."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxnn.r_neuralnet.design import Design
+from jaxnn.r_neuralnet.network import Architecture
+from jaxnn.restarts import Restarts
+
+
+class Settings(NamedTuple):
+    """What was asked for; `excluded` has the indices of the weights that are not trained, `constants` their values."""
+
+    call: str
+    design: Design
+    architecture: Architecture
+    excluded: tuple[int, ...]
+    constants: Float[np.ndarray, " excluded"]
+    threshold: float
+    stepmax: int
+    algorithm: str
+    likelihood: bool
+    seed: int | None
+
+
+class Fitted(NamedTuple):
+    """All restarts of a fit, each at its own place: `starts` and `restarts.params` have a row of weights for each."""
+
+    settings: Settings
+    covariate: Float[np.ndarray, "n p"]
+    response: Float[np.ndarray, "n k"]
+    starts: Float[np.ndarray, "restarts w"]
+    restarts: Restarts
+
+    @property
+    def best(self) -> int:
+        """The place of the restart with the lowest error, among those that converged if any did."""
+        error, converged = self.restarts.loss, self.restarts.converged
+        return int(np.nanargmin(np.where(converged, error, np.inf) if converged.any() else error))
+
+    @property
+    def weight_names(self) -> list[str]:
+        """R's names, in the order of its `unlist(weights)`: Intercept.to.1layhid1, x1.to.1layhid1, ..."""
+        design, sizes = self.settings.design, self.settings.architecture.sizes
+        hidden = [[f"{i}layhid{j}" for j in range(1, n + 1)] for i, n in enumerate(sizes[1:-1], 1)]
+        nodes = [design.variables, *hidden, design.outputs]
+        pairs = zip(nodes[:-1], nodes[1:], strict=True)
+        return [f"{a}.to.{b}" for sources, to in pairs for b in to for a in ("Intercept", *sources)]
+
+    @property
+    def n_parameters(self) -> int:
+        """The number of weights that are trained, and of constant ones that are not 0, as R counts them."""
+        return self.settings.architecture.n_weights - int(np.sum(self.settings.constants == 0))
+
+    @property
+    def aic(self) -> Float[np.ndarray, " restarts"]:
+        r"""$2 E + 2 k$, $k$ being `n_parameters`."""
+        return 2 * self.restarts.loss + 2 * self.n_parameters
+
+    @property
+    def bic(self) -> Float[np.ndarray, " restarts"]:
+        r"""$2 E + k \log n$."""
+        return 2 * self.restarts.loss + np.log(len(self.covariate)) * self.n_parameters
+
+    @property
+    def criteria(self) -> dict[str, Float[np.ndarray, " restarts"]]:
+        """AIC and BIC of every restart where they were asked for (`likelihood=True`)."""
+        return {"aic": self.aic, "bic": self.bic} if self.settings.likelihood else {}
