@@ -93,7 +93,7 @@ class Row(NamedTuple):
 
 def summary(model: Model, shape: tuple[int, ...]) -> list[Row]:
     """Return a row for each layer of `model`, as Keras' `summary` does, for examples of the given shape."""
-    x, rows = jax.ShapeDtypeStruct((1, *shape), jnp.float32), []
+    x, rows = jax.ShapeDtypeStruct((1, *shape), jnp.float32), []  # shapes only: nothing is computed
     for name, stage in model.stages():
         x = jax.eval_shape(stage, x)
         weights = jax.tree.leaves(nnx.state(getattr(model, name), nnx.Param)) if hasattr(model, name) else []
@@ -127,23 +127,25 @@ def as_objective(model: Model) -> tuple[nnx.State, Callable]:
 
     `jax.value_and_grad(function, has_aux=True)` of it goes into `jaxnn.fit` with the weights as the parameters.
     """
-    graph, weights = nnx.split(model)
+    graph, weights = nnx.split(model)  # the graph is static: what jit and grad see is a function of the weights alone
 
-    def loss_and_metrics(weights, x, y, key=None):
+    def loss_and_metrics(
+        weights: nnx.State, x: Array, y: Array, key: Key[Array, ""] | None = None
+    ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
         z = nnx.merge(graph, weights)(x, key)
         y = one_hot(y, z.shape[1], z.dtype)
-        return softmax_cross_entropy(z, y) / len(z), {"accuracy": accuracy(z, y)}
+        return softmax_cross_entropy(z, y) / len(z), {"accuracy": accuracy(z, y)}  # the loss of jaxnn is a sum
 
     return weights, loss_and_metrics
 
 
-def _in_turn(stages, x):
+def _in_turn(stages: Stages, x: Array) -> Array:
     for _, stage in stages:
         x = stage(x)
     return x
 
 
-def _layers(model) -> list[Any]:
+def _layers(model: Model) -> list[Any]:
     """Return the layers that have weights, in the order in which they are applied."""
     layers = [getattr(model, name, None) for name, _ in model.stages()]
     return [layer for layer in layers if hasattr(layer, "kernel")]

@@ -26,8 +26,9 @@ def rmsprop(learning_rate: float = 1e-3, rho: float = 0.9, epsilon: float = 1e-7
     return _rmsprop(float(learning_rate), float(rho), float(epsilon))
 
 
-@cache  # one object for the same settings, so that one compiled program serves every fit with them
-def _rmsprop(learning_rate, rho, epsilon):
+# One object for the same settings: a fit finds its compiled program by the optimizer, so a second one compiles nothing.
+@cache
+def _rmsprop(learning_rate: float, rho: float, epsilon: float) -> "optax.GradientTransformation":
     import optax
 
     def init(params):
@@ -36,6 +37,7 @@ def _rmsprop(learning_rate, rho, epsilon):
     def update(updates, state, params=None):
         del params
         v = jax.tree.map(lambda v, g: (1 - rho) * g**2 + rho * v, state, updates)
+        # In optax's order of operations, so that both round alike.
         return jax.tree.map(lambda v, g: -learning_rate * (lax.rsqrt(v + epsilon) * g), v, updates), v
 
     return optax.GradientTransformation(init, update)
@@ -73,7 +75,9 @@ def rprop_plus(
 
 
 @cache
-def _rprop_plus(initial_step, decrease, increase, smallest, largest):
+def _rprop_plus(
+    initial_step: float, decrease: float, increase: float, smallest: float, largest: float
+) -> "optax.GradientTransformation":
     import optax
 
     def init(params):
@@ -81,18 +85,20 @@ def _rprop_plus(initial_step, decrease, increase, smallest, largest):
             jax.tree.map(lambda p: jnp.full_like(p, initial_step), params), jax.tree.map(jnp.zeros_like, params)
         )
 
-    def turn(gradient, step, sign):
+    def of_leaf(gradient, step, sign):
         now = jnp.sign(gradient)
-        agreement = sign * now
+        agreement = sign * now  # of signs: a product of two tiny gradients would be 0
         grown = jnp.where(agreement > 0, jnp.minimum(step * increase, largest), step)
         back = agreement < 0
+        # Back by the step as it was taken, not yet halved, so that the weight is where it was before.
         change = jnp.where(back, sign * step, -now * grown)
+        # Sign 0 makes the next gradient agree with neither direction: a step is taken back once, never twice running.
         return change, jnp.where(back, jnp.maximum(step * decrease, smallest), grown), jnp.where(back, 0, now)
 
     def update(updates, state, params=None):
         del params
-        turned = jax.tree.map(turn, updates, state.steps, state.signs)
-        changes, steps, signs = jax.tree.transpose(jax.tree.structure(updates), jax.tree.structure((0, 0, 0)), turned)
+        by_leaf = jax.tree.map(of_leaf, updates, state.steps, state.signs)
+        changes, steps, signs = jax.tree.transpose(jax.tree.structure(updates), jax.tree.structure((0, 0, 0)), by_leaf)
         return changes, RpropState(steps, signs)
 
     return optax.GradientTransformation(init, update)
@@ -129,7 +135,9 @@ def rprop_minus(
 
 
 @cache
-def _rprop_minus(initial_step, decrease, increase, smallest, largest, balanced):
+def _rprop_minus(
+    initial_step: float, decrease: float, increase: float, smallest: float, largest: float, balanced: str | None
+) -> "optax.GradientTransformation":
     import optax
 
     def init(params):
@@ -138,7 +146,7 @@ def _rprop_minus(initial_step, decrease, increase, smallest, largest, balanced):
         )
 
     def adapted(step, before, gradient):
-        agreement = before * gradient
+        agreement = before * gradient  # as R has it, of the gradients themselves: 0 where the product is too small
         grown, shrunk = jnp.minimum(step * increase, largest), jnp.maximum(step * decrease, smallest)
         return jnp.where(agreement > 0, grown, jnp.where(agreement < 0, shrunk, step))
 
@@ -146,6 +154,7 @@ def _rprop_minus(initial_step, decrease, increase, smallest, largest, balanced):
         """Return the steps with one changed, so that the sum of all `step * gradient` is just below 0."""
         step, unravel = ravel_pytree(steps)
         g, _ = ravel_pytree(gradients)
+        # A weight whose gradient is 0, such as one that is kept fixed, can balance nothing: it is never the chosen one.
         i = jnp.argmin(jnp.where(g == 0, jnp.inf, jnp.abs(g) if balanced == "sag" else step))
         others = jnp.sum(jnp.where(jnp.arange(g.size) == i, 0, step * g))
         fitting = jnp.clip(-(others + 1e-6) / g[i], smallest, largest)
@@ -161,10 +170,12 @@ def _rprop_minus(initial_step, decrease, increase, smallest, largest, balanced):
     return optax.GradientTransformation(init, update)
 
 
-def _checked(initial_step, decrease, increase, smallest, largest) -> tuple[float, ...]:
+def _checked(
+    initial_step: float, decrease: float, increase: float, smallest: float, largest: float
+) -> tuple[float, float, float, float, float]:
     for name, value in {"initial_step": initial_step, "smallest": smallest, "largest": largest}.items():
         check_positive(name, value)
     require(0 < decrease < 1, "decrease", decrease, "a factor in (0, 1)")
     require(increase > 1, "increase", increase, "a factor above 1")
     require(smallest <= largest, "smallest", smallest, f"at most largest = {largest}")
-    return tuple(float(setting) for setting in (initial_step, decrease, increase, smallest, largest))
+    return float(initial_step), float(decrease), float(increase), float(smallest), float(largest)

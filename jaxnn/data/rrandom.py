@@ -1,4 +1,9 @@
-"""R's random stream: the numbers that R (3.6 and newer, default generators) gives after `set.seed(seed)`."""
+"""R's random stream: the numbers that R (3.6 and newer, default generators) gives after `set.seed(seed)`.
+
+Each part follows one function of R's C sources, down to the order in which it rounds. Seeding, Mersenne Twister and
+uniforms: RNG.c (`RNG_Init`, `MT_genrand`, `fixup`, `R_unif_index`). Normals: snorm.c and qnorm.c (`qnorm5`).
+Samples: `do_sample` of random.c, and `do_sample2`, which R's `sample.int` calls for few of very many.
+"""
 
 import math
 from collections.abc import Sequence
@@ -10,8 +15,8 @@ from jaxtyping import Float64, Int64, Shaped
 from jaxnn.errors import require
 
 _WORD = 2**-32  # from a 32-bit word to [0, 1)
-_SMALLEST = 0.5 * 2.328306437080797e-10  # what R puts in the place of a uniform 0
-_BIG = 2**27  # rnorm joins the upper 27 bits of one uniform and the whole of the next
+_SMALLEST = 0.5 * 2.328306437080797e-10  # what R's `fixup` puts in the place of a uniform 0, digit for digit
+_BIG = 2**27  # R's name: rnorm joins the upper 27 bits of one uniform and the whole of the next
 
 # Wichura (1988), Algorithm AS 241, PPND16: numerators and denominators, highest power first, as in R's qnorm.c.
 _CENTRE = (
@@ -45,8 +50,8 @@ class RRandom:
 
     def __init__(self, seed: int):
         require(_is_whole(seed) and -(2**31) <= seed < 2**31, "seed", repr(seed), "a whole number in -2**31..2**31-1")
-        self._bits = np.random.MT19937(0)
-        self._bits.state = {"bit_generator": "MT19937", "state": {"key": _scrambled(int(seed)), "pos": 624}}
+        self._bits = np.random.MT19937(0)  # NumPy's seeding is another than R's, its twister is the same
+        self._bits.state = {"bit_generator": "MT19937", "state": {"key": _initial_state(int(seed)), "pos": 624}}
 
     def runif(self, n: int, min: int | float = 0.0, max: int | float = 1.0) -> Float64[np.ndarray, " n"]:
         """Return `min + (max - min) * u`, `u` uniform on the open interval (0, 1): R's `runif(n, min, max)`.
@@ -103,38 +108,38 @@ class RRandom:
         size = n if size is None else size
         _check_count("size", size)
         require(size <= n, "size", f"{size!r} of {n} elements", f"at most {n}, as nothing is drawn twice")
-        draw = self._by_rejecting if n > 10**7 and 2 * size <= n else self._by_swapping
+        draw = self._by_rejecting if n > 10**7 and 2 * size <= n else self._by_swapping  # as sample.int of R chooses
         return np.array(draw(n, int(size)), dtype=np.int64)
 
     def _by_swapping(self, n: int, size: int) -> list[int]:
-        """R's way: take x[j] of the n that are left, put the last of them in its place."""
-        drawn, moved = [], {}
+        """R's way (`do_sample`): take x[j] of the n that are left, put the last of them in its place."""
+        drawn, moved = [], {}  # only what was moved is kept, not R's whole vector: few of many cost little
         for last in range(n - 1, n - 1 - size, -1):
-            j = self._index(last + 1)
+            j = self._uniform_index(last + 1)
             drawn.append(moved.get(j, j))
             moved[j] = moved.get(last, last)
         return drawn
 
     def _by_rejecting(self, n: int, size: int) -> list[int]:
-        """R's other way, for few of very many: draw again what was drawn before."""
+        """R's other way (`do_sample2`), for few of very many: draw again what was drawn before."""
         drawn = {}
         while len(drawn) < size:
-            drawn[self._index(n)] = None
+            drawn[self._uniform_index(n)] = None
         return list(drawn)
 
-    def _index(self, n: int) -> int:
+    def _uniform_index(self, n: int) -> int:
         """One of 0..n-1: as many random bits as n - 1 has, 16 of each word, again until below n (R_unif_index)."""
         n_bits = (n - 1).bit_length()
         mask = (1 << n_bits) - 1
         while True:
             value = 0
-            for _ in range(n_bits // 16 + 1):
+            for _ in range(n_bits // 16 + 1):  # R's loop too takes a word more than needed where 16 divides n_bits
                 value = value << 16 | self._bits.random_raw() >> 16
             if value & mask < n:
                 return value & mask
 
 
-def _scrambled(seed: int) -> np.ndarray:
+def _initial_state(seed: int) -> np.ndarray:
     """The 624 words of the Mersenne Twister after `set.seed(seed)`: a congruential stream from its 52nd word on.
 
     (R throws 50 away and overwrites the next. Its check for a state of zeros only can never act.)
@@ -152,20 +157,20 @@ def _qnorm(p: np.ndarray) -> np.ndarray:
     centre = np.abs(q) <= 0.425
     q_centre, q_tail, p_tail = q[centre], q[~centre], p[~centre]
     z = np.empty_like(p)
-    z[centre] = _ratio(_CENTRE, 0.180625 - q_centre * q_centre, q_centre)
-    z[~centre] = np.copysign(_upper(np.where(q_tail > 0, 1 - p_tail, p_tail)), q_tail)
+    z[centre] = _rational(_CENTRE, 0.180625 - q_centre * q_centre, q_centre)
+    z[~centre] = np.copysign(_upper_quantile(np.where(q_tail > 0, 1 - p_tail, p_tail)), q_tail)
     return z
 
 
-def _upper(p: np.ndarray) -> np.ndarray:
+def _upper_quantile(p: np.ndarray) -> np.ndarray:
     """The quantile above which lies the small probability p."""
     # The C library's logarithm, which R uses too: NumPy's vectorised one can differ in the last place.
     r = np.sqrt(-np.fromiter(map(math.log, p.tolist()), np.float64, p.size))
-    return np.where(r <= 5, _ratio(_TAIL, r - 1.6), _ratio(_FAR_TAIL, np.maximum(r, 5) - 5))
+    return np.where(r <= 5, _rational(_TAIL, r - 1.6), _rational(_FAR_TAIL, np.maximum(r, 5) - 5))
 
 
-def _ratio(polynomials: tuple, r: np.ndarray, factor: float | np.ndarray = 1.0) -> np.ndarray:
-    """factor * top(r) / bottom(r), rounded in this order, which is R's."""
+def _rational(polynomials: tuple, r: np.ndarray, factor: float | np.ndarray = 1.0) -> np.ndarray:
+    """factor * top(r) / bottom(r), rounded in this order, which is R's: the last digit hangs on it."""
     top, bottom = polynomials
     return factor * np.polyval(top, r) / np.polyval(bottom, r)
 
