@@ -16,7 +16,8 @@ if TYPE_CHECKING:  # optax takes a tenth of the time of `import jax`
     import optax
     from jax.sharding import Mesh
 
-Data = tuple[Array | np.ndarray, Array | np.ndarray]
+Rows = Array | np.ndarray
+Data = tuple[Rows, Rows]
 State = tuple[Any, Any]
 """The parameters and the optimizer's state."""
 
@@ -93,7 +94,9 @@ def run_epochs(
 
     def epoch(state, key):
         state, record = batches(state, key)
-        after = {} if held_out is None else mean_metrics(training.metrics, state[0], *held_out, mean=mean)
+        after = {}
+        if held_out is not None and training.metrics is not None:
+            after = mean_metrics(training.metrics, state[0], *held_out, mean=mean)
         return state, (record, {f"val_{name}": value for name, value in after.items()})
 
     state, (record, after) = lax.scan(epoch, state, keys, length=count)
@@ -109,8 +112,8 @@ EVALUATED_AT_ONCE = 1000
 def mean_metrics(
     metrics: Callable,
     params: Any,
-    x: Array,
-    y: Array,
+    x: Rows,
+    y: Rows,
     batch_size: int = EVALUATED_AT_ONCE,
     mean: Callable = mean_of_rows,
 ) -> dict[str, Array]:

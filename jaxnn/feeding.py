@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from jaxnn.epochs import Data, Epochs, State
+from jaxnn.epochs import Data, Epochs, Rows, State
 from jaxnn.waiting import wait_for
 
 Block = tuple[np.ndarray, np.ndarray]
@@ -47,7 +47,7 @@ def fed_means(evaluated: Callable, place: Callable, data: Data, size: int) -> di
     return jax.tree.map(lambda *values: sum(values) / examples, *[{k: n * v for k, v in m.items()} for n, m in found])
 
 
-def read_ahead(x: np.ndarray, y: np.ndarray, starts: np.ndarray, size: int) -> Iterator[Block]:
+def read_ahead(x: Rows, y: Rows, starts: np.ndarray, size: int) -> Iterator[Block]:
     """Yield the blocks of `x` and `y` from those rows on, each read while the caller works with the one before."""
     with ThreadPoolExecutor(1) as pool:
         ahead = pool.submit(read, x, y, starts[0], size)
@@ -57,12 +57,13 @@ def read_ahead(x: np.ndarray, y: np.ndarray, starts: np.ndarray, size: int) -> I
         yield ahead.result()
 
 
-def read(x: np.ndarray, y: np.ndarray, start: int, size: int) -> Block:
+def read(x: Rows, y: Rows, start: int, size: int) -> Block:
     """Return a copy of those rows; what the process held in memory of a mapped file is given back."""
     block = np.array(x[start : start + size]), np.array(y[start : start + size])
     for part in (x, y):
-        mapped = getattr(part, "_mmap", None)
         # What was changed in a map of mode "c" is nowhere else.
-        if isinstance(mapped, mmap.mmap) and part.mode != "c" and hasattr(mmap, "MADV_DONTNEED"):
-            mapped.madvise(mmap.MADV_DONTNEED)
+        if isinstance(part, np.memmap) and part.mode != "c" and hasattr(mmap, "MADV_DONTNEED"):
+            mapped = getattr(part, "_mmap", None)  # None of what was computed from a map and lies in memory
+            if mapped is not None:
+                mapped.madvise(mmap.MADV_DONTNEED)
     return block

@@ -11,6 +11,9 @@ from jaxtyping import Array, Float
 
 from jaxnn.errors import check_finite, check_labels, check_shape
 from jaxnn.ops import sigmoid, softplus
+from jaxnn.ops.activations import Residuals
+
+Scalar = Float[Array, ""] | float
 
 
 def sum_squared_error(y_hat: Float[Array, "n k"], y: Float[Array, "n k"]) -> Float[Array, ""]:
@@ -19,11 +22,11 @@ def sum_squared_error(y_hat: Float[Array, "n k"], y: Float[Array, "n k"]) -> Flo
     return jnp.sum((y - y_hat) ** 2)
 
 
-def sum_squared_error_fwd(y_hat, y):
+def sum_squared_error_fwd(y_hat: Float[Array, "n k"], y: Float[Array, "n k"]) -> tuple[Float[Array, ""], Residuals]:
     return sum_squared_error(y_hat, y), (y - y_hat,)
 
 
-def sum_squared_error_bwd(residuals, g):
+def sum_squared_error_bwd(residuals: Residuals, g: Scalar) -> tuple[Float[Array, "n k"], Float[Array, "n k"]]:
     (error,) = residuals
     return -2 * g * error, 2 * g * error
 
@@ -38,11 +41,11 @@ def bernoulli(z: Float[Array, "n k"], y: Float[Array, "n k"]) -> Float[Array, ""
     return jnp.sum(softplus(z) - y * z)
 
 
-def bernoulli_fwd(z, y):
+def bernoulli_fwd(z: Float[Array, "n k"], y: Float[Array, "n k"]) -> tuple[Float[Array, ""], Residuals]:
     return bernoulli(z, y), (z, y)
 
 
-def bernoulli_bwd(residuals, g):
+def bernoulli_bwd(residuals: Residuals, g: Scalar) -> tuple[Float[Array, "n k"], Float[Array, "n k"]]:
     z, y = residuals
     return g * (sigmoid(z) - y), -g * z
 
@@ -57,13 +60,13 @@ def softmax_cross_entropy(z: Float[Array, "n k"], y: Float[Array, "n k"]) -> Flo
     return -jnp.sum(y * jax.nn.log_softmax(z))
 
 
-def softmax_cross_entropy_fwd(z, y):
+def softmax_cross_entropy_fwd(z: Float[Array, "n k"], y: Float[Array, "n k"]) -> tuple[Float[Array, ""], Residuals]:
     check_shape("y", y, z.shape)
     log_y_hat = jax.nn.log_softmax(z)
     return -jnp.sum(y * log_y_hat), (log_y_hat, y)
 
 
-def softmax_cross_entropy_bwd(residuals, g):
+def softmax_cross_entropy_bwd(residuals: Residuals, g: Scalar) -> tuple[Float[Array, "n k"], Float[Array, "n k"]]:
     log_y_hat, y = residuals
     return g * (y.sum(axis=-1, keepdims=True) * jnp.exp(log_y_hat) - y), -g * log_y_hat
 

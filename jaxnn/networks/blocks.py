@@ -10,6 +10,8 @@ Backwards, the shifted cotangents are built once and used in both products. The 
 the backward pass, which costs less than keeping them.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -18,10 +20,11 @@ from jaxtyping import Array, Float
 from jaxnn.ops import relu_bwd, relu_fwd, softplus, softplus_bwd
 
 Params = dict[str, Array]
+Residuals = tuple[Any, ...]
 BLOCK = 16
 
 
-def features_fwd(params: Params, x: Float[Array, "n h w c"]):
+def features_fwd(params: Params, x: Float[Array, "n h w c"]) -> tuple[Float[Array, "n f"], Residuals]:
     """Return the features `(n, f)` and the residuals for `features_bwd`, equal to those of the plain form."""
     blocks = _into_blocks(x)
     _, (pooled, winner) = lax.scan(lambda _, block: (None, _forward(params, block)), None, blocks)
@@ -30,7 +33,7 @@ def features_fwd(params: Params, x: Float[Array, "n h w c"]):
     return softplus(z), (params, blocks, z, winner)
 
 
-def features_bwd(residuals, g: Float[Array, "n f"]) -> Params:
+def features_bwd(residuals: Residuals, g: Float[Array, "n f"]) -> Params:
     """Return the cotangents of `W1`, `b1`, `W2`, `b2`."""
     params, blocks, z, winner = residuals
     n_blocks, channels, h, w, block = winner.shape

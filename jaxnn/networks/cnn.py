@@ -21,6 +21,7 @@ from jaxtyping import Array, Float, Key
 from jaxnn.errors import as_pair, check_dtype, check_finite, check_key, check_positive_int, check_shape, require
 from jaxnn.losses import accuracy, one_hot, softmax_cross_entropy, softmax_cross_entropy_bwd, softmax_cross_entropy_fwd
 from jaxnn.networks import blocks, mlp
+from jaxnn.networks.mlp import Labels, Residuals
 from jaxnn.ops import (
     conv2d_bwd,
     conv2d_fwd,
@@ -76,7 +77,9 @@ def init(
     }
 
 
-def features_fwd(params: Params, x: Float[Array, "n h w c"], *, stride: Pair = 1, dilation: Pair = 1):
+def features_fwd(
+    params: Params, x: Float[Array, "n h w c"], *, stride: Pair = 1, dilation: Pair = 1
+) -> tuple[Float[Array, "n f"], Residuals]:
     """Return the features `(n, f)` that the dense layers see, and the residuals for `features_bwd`."""
     geometry = {"stride": stride, "padding": "same", "dilation": dilation}
     z1, conv1 = conv2d_fwd(x, params["W1"], params["b1"], **geometry)
@@ -88,7 +91,7 @@ def features_fwd(params: Params, x: Float[Array, "n h w c"], *, stride: Pair = 1
     return features, (conv1, positive, conv2, windows, rising, images)
 
 
-def features_bwd(residuals, g: Float[Array, "n f"], *, stride: Pair = 1, dilation: Pair = 1) -> Params:
+def features_bwd(residuals: Residuals, g: Float[Array, "n f"], *, stride: Pair = 1, dilation: Pair = 1) -> Params:
     """Return the cotangents of `W1`, `b1`, `W2`, `b2`: `features_fwd` line by line, from the last to the first."""
     geometry = {"stride": stride, "padding": "same", "dilation": dilation}
     conv1, positive, conv2, windows, rising, images = residuals
@@ -102,34 +105,56 @@ def features_bwd(residuals, g: Float[Array, "n f"], *, stride: Pair = 1, dilatio
 
 
 def value_and_grad(
-    params: Params, x, y, key=None, *, rate: float = 0.5, stride: Pair = 1, dilation: Pair = 1
+    params: Params,
+    x: Float[Array, "n h w c"],
+    y: Labels,
+    key: Key[Array, ""] | None = None,
+    *,
+    rate: float = 0.5,
+    stride: Pair = 1,
+    dilation: Pair = 1,
 ) -> tuple[Array, Params]:
     """Return `loss` and its gradient by hand; arguments as in `loss`."""
     (value, _), grads = metrics_and_grad(params, x, y, key, rate=rate, stride=stride, dilation=dilation)
     return value, grads
 
 
-def metrics_and_grad(params: Params, x, y, key=None, *, rate: float = 0.5, stride: Pair = 1, dilation: Pair = 1):
+def metrics_and_grad(
+    params: Params,
+    x: Float[Array, "n h w c"],
+    y: Labels,
+    key: Key[Array, ""] | None = None,
+    *,
+    rate: float = 0.5,
+    stride: Pair = 1,
+    dilation: Pair = 1,
+) -> tuple[tuple[Array, dict[str, Array]], Params]:
     """Return `((loss, {"accuracy"}), gradient)`, the accuracy that of the same forward pass, dropout and all."""
-    y = _checked(params, x, y, stride=stride)
+    targets = _checked(params, x, y, stride=stride)
 
     def by(features_fwd, features_bwd):
-        def metrics_and_grad(params, x, y):
+        def metrics_and_grad(params, x, targets):
             features, residuals = features_fwd(params, x)
             z4, head_residuals = mlp.forward(_head(params), features, key, rate=rate)
-            total, likelihood = softmax_cross_entropy_fwd(z4, y)
+            total, likelihood = softmax_cross_entropy_fwd(z4, targets)
             dz4, _ = softmax_cross_entropy_bwd(likelihood, 1 / len(z4))
             d_features, d_head = mlp.backward(head_residuals, dz4, rate=rate)
             grads = {**features_bwd(residuals, d_features), **_from_head(d_head)}
-            return (total / len(z4), {"accuracy": accuracy(z4, y)}), grads
+            return (total / len(z4), {"accuracy": accuracy(z4, targets)}), grads
 
         return metrics_and_grad
 
-    return _for_platform(by, stride, dilation)(params, x, y)
+    return _for_platform(by, stride, dilation)(params, x, targets)
 
 
 def logits(
-    params: Params, x, key: Key[Array, ""] | None = None, *, rate: float = 0.5, stride: Pair = 1, dilation: Pair = 1
+    params: Params,
+    x: Float[Array, "n h w c"],
+    key: Key[Array, ""] | None = None,
+    *,
+    rate: float = 0.5,
+    stride: Pair = 1,
+    dilation: Pair = 1,
 ) -> Float[Array, "n k"]:
     """Return $Z_4$; with a `key`, after dropout of the share `rate` of the hidden nodes."""
     _checked(params, x, stride=stride)
@@ -146,15 +171,29 @@ def apply(params: Params, x: Float[Array, "n h w c"], *, stride: Pair = 1, dilat
 
 
 def loss(
-    params: Params, x, y, key: Key[Array, ""] | None = None, *, rate: float = 0.5, stride: Pair = 1, dilation: Pair = 1
+    params: Params,
+    x: Float[Array, "n h w c"],
+    y: Labels,
+    key: Key[Array, ""] | None = None,
+    *,
+    rate: float = 0.5,
+    stride: Pair = 1,
+    dilation: Pair = 1,
 ) -> Float[Array, ""]:
     r"""Return the mean cross-entropy $-\frac{1}{n} \sum y \log \hat y$; `y` is labels `(n,)` or one-hot `(n, k)`."""
     return loss_and_metrics(params, x, y, key, rate=rate, stride=stride, dilation=dilation)[0]
 
 
 def loss_and_metrics(
-    params: Params, x, y, key: Key[Array, ""] | None = None, *, rate: float = 0.5, stride: Pair = 1, dilation: Pair = 1
-):
+    params: Params,
+    x: Float[Array, "n h w c"],
+    y: Labels,
+    key: Key[Array, ""] | None = None,
+    *,
+    rate: float = 0.5,
+    stride: Pair = 1,
+    dilation: Pair = 1,
+) -> tuple[Array, dict[str, Array]]:
     """Return `(loss, {"accuracy"})`; autodiff of it, with `has_aux=True`, stands for `metrics_and_grad`."""
     z4 = logits(params, x, key, rate=rate, stride=stride, dilation=dilation)
     y = one_hot(y, z4.shape[1], z4.dtype)

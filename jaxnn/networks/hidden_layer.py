@@ -123,7 +123,7 @@ def half_squared_error(params: Params, x: Float[Array, "n d"], y: Float[Array, "
     return sum_squared_error(y_hat, column_targets(y, y_hat.shape)) / 2
 
 
-def half_squared_error_and_grad(params: Params, x, y) -> tuple[Array, Params]:
+def half_squared_error_and_grad(params: Params, x: Float[Array, "n d"], y: Float[Array, "n k"]) -> tuple[Array, Params]:
     r"""Return `half_squared_error` and its gradient by hand, $\bar Z_2 = (\hat y - y)\, \hat y (1 - \hat y)$."""
     inputs, a1, z2, y = _forward_columns(params, x, y)
     a2 = sigmoid(z2)

@@ -7,13 +7,14 @@ regression. Dropout takes part only where a random `key` is given, which is in t
 """
 
 from functools import cache
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import core
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int, Key
 
 from jaxnn import ops
 from jaxnn.errors import check_dtype, check_finite, check_key, check_positive_int, check_shape, require
@@ -21,6 +22,9 @@ from jaxnn.losses import accuracy, one_hot, softmax_cross_entropy, softmax_cross
 from jaxnn.ops import dense_bwd, dense_fwd, dropout_bwd, dropout_fwd
 
 Params = dict[str, Array]
+Residuals = tuple[Any, ...]
+Labels = Int[Array, " n"] | Float[Array, "n k"]
+"""Class numbers `(n,)`, or a row of weights for each example, one-hot in the simplest case."""
 ACTIVATIONS = {
     "relu": (ops.relu_fwd, ops.relu_bwd),
     "sigmoid": (ops.sigmoid_fwd, ops.sigmoid_bwd),
@@ -77,7 +81,7 @@ def forward(
     *,
     rate: float = 0.2,
     activation: str = "relu",
-):
+) -> tuple[Float[Array, "n k"], Residuals]:
     """Return $Z_L$ and the residuals for `backward`; with a `key`, a share `rate` of each layer's nodes drops out."""
     activation_fwd, _ = _rule(activation)
     *hidden, (w, b) = _layers(params)
@@ -92,7 +96,7 @@ def forward(
 
 
 def backward(
-    residuals, dz: Float[Array, "n k"], *, rate: float = 0.2, activation: str = "relu"
+    residuals: Residuals, dz: Float[Array, "n k"], *, rate: float = 0.2, activation: str = "relu"
 ) -> tuple[Float[Array, "n d"], Params]:
     """Return the cotangents of `x` and of the parameters: `forward` line by line, from the last to the first."""
     _, activation_bwd = _rule(activation)
@@ -108,14 +112,28 @@ def backward(
 
 
 def value_and_grad(
-    params: Params, x, y, key=None, *, rate: float = 0.2, activation: str = "relu"
+    params: Params,
+    x: Float[Array, "n d"],
+    y: Labels,
+    key: Key[Array, ""] | None = None,
+    *,
+    rate: float = 0.2,
+    activation: str = "relu",
 ) -> tuple[Array, Params]:
     """Return `loss` and its gradient by hand; arguments as in `loss`."""
     (value, _), grads = metrics_and_grad(params, x, y, key, rate=rate, activation=activation)
     return value, grads
 
 
-def metrics_and_grad(params: Params, x, y, key=None, *, rate: float = 0.2, activation: str = "relu"):
+def metrics_and_grad(
+    params: Params,
+    x: Float[Array, "n d"],
+    y: Labels,
+    key: Key[Array, ""] | None = None,
+    *,
+    rate: float = 0.2,
+    activation: str = "relu",
+) -> tuple[tuple[Array, dict[str, Array]], Params]:
     """Return `((loss, {"accuracy"}), gradient)`, the accuracy that of the same forward pass, dropout and all."""
     check_finite("x", x)
     z, residuals = forward(params, x, key, rate=rate, activation=activation)
@@ -127,7 +145,12 @@ def metrics_and_grad(params: Params, x, y, key=None, *, rate: float = 0.2, activ
 
 
 def logits(
-    params: Params, x, key: Key[Array, ""] | None = None, *, rate: float = 0.2, activation: str = "relu"
+    params: Params,
+    x: Float[Array, "n d"],
+    key: Key[Array, ""] | None = None,
+    *,
+    rate: float = 0.2,
+    activation: str = "relu",
 ) -> Float[Array, "n k"]:
     """Return $Z_L$; with a `key`, after dropout of the share `rate` of each hidden layer's nodes."""
     check_finite("x", x)
@@ -140,22 +163,34 @@ def apply(params: Params, x: Float[Array, "n d"], *, activation: str = "relu") -
 
 
 def loss(
-    params: Params, x, y, key: Key[Array, ""] | None = None, *, rate: float = 0.2, activation: str = "relu"
+    params: Params,
+    x: Float[Array, "n d"],
+    y: Labels,
+    key: Key[Array, ""] | None = None,
+    *,
+    rate: float = 0.2,
+    activation: str = "relu",
 ) -> Float[Array, ""]:
     r"""Return the mean cross-entropy $-\frac{1}{n} \sum y \log \hat y$; `y` is labels `(n,)` or one-hot `(n, k)`."""
     return loss_and_metrics(params, x, y, key, rate=rate, activation=activation)[0]
 
 
 def loss_and_metrics(
-    params: Params, x, y, key: Key[Array, ""] | None = None, *, rate: float = 0.2, activation: str = "relu"
-):
+    params: Params,
+    x: Float[Array, "n d"],
+    y: Labels,
+    key: Key[Array, ""] | None = None,
+    *,
+    rate: float = 0.2,
+    activation: str = "relu",
+) -> tuple[Array, dict[str, Array]]:
     """Return `(loss, {"accuracy"})`; autodiff of it, with `has_aux=True`, stands for `metrics_and_grad`."""
     z = logits(params, x, key, rate=rate, activation=activation)
     y = one_hot(y, z.shape[1], z.dtype)
     return softmax_cross_entropy(z, y) / len(z), {"accuracy": accuracy(z, y)}
 
 
-def metrics(params: Params, x: Float[Array, "n d"], y: Array, *, activation: str = "relu") -> dict[str, Array]:
+def metrics(params: Params, x: Float[Array, "n d"], y: Labels, *, activation: str = "relu") -> dict[str, Array]:
     """Return `{"loss", "accuracy"}` over the examples, all nodes active."""
     value, others = loss_and_metrics(params, x, y, activation=activation)
     return {"loss": value, **others}

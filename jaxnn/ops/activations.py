@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+Residuals = tuple[Array, ...]
+
 
 def sigmoid(x: Float[Array, "..."]) -> Float[Array, "..."]:
     r"""Return $\sigma(x) = 1 / (1 + e^{-x})$.
@@ -16,12 +18,12 @@ def sigmoid(x: Float[Array, "..."]) -> Float[Array, "..."]:
     return jax.lax.logistic(x)
 
 
-def sigmoid_fwd(x):
+def sigmoid_fwd(x: Float[Array, "..."]) -> tuple[Float[Array, "..."], Residuals]:
     y = sigmoid(x)
     return y, (y,)
 
 
-def sigmoid_bwd(residuals, g):
+def sigmoid_bwd(residuals: Residuals, g: Float[Array, "..."]) -> tuple[Float[Array, "..."]]:
     (y,) = residuals
     return (g * y * (1 - y),)
 
@@ -31,12 +33,12 @@ def tanh(x: Float[Array, "..."]) -> Float[Array, "..."]:
     return jnp.tanh(x)
 
 
-def tanh_fwd(x):
+def tanh_fwd(x: Float[Array, "..."]) -> tuple[Float[Array, "..."], Residuals]:
     y = tanh(x)
     return y, (y,)
 
 
-def tanh_bwd(residuals, g):
+def tanh_bwd(residuals: Residuals, g: Float[Array, "..."]) -> tuple[Float[Array, "..."]]:
     (y,) = residuals
     return (g * (1 - y**2),)
 
@@ -49,11 +51,11 @@ def relu(x: Float[Array, "..."]) -> Float[Array, "..."]:
     return jnp.where(x <= 0, jnp.zeros_like(x), x)
 
 
-def relu_fwd(x):
+def relu_fwd(x: Float[Array, "..."]) -> tuple[Float[Array, "..."], Residuals]:
     return relu(x), (x > 0,)
 
 
-def relu_bwd(residuals, g):
+def relu_bwd(residuals: Residuals, g: Float[Array, "..."]) -> tuple[Float[Array, "..."]]:
     (positive,) = residuals
     return (jnp.where(positive, g, jnp.zeros_like(g)),)
 
@@ -66,11 +68,11 @@ def softplus(x: Float[Array, "..."]) -> Float[Array, "..."]:
     return jnp.logaddexp(x, jnp.zeros_like(x))
 
 
-def softplus_fwd(x):
+def softplus_fwd(x: Float[Array, "..."]) -> tuple[Float[Array, "..."], Residuals]:
     return softplus(x), (x,)
 
 
-def softplus_bwd(residuals, g):
+def softplus_bwd(residuals: Residuals, g: Float[Array, "..."]) -> tuple[Float[Array, "..."]]:
     (x,) = residuals
     return (g * sigmoid(x),)
 
@@ -84,10 +86,10 @@ def heaviside(x: Float[Array, "..."]) -> Float[Array, "..."]:
     return jnp.heaviside(x, jnp.zeros_like(x))
 
 
-def heaviside_fwd(x):
+def heaviside_fwd(x: Float[Array, "..."]) -> tuple[Float[Array, "..."], Residuals]:
     return heaviside(x), ()
 
 
-def heaviside_bwd(residuals, g):
+def heaviside_bwd(residuals: Residuals, g: Float[Array, "..."]) -> tuple[Float[Array, "..."]]:
     del residuals
     return (jnp.zeros_like(g),)

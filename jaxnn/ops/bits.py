@@ -2,11 +2,15 @@
 
 import math
 from functools import partial
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Key, UInt16
+from jaxtyping import Array, Key, UInt16, UInt32
+
+Arrays = TypeVar("Arrays")
+Words = UInt32[Array, "..."]
 
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 
@@ -28,12 +32,12 @@ def bits16(key: Key[Array, ""], shape: tuple[int, ...]) -> UInt16[Array, "..."]:
     return jnp.concatenate(halves, axis=-1)[..., :length].reshape(shape)
 
 
-def materialized(x):
-    """Return `x`; a CPU would compute it anew for each of its readers, which takes longer than reading it."""
+def materialized(x: Arrays) -> Arrays:
+    """Return `x`, arrays in memory: a CPU would compute them anew for each reader, which takes longer than reading."""
     return lax.platform_dependent(x, cpu=lax.optimization_barrier, default=lambda x: x)
 
 
-def threefry(key, x0, x1):
+def threefry(key: UInt32[Array, "2"], x0: Words, x1: Words) -> tuple[Words, Words]:
     """Return the two words that Threefry-2x32 of 20 rounds makes of two words and a key of two.
 
     Salmon et al. (2011), Parallel random numbers: as easy as 1, 2, 3.

@@ -14,6 +14,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from jaxnn.errors import as_pair, check_shape, check_sizes, require
+from jaxnn.ops.activations import Residuals
 
 Pair = int | tuple[int, int]
 Padding = str | tuple[tuple[int, int], tuple[int, int]]
@@ -40,11 +41,26 @@ def conv2d(
     return y + b[None, None, None, :]
 
 
-def conv2d_fwd(x, w, b, *, stride=1, padding="valid", dilation=1):
+def conv2d_fwd(
+    x: Float[Array, "n h w c"],
+    w: Float[Array, "kh kw c k"],
+    b: Float[Array, " k"],
+    *,
+    stride: Pair = 1,
+    padding: Padding = "valid",
+    dilation: Pair = 1,
+) -> tuple[Float[Array, "n h2 w2 k"], Residuals]:
     return conv2d(x, w, b, stride=stride, padding=padding, dilation=dilation), (x, w)
 
 
-def conv2d_bwd(residuals, g, *, stride=1, padding="valid", dilation=1):
+def conv2d_bwd(
+    residuals: Residuals,
+    g: Float[Array, "n h2 w2 k"],
+    *,
+    stride: Pair = 1,
+    padding: Padding = "valid",
+    dilation: Pair = 1,
+) -> tuple[Float[Array, "n h w c"], Float[Array, "kh kw c k"], Float[Array, " k"]]:
     r"""Return $\bar x$, $\bar w_{uvck} = \sum_{nij} x_{n, si + du, sj + dv, c}\, g_{nijk}$, $\bar b = \sum g$.
 
     $\bar x$ gathers, for each pixel, the outputs that it entered: $g_{nij}\, w_{uv}^\top$ goes back to
@@ -86,14 +102,14 @@ def _by_lax(geometry, x, w):
 
 
 def _by_lax_bwd(geometry, x, w, g):
-    """Both cotangents are convolutions: of the spread-out `g` with the turned kernel, of `x` with `g` as the kernel."""
+    """Both cotangents are convolutions: of `g`, zeros between its entries, with the turned kernel; of `x` with `g`."""
     x, w, g = _promoted(x, w, g)
     dx_padding, dw_padding = [], []
     sides = zip(x.shape[1:3], w.shape[:2], g.shape[1:3], *geometry, strict=True)
     for n, k, m, s, (lo, _), d in sides:
-        reach, spread = (k - 1) * d, (m - 1) * s + 1
-        dx_padding.append((reach - lo, n - spread + lo))
-        dw_padding.append((lo, spread + reach - n - lo))
+        reach, strided = (k - 1) * d, (m - 1) * s + 1  # what a kernel, and g with zeros between, cover
+        dx_padding.append((reach - lo, n - strided + lo))
+        dw_padding.append((lo, strided + reach - n - lo))
     dx = lax.conv_general_dilated(
         g,
         w[::-1, ::-1].swapaxes(2, 3),

@@ -5,6 +5,7 @@ from jax import lax
 from jaxtyping import Array, Float, Key
 
 from jaxnn.errors import check_shape, check_share, require
+from jaxnn.ops.activations import Residuals
 from jaxnn.ops.bits import bits16, materialized
 
 
@@ -18,11 +19,15 @@ def dense(x: Float[Array, "n d"], w: Float[Array, "d k"], b: Float[Array, " k"])
     return x @ w + b[None, :]
 
 
-def dense_fwd(x, w, b):
+def dense_fwd(
+    x: Float[Array, "n d"], w: Float[Array, "d k"], b: Float[Array, " k"]
+) -> tuple[Float[Array, "n k"], Residuals]:
     return dense(x, w, b), (x, w)
 
 
-def dense_bwd(residuals, g):
+def dense_bwd(
+    residuals: Residuals, g: Float[Array, "n k"]
+) -> tuple[Float[Array, "n d"], Float[Array, "d k"], Float[Array, " k"]]:
     r"""Return $\bar x = g W^\top$, $\bar W = x^\top g$ and $\bar b = \sum_i g_i$ (one entry an output)."""
     x, w = residuals
     return g @ w.T, outer(x, g), g.sum(axis=0)
@@ -46,11 +51,11 @@ def flatten(x: Float[Array, "n ..."]) -> Float[Array, "n d"]:
     return x.reshape(len(x), -1)
 
 
-def flatten_fwd(x):
+def flatten_fwd(x: Float[Array, "n ..."]) -> tuple[Float[Array, "n d"], Residuals]:
     return flatten(x), (x,)
 
 
-def flatten_bwd(residuals, g):
+def flatten_bwd(residuals: Residuals, g: Float[Array, "n d"]) -> tuple[Float[Array, "n ..."]]:
     """Return `g` in the shape that the examples had."""
     (x,) = residuals
     return (g.reshape(x.shape),)
@@ -65,7 +70,7 @@ def dropout(x: Float[Array, "..."], key: Key[Array, ""], *, rate: float) -> Floa
     return dropout_fwd(x, key, rate=rate)[0]
 
 
-def dropout_fwd(x, key, *, rate):
+def dropout_fwd(x: Float[Array, "..."], key: Key[Array, ""], *, rate: float) -> tuple[Float[Array, "..."], Residuals]:
     check_share("rate", rate)
     dropped = min(round(rate * 2**16), 2**16 - 1)
     kept = materialized(bits16(key, x.shape) >= dropped)
@@ -73,7 +78,7 @@ def dropout_fwd(x, key, *, rate):
     return x * scale, (scale,)
 
 
-def dropout_bwd(residuals, g, *, rate):
+def dropout_bwd(residuals: Residuals, g: Float[Array, "..."], *, rate: float) -> tuple[Float[Array, "..."], None]:
     """Return `g` through the same mask, and None: a key has no cotangent."""
     del rate
     (scale,) = residuals

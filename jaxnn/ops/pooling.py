@@ -4,6 +4,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxnn.errors import as_pair, check_shape, require
+from jaxnn.ops.activations import Residuals
 
 Window = tuple[int, int]
 
@@ -22,12 +23,14 @@ def max_pool(x: Float[Array, "n h w c"], *, size: Window = (2, 2)) -> Float[Arra
     return largest
 
 
-def max_pool_fwd(x, *, size=(2, 2)):
+def max_pool_fwd(x: Float[Array, "n h w c"], *, size: Window = (2, 2)) -> tuple[Float[Array, "n h2 w2 c"], Residuals]:
     y = max_pool(x, size=size)
     return y, (x, y)
 
 
-def max_pool_bwd(residuals, g, *, size=(2, 2)):
+def max_pool_bwd(
+    residuals: Residuals, g: Float[Array, "n h2 w2 c"], *, size: Window = (2, 2)
+) -> tuple[Float[Array, "n h w c"]]:
     x, y = residuals
     free = jnp.ones(y.shape, bool)
     shares = []
@@ -37,7 +40,7 @@ def max_pool_bwd(residuals, g, *, size=(2, 2)):
     return (from_windows(shares, size, x.shape),)
 
 
-def windows(x, size):
+def windows(x: Float[Array, "n h w c"], size: Window) -> list[Float[Array, "n h2 w2 c"]]:
     """Return the entries of all windows, one array `(n, h2, w2, c)` for each place in the window, row by row."""
     check_shape("x", x, ("n", "h", "w", "c"))
     (s, t), (n, h, w, c) = as_pair("size", size), x.shape
@@ -46,7 +49,9 @@ def windows(x, size):
     return [grid[:, :, k, :, m] for k in range(s) for m in range(t)]
 
 
-def from_windows(parts, size, shape):
+def from_windows(
+    parts: list[Float[Array, "n h2 w2 c"]], size: Window, shape: tuple[int, ...]
+) -> Float[Array, "n h w c"]:
     """Return the array of `shape` that `windows` takes apart into `parts`, with 0 where no window is."""
     (s, t), (n, h, w, c) = size, shape
     rows = [jnp.stack(parts[k * t : (k + 1) * t], axis=3) for k in range(s)]
