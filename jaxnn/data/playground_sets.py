@@ -1,7 +1,8 @@
 r"""The data sets of TensorFlow Playground, point for point: the same seed gives the original's own points.
 
-Each function draws `n` points of the plane from a `SeedRandom` and returns them with labels, 1 or -1 or, for the two
-regression sets, a number between. `noise` is the original's slider over 100. (tensorflow/playground, `dataset.ts`.)
+`CLASSIFICATION`, `REGRESSION` and `LECTURE` have all sets that `jaxnn.playground` offers, by their names in a link.
+Each function here draws `n` points of the plane from a `SeedRandom` and returns them with labels, 1 or -1 or, for the
+two regression sets, a number between. `noise` is the original's slider over 100. (tensorflow/playground, `dataset.ts`.)
 """
 
 import math
@@ -9,6 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from jaxnn.data import synthetic
+from jaxnn.data.rrandom import RRandom
 from jaxnn.data.seedrandom import SeedRandom
 from jaxnn.data.synthetic import Points
 from jaxnn.errors import check_positive_int, require
@@ -88,6 +91,12 @@ def _cones(x, y):
 
 CLASSIFICATION: dict[str, Callable[..., Points]] = {"circle": circle, "xor": xor, "gauss": gauss, "spiral": spiral}
 REGRESSION: dict[str, Callable[..., Points]] = {"reg-plane": plane, "reg-gauss": hills}
+# The lecture's sets, which the original has not: drawn from R's stream, without noise, and labelled 0 or 1.
+LECTURE: dict[str, Callable[[RRandom, int], Points]] = {
+    "lecture-sigmoid": synthetic.sigmoid_boundary,
+    "lecture-circle": synthetic.circle,
+    "lecture-flower": synthetic.flower,
+}
 
 
 def shuffled(random: SeedRandom, points: Points) -> Points:

@@ -8,6 +8,8 @@ from jaxtyping import Float64
 from jaxnn.data.rrandom import RRandom
 from jaxnn.errors import check_finite, check_positive_int, check_shape, require
 
+SEED = 20240402  # the lecture's `set.seed`
+
 
 class Points(NamedTuple):
     """Points of the plane, one a row, and their labels."""

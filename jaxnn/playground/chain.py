@@ -59,7 +59,10 @@ def evidence(network: Network, settings: Settings, train: Points, index: Int[Arr
 
 
 def _error(inputs: Adjoints, settings: Settings, x, y):
-    """Return the error of one point, where `inputs.a` and `inputs.z` are added to the nodes' values and sums."""
+    """Return the error of one point, where `inputs.a` and `inputs.z` are added to the nodes' values and sums.
+
+    With zeros there the error is the network's own, and its derivatives by them are the adjoints, from autodiff alone.
+    """
     functions = [function for function, _ in ACTIVATIONS.values()]
     a = x + inputs.a[0]
     for layer, (W, b) in enumerate(zip(inputs.W, inputs.b, strict=True)):

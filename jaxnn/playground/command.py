@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 import webbrowser
+from typing import Any
 
 import jax
 
@@ -14,7 +15,7 @@ HOST, PORT = "127.0.0.1", 8642
 WRONG_USE = 2
 
 
-def add_to(commands) -> None:
+def add_to(commands: Any) -> None:
     """Add the command to the parser of `jaxnn`."""
     parser = commands.add_parser("play", help="a network to watch and touch, in the browser", description=__doc__)
     parser.add_argument("--port", type=int, help=f"the port (default: {PORT}, or if it is taken any that is free)")
@@ -39,6 +40,7 @@ def run(asked: argparse.Namespace) -> int:
     if not os.environ.get("JAX_PLATFORMS"):
         jax.config.update("jax_platforms", "cpu")  # steps this small only wait for an accelerator
     try:
+        # Late, because it needs the packages of the extra `play`, and this module is imported by every command.
         from jaxnn.playground.server import serve
 
         print(f"The playground is at {address} (Ctrl-C stops it)", flush=True)

@@ -1,7 +1,9 @@
-"""The set-up of a playground as the text after a link's `#`: names, defaults and bounds, the original's and ours.
+"""The set-up of a playground, and the text after a link's `#` that says it: names, defaults, bounds.
 
-A link of TensorFlow Playground gives the same set-up here (tensorflow/playground, `state.ts`). Text that does not parse
-or lies outside of the bounds is refused with a message, and the default, or what was before, stays.
+A link of TensorFlow Playground gives the same set-up here (tensorflow/playground, `state.ts`). A setting is text, in a
+link or in a request of the page, until `parsed` makes it a value that is within its bounds; from there on it is that
+value, and nothing that reads a `Config` checks it again. Text that `parsed` refuses leaves the default, or what was
+before.
 """
 
 import math
@@ -10,17 +12,18 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
-from jaxnn.data.playground_sets import CLASSIFICATION, REGRESSION
+from jaxnn.data.playground_sets import CLASSIFICATION, LECTURE, REGRESSION
 from jaxnn.errors import InvalidArgument, require
 from jaxnn.playground.engine import FEATURES
 from jaxnn.playground.optimizers import OPTIMIZERS
 from jaxnn.playground.program import ACTIVATIONS, EPOCHS, LAYERS, PENALTIES, WIDTH
 
 Config = dict[str, Any]
-OWN = "own"
-LECTURE = ("lecture-sigmoid", "lecture-circle", "lecture-flower")
+OWN = "own"  # the name of the points that the user brings
+# Of layers and nodes as many as the program's padding holds; of points as many as `engine.SIZE` takes without a second
+# program, and a link (`CHARACTERS`) without being refused.
 HIDDEN, NODES, NETWORKS, POINTS = LAYERS - 1, WIDTH, 16, 2000
-CHARACTERS = 100_000  # of a link, or of a table that is pasted
+CHARACTERS = 100_000
 
 
 class Field(NamedTuple):
@@ -32,6 +35,8 @@ class Field(NamedTuple):
 
 
 def choice(*names: str) -> Callable[[str], str]:
+    """Return the parser of one of some names."""
+
     def parse(text):
         require(text in names, "", repr(text), f"one of {', '.join(names)}")
         return text
@@ -40,13 +45,14 @@ def choice(*names: str) -> Callable[[str], str]:
 
 
 def number(low: float, high: float, whole: bool = False) -> Callable[[str], float]:
+    """Return the parser of a number from `low` to `high`."""
     kind = "a whole number" if whole else "a number"
 
     def parse(text):
         try:
             value = float(text)
         except ValueError:
-            value = math.nan
+            value = math.nan  # which is not between any bounds
         ok = low <= value <= high and (not whole or value == int(value))
         require(ok, "", repr(text), f"{kind} from {low:g} to {high:g}")
         return int(value) if whole else value
@@ -55,6 +61,8 @@ def number(low: float, high: float, whole: bool = False) -> Callable[[str], floa
 
 
 def listed(what: str, item: Callable[[str], Any], most: int) -> Callable[[str], list]:
+    """Return the parser of at most `most` items with commas between; no text is no item."""
+
     def parse(text):
         texts = [part.strip() for part in text.split(",")] if text.strip() else []
         require(len(texts) <= most, "", f"{len(texts)} {what}", f"at most {most}")
@@ -64,10 +72,12 @@ def listed(what: str, item: Callable[[str], Any], most: int) -> Callable[[str], 
 
 
 def flag(text: str) -> bool:
-    return text != "false"  # as in the original: everything else is yes
+    """Return a truth value, as the original reads it: everything but "false" is true."""
+    return text != "false"
 
 
 def seed(text: str) -> str:
+    """Return a seed: of letters that stand in a link, and in the code of an export, as they are."""
     require(bool(re.fullmatch(r"[\w.+-]{1,40}", text, re.ASCII)), "", repr(text), "1 to 40 letters, digits, . + - or _")
     return text
 
@@ -110,6 +120,9 @@ FIELDS: dict[str, Field] = {
     "speed": Field(1, number(1, EPOCHS, whole=True)),
     "points": Field([], own_points, "data"),
 }
+# Settings that `engine.run` takes by the same names.
+SHARED = ("problem", "activation", "regularization", "regularizationRate", "learningRate", "batchSize")
+SHARED += ("optimizer", "dropout", "activations")
 ORIGINAL = list(FIELDS)[: list(FIELDS).index("optimizer")]  # always in the link; ours only where not the default
 # What a link may hide of the page, by the original's names.
 HIDEABLE = (
@@ -137,12 +150,13 @@ def parsed(name: str, text: str) -> Any:
 def from_hash(text: str) -> tuple[Config, list[str]]:
     """Return the set-up of a link and a message for each part of it that was left out."""
     require(len(text) <= CHARACTERS, "link", f"{len(text)} characters", f"at most {CHARACTERS}")
-    config, messages, hidden = default(), [], {}
+    config, messages, hidden = default(), [], {}  # of two parts with one name the last counts, as in the original
     for part in text.removeprefix("#").split("&"):
         name, _, value = part.partition("=")
         value = unquote(value)
         if name.endswith("_hide"):
             hidden[name.removesuffix("_hide")] = value == "true"
+        # Without a value the original takes the default, but for the layers, of which there may be none.
         elif name in FIELDS and (value.strip() or name in ("networkShape", "points", "activations")):
             try:
                 config[name] = parsed(name, value)
@@ -152,33 +166,33 @@ def from_hash(text: str) -> tuple[Config, list[str]]:
     if not set(FEATURES) - set(config["hide"]):
         messages.append("features: all are hidden, expected at least one to be there; all are shown")
         config["hide"] = sorted(set(config["hide"]) - set(FEATURES))
-    return settled(config, messages), messages
+    config, disagreements = consistent(config)
+    return config, messages + disagreements
 
 
-def changed(config: Config, name: str, value: Any) -> Config:
-    """Return the set-up with one setting changed; `value` is a text, a number, a truth value or a list of them."""
-    return settled(config | {name: parsed(name, shown(value))}, None)
-
-
-def settled(config: Config, messages: list[str] | None) -> Config:
-    """Return the set-up with what two settings must agree on; `messages` None: what does not agree is an error."""
-
-    def repair(ok, message, **better):
-        nonlocal config
-        if not ok:
-            if messages is None:
-                raise InvalidArgument(message)
-            messages.append(message)
-            config = config | better
-
-    count = len(config["networkShape"])
-    if messages is None and config["activations"]:  # a layer more or less: its activation is the general one
+def changed(config: Config, name: str, text: str) -> Config:
+    """Return the set-up with one setting changed to the value of a text, as a link would have it."""
+    config = config | {name: parsed(name, text)}
+    if config["activations"]:  # a layer more or less: its activation is the general one
+        count = len(config["networkShape"])
         config = config | {"activations": (config["activations"] + [config["activation"]] * count)[:count]}
-    given = len(config["activations"])
-    repair(given in (0, count), f"activations: got {given}, expected one for each of {count} layers", activations=[])
-    free = [name for name in FEATURES if name not in config["hide"]]
-    repair(features(config) != [], "features: got none, expected at least one", **dict.fromkeys(free[:2], True))
+    config, messages = consistent(config)
+    if messages:
+        raise InvalidArgument(messages[0])
     return config
+
+
+def consistent(config: Config) -> tuple[Config, list[str]]:
+    """Return the set-up with what two settings must agree on, and a message for each that did not agree."""
+    messages, count, given = [], len(config["networkShape"]), len(config["activations"])
+    if given not in (0, count):
+        messages.append(f"activations: got {given}, expected one for each of {count} layers")
+        config = config | {"activations": []}
+    if not features(config):
+        messages.append("features: got none, expected at least one")
+        shown_ones = [name for name in FEATURES if name not in config["hide"]]
+        config = config | dict.fromkeys(shown_ones[:2], True)
+    return config, messages
 
 
 def to_hash(config: Mapping[str, Any]) -> str:
@@ -192,7 +206,7 @@ def shown(value: Any) -> str:
     """Return a value as text that `parsed` reads."""
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, list | tuple):
+    if isinstance(value, list):
         return (";" if value and isinstance(value[0], list) else ",").join(shown(part) for part in value)
     return f"{value:.10g}" if isinstance(value, int | float) else str(value)
 
@@ -203,10 +217,5 @@ def features(config: Mapping[str, Any]) -> list[str]:
 
 
 def for_engine(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the same set-up by the names that `engine.run` takes."""
-    names = ("problem", "activation", "regularization", "regularizationRate", "learningRate", "batchSize")
-    more = {
-        name: config[name] for name in ("optimizer", "dropout", "activations") if config[name] != FIELDS[name].default
-    }
-    kept = {name: config[name] for name in names}
-    return kept | {"features": features(config), "hidden": config["networkShape"]} | more
+    """Return the same set-up by the names that `engine.run` takes, all but the epochs."""
+    return {name: config[name] for name in SHARED} | {"features": features(config), "hidden": config["networkShape"]}

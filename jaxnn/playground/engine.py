@@ -1,4 +1,8 @@
-"""The playground's training for plain lists: a set-up, points and start weights in, losses and weights out."""
+"""The playground's training for plain lists: a set-up, points and start weights in, losses and weights out.
+
+`run` is the door for callers from outside, and checks what they bring. The functions after it carry values over to the
+padded arrays of `program` and back; the page's session, whose set-up `config.parsed` has checked, uses them directly.
+"""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -8,13 +12,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Int
 
 from jaxnn.errors import Diverged, InvalidArgument, check_finite, check_positive_int, require
 from jaxnn.playground import program
 from jaxnn.playground.optimizers import OPTIMIZERS, menu
-from jaxnn.playground.program import BLOCK, LAYERS, WIDTH, Network, Params, Points, Settings
+from jaxnn.playground.program import ACTIVATIONS, BLOCK, LAYERS, PENALTIES, WIDTH, Network, Params, Points, Settings
 
 SIZE = 2048  # sets are padded to a multiple of it: one program for all that the page can have
+OUTPUT = {"classification": "tanh", "regression": "linear"}  # a problem's output activation, as in the original
 # The features of a point, in the original's order.
 FEATURES = {
     "x": lambda x, y: x,
@@ -79,49 +85,60 @@ def checked(config: Mapping[str, Any]) -> dict[str, Any]:
         require(isinstance(config[name], list | tuple), name, repr(config[name]), "a list")
         config[name] = list(config[name])
     require(len(config["features"]) > 0, "features", "none", "at least one")
-    for name, least, most in (("batchSize", 1, 2**31 - 1), ("epochs", 0, 2**31 - 1)):
-        whole = isinstance(config[name], int | np.integer) and not isinstance(config[name], bool)
-        require(whole and least <= config[name] <= most, name, repr(config[name]), f"a whole number from {least}")
     for size in config["hidden"]:
         check_positive_int("hidden", size)
+    given, layers = len(config["activations"]), len(config["hidden"])
+    require(given in (0, layers), "activations", f"{given}", f"one for each of {layers} hidden layers")
+    choices = [
+        ("problem", OUTPUT),
+        ("activation", ACTIVATIONS),
+        ("regularization", PENALTIES),
+        ("optimizer", OPTIMIZERS),
+    ]
+    for name, table in [*choices, ("features", FEATURES), ("activations", ACTIVATIONS)]:
+        for entry in config[name] if isinstance(config[name], list) else [config[name]]:
+            require(isinstance(entry, str) and entry in table, name, repr(entry), f"one of {', '.join(table)}")
+    for name, least, most in (("batchSize", 1, 2**31 - 1), ("epochs", 0, 2**31 - 1)):  # what an int32 holds
+        whole = isinstance(config[name], int | np.integer) and not isinstance(config[name], bool)
+        require(whole and least <= config[name] <= most, name, repr(config[name]), f"a whole number from {least}")
     for name in ("learningRate", "regularizationRate", "dropout"):
         rate = config[name]
         number = isinstance(rate, int | float | np.number) and not isinstance(rate, bool)
+        # Dropout divides by 1 - rate; the other rates must not become infinite in the program's float type.
         top = 0.99 if name == "dropout" else float(jnp.finfo(jnp.zeros(()).dtype).max)
         require(number and 0 <= rate <= top, name, repr(rate), f"a number from 0 to {top:g}")
     return config
 
 
 def settings_of(config: Mapping[str, Any]) -> Settings:
-    """Return the program's arguments for a set-up that is `checked`."""
-    hidden = config["hidden"]
-    names = config["activations"] or [config["activation"]] * len(hidden)
-    require(len(names) == len(hidden), "activations", f"{len(names)}", f"one for each of {len(hidden)} hidden layers")
-    output = {"classification": "tanh", "regression": "linear"}
-    problem = list(output)[_place("problem", config["problem"], output)]
-    places = [_place("activation", name, program.ACTIVATIONS) for name in [*names, output[problem]]]
+    """Return the program's arguments for a set-up that is `checked`, or that `config.for_engine` gives."""
+    names = config["activations"] or [config["activation"]] * len(config["hidden"])
+    places = [_place(name, ACTIVATIONS) for name in [*names, OUTPUT[config["problem"]]]]
     layers = max(LAYERS, len(places))
     return Settings(
         depth=jnp.int32(len(places)),
         activation=jnp.array(places + [0] * (layers - len(places)), jnp.int32),
         batch=jnp.int32(config["batchSize"]),
         learning_rate=jnp.asarray(config["learningRate"], float),
-        penalty=jnp.int32(_place("regularization", config["regularization"], program.PENALTIES)),
+        penalty=jnp.int32(_place(config["regularization"], PENALTIES)),
         penalty_rate=jnp.asarray(config["regularizationRate"], float),
-        optimizer=jnp.int32(_place("optimizer", config["optimizer"], OPTIMIZERS)),
+        optimizer=jnp.int32(_place(config["optimizer"], OPTIMIZERS)),
         dropout=jnp.asarray(config["dropout"], float),
     )
 
 
-def _place(what: str, name: object, table: Mapping[str, Any]) -> int:
-    require(isinstance(name, str) and name in table, what, repr(name), f"one of {', '.join(table)}")
-    return list(table).index(str(name))
+def _place(name: str, table: Mapping[str, Any]) -> int:
+    return list(table).index(name)
 
 
 def network_of(
-    init: Mapping[str, Any], inputs: int, hidden: Sequence[int], optimizer: Any = 0, seed: int = 0
+    init: Mapping[str, Any], inputs: int, hidden: Sequence[int], optimizer: int | Int[Array, ""] = 0, seed: int = 0
 ) -> Network:
-    """Return a network at its start from plain lists `{"W": W[layer][node][input], "b": b[layer][node]}`."""
+    """Return a network at its start from plain lists `{"W": W[layer][node][input], "b": b[layer][node]}`.
+
+    `optimizer` is its place in the menu; of the `seed` come dropout's masks. Raises `InvalidArgument` where the lists
+    are not of the sizes that `inputs` and `hidden` say.
+    """
     sizes = [inputs, *hidden, 1]
     layers, width = max(LAYERS, len(sizes) - 1), max(WIDTH, *sizes)
     W, b, alive = np.zeros((layers, width, width)), np.zeros((layers, width)), np.zeros((layers, width, width), bool)
@@ -142,13 +159,15 @@ def network_of(
     return Network(params, jnp.asarray(alive), zeros, none, start, jax.random.key(seed), none, none)
 
 
-def start_of(params: Params, optimizer: Any) -> jax.Array:
+def start_of(params: Params, optimizer: int | Int[Array, ""]) -> Float[Array, " s"]:
     """Return an optimizer's start state; `optimizer` is its place in the menu."""
     return _starts(params.b.shape, params.b.dtype)[optimizer]
 
 
+# No optimizer's state starts from the parameters' values, only from their shape: so the menu is made up once, and not
+# for each network of each tab.
 @cache
-def _starts(shape: tuple[int, int], dtype: np.dtype) -> jax.Array:
+def _starts(shape: tuple[int, int], dtype: np.dtype) -> Float[Array, "optimizers s"]:
     return menu(Params(jnp.zeros((*shape, shape[1]), dtype), jnp.zeros(shape, dtype))).starts
 
 
@@ -163,18 +182,22 @@ def weights_of(params: Params, inputs: int, hidden: Sequence[int]) -> dict[str, 
 
 
 def points_of(name: str, rows: Any, features: Sequence[str], width: int) -> Points:
-    """Return rows `[x1, x2, label]` as features and targets, padded to a size that many sets share."""
+    """Return rows `[x1, x2, label]` as features and targets, padded to a size that many sets share.
+
+    `name` is what `InvalidArgument` calls the rows where they are not that.
+    """
     table = _array(name, rows if rows is None or len(rows) else np.zeros((0, 3)), ("n", 3), "rows of [x1, x2, label]")
+    # A block more than the points fill: a slice that would reach over the end is moved back, to other rows.
     size = max(1, -(-len(table) // SIZE)) * SIZE + BLOCK
     x, y = np.zeros((size, width)), np.zeros(size)
     x[: len(table), : len(features)], y[: len(table)] = features_of(table[:, 0], table[:, 1], features), table[:, 2]
     return Points(jnp.asarray(x, float), jnp.asarray(y, float), jnp.int32(len(table)))
 
 
-def features_of(x1: np.ndarray, x2: np.ndarray, features: Sequence[str]) -> np.ndarray:
+def features_of(
+    x1: Float[np.ndarray, " n"], x2: Float[np.ndarray, " n"], features: Sequence[str]
+) -> Float[np.ndarray, "n d"]:
     """Return the named features of the points, one a column."""
-    for name in features:
-        _place("features", name, FEATURES)
     return np.stack([FEATURES[name](x1, x2) for name in features], axis=-1)
 
 

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from jaxnn.formatting import null, plain
 
+# The program is to run where there is no jaxnn: so it has the features and the activations written out once more.
 CODE = '''"""A network from the playground of jaxnn, after {epochs} epochs. {link}
 
 `python {name}` prints its losses and accuracies; `python {name} 100` first trains it 100 epochs more, with jaxnn.
@@ -68,8 +70,19 @@ if __name__ == "__main__":
 '''
 
 
-def as_python(config: Mapping[str, Any], link: str, train, test, start, weights, losses: Sequence) -> str:
-    """Return a program that holds the network and its points, needs NumPy, and predicts."""
+def as_python(
+    config: Mapping[str, Any],
+    link: str,
+    train: Float[np.ndarray, "n 3"],
+    test: Float[np.ndarray, "m 3"],
+    start: Mapping[str, list],
+    weights: Mapping[str, list],
+    losses: Sequence[Sequence[float]],
+) -> str:
+    """Return a program that holds the network and its points, needs NumPy, and predicts.
+
+    The arguments are those of `as_json`, which `FORMS` calls alike; the start and the losses are not told.
+    """
     del start, losses
     texts = {
         "config": dict(config),
@@ -81,7 +94,15 @@ def as_python(config: Mapping[str, Any], link: str, train, test, start, weights,
     return CODE.format(epochs=config["epochs"], name="playground.py", link=link, **shown)
 
 
-def as_json(config: Mapping[str, Any], link: str, train, test, start, weights, losses: Sequence) -> str:
+def as_json(
+    config: Mapping[str, Any],
+    link: str,
+    train: Float[np.ndarray, "n 3"],
+    test: Float[np.ndarray, "m 3"],
+    start: Mapping[str, list],
+    weights: Mapping[str, list],
+    losses: Sequence[Sequence[float]],
+) -> str:
     """Return the run as JSON: `engine.run(config, train, test, init)` gives `loss` and `final` again.
 
     `loss` are `[train, test]` after the epochs of `lossEpochs`; a long run keeps every second, fourth, ... of them.

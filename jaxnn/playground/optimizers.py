@@ -1,4 +1,8 @@
-"""The playground's menu of optimizers as one operation: which of them runs is a number, not another program."""
+"""The playground's menu of optimizers as one operation: which of them runs is a number, not another program.
+
+`lax.switch` takes the branches of a program only if all of them take and give arrays of one shape and type. So every
+optimizer's state is laid out as one vector of the parameters' float type, padded to the longest of them.
+"""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -7,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float
 
 from jaxnn.optimizers import rmsprop, rprop_minus, rprop_plus
 
@@ -36,14 +41,17 @@ WITHOUT_RATE = ("rprop+", "rprop-")  # their steps are lengths of their own
 
 
 class Menu(NamedTuple):
-    """All optimizers for parameters of one shape: a state is one vector, as long as the longest state needs."""
+    """All optimizers for parameters of one shape, in the order of `OPTIMIZERS`."""
 
-    starts: jax.Array  # (optimizers, size)
+    starts: Float[Array, "optimizers s"]
     branches: list[Callable]
 
 
 def menu(params: Any) -> Menu:
-    """Return the optimizers' start states and their updates, each `(state, grads, params) -> (changes, state)`."""
+    """Return the optimizers' start states and updates, each `(state, grads, params, rate) -> (changes, state)`.
+
+    `params` is any pytree of floats; its values are of no account, only its shapes and its type are.
+    """
     optimizers = [make() for make in OPTIMIZERS.values()]
     flats = [ravel_pytree(optimizer.init(params)) for optimizer in optimizers]
     dtype = jax.tree.leaves(params)[0].dtype
@@ -68,4 +76,5 @@ def menu(params: Any) -> Menu:
 
 
 def _as_given(unravel, dtype):
+    # A state may have a type of its own: a count is a whole number, and nothing at all is of the default float type.
     return lambda flat: unravel(flat.astype(dtype))

@@ -8,20 +8,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxnn.data import playground_sets, synthetic
-from jaxnn.data.playground_sets import CLASSIFICATION, REGRESSION
+from jaxnn.data import synthetic
+from jaxnn.data.playground_sets import CLASSIFICATION, LECTURE, REGRESSION, shuffled
 from jaxnn.data.rrandom import RRandom
 from jaxnn.data.seedrandom import SeedRandom
 from jaxnn.data.synthetic import Points
 from jaxnn.errors import InvalidArgument, require
 from jaxnn.playground.config import OWN, POINTS
 
-LECTURE = {
-    "lecture-sigmoid": synthetic.sigmoid_boundary,
-    "lecture-circle": synthetic.circle,
-    "lecture-flower": synthetic.flower,
-}
-LECTURE_SEED = "20240402"  # with it the lecture's own points
+LECTURE_SEED = str(synthetic.SEED)  # with it the lecture's own points
 CLASSIFY, REGRESS = 500, 1200  # points of a set, as in the original
 
 
@@ -36,7 +31,7 @@ class Split(NamedTuple):
 def split(config: Mapping[str, Any]) -> Split:
     """Return the points of a set-up, shuffled and split at `floor(n percTrainData / 100)`, from its seed."""
     stream = SeedRandom(config["seed"])
-    points = playground_sets.shuffled(stream, _points(config, stream))
+    points = shuffled(stream, _points(config, stream))
     rows = np.column_stack([points.x, points.y])
     train = math.floor(len(rows) * config["percTrainData"] / 100)
     return Split(rows[:train], rows[train:], stream)
@@ -49,10 +44,14 @@ def _points(config: Mapping[str, Any], stream: SeedRandom) -> Points:
         rows = np.array(config["points"], float).reshape(-1, 3)
         return Points(rows[:, :2], rows[:, 2] if regression else np.where(rows[:, 2] >= 0, 1.0, -1.0))
     if name in LECTURE:
-        points = LECTURE[name](RRandom(r_seed(config["seed"])), CLASSIFY)
-        return Points(points.x, 2 * points.y - 1)
+        return _lecture_points(name, r_seed(config["seed"]), CLASSIFY)
     draw, count = (REGRESSION[name], REGRESS) if regression else (CLASSIFICATION[name], CLASSIFY)
     return draw(stream, count, config["noise"] / 100)
+
+
+def _lecture_points(name: str, seed: int, n: int) -> Points:
+    points = LECTURE[name](RRandom(seed), n)
+    return Points(points.x, 2 * points.y - 1)  # the lecture's classes are 0 and 1, the playground's -1 and 1
 
 
 def r_seed(seed: str) -> int:
@@ -62,16 +61,16 @@ def r_seed(seed: str) -> int:
 
 
 def thumbnails() -> dict[str, list]:
-    """Return 200 points of every set without noise, `[x1, x2, label]`, for its button."""
+    """Return 200 points of every set without noise, `[x1, x2, label]`, for its button; in the buttons' order."""
 
     def rows(points):
         return np.round(np.column_stack([points.x, points.y]), 2).tolist()
 
-    drawn = {name: rows(make(SeedRandom(name), 200, 0.0)) for name, make in (CLASSIFICATION | REGRESSION).items()}
-    for name, make in LECTURE.items():
-        points = make(RRandom(int(LECTURE_SEED)), 200)
-        drawn[name] = rows(Points(points.x, 2 * points.y - 1))
-    return drawn
+    def drawn(table):
+        return {name: rows(draw(SeedRandom(name), 200, 0.0)) for name, draw in table.items()}
+
+    lecture = {name: rows(_lecture_points(name, synthetic.SEED, 200)) for name in LECTURE}
+    return drawn(CLASSIFICATION) | lecture | drawn(REGRESSION)
 
 
 def from_table(text: str, problem: str) -> tuple[list[list[float]], list[str]]:
@@ -84,51 +83,52 @@ def from_table(text: str, problem: str) -> tuple[list[list[float]], list[str]]:
     lines = [(i, line) for i, line in enumerate(text.replace("\ufeff", "").splitlines(), 1) if line.strip()]
     require(len(lines) > 0, "table", "no line", "x1, x2, label on each line")
     separator = next((s for s in ",;\t" if s in lines[0][1]), None)
-    cells = [(i, _cells(line, separator)) for i, line in lines]
-    if not _is_number(cells[0][1][0]):
-        cells = cells[1:]  # the names
-    require(0 < len(cells) <= POINTS, "table", f"{len(cells)} points", f"1 to {POINTS} lines of x1, x2, label")
-    for i, row in cells:
+    rows = [(i, _cells(line, separator)) for i, line in lines]
+    if isinstance(rows[0][1][0], str):
+        rows = rows[1:]  # the names
+    require(0 < len(rows) <= POINTS, "table", f"{len(rows)} points", f"1 to {POINTS} lines of x1, x2, label")
+    for i, row in rows:
         require(len(row) == 3, f"line {i}", f"{len(row)} values", "three: x1, x2, label")
-        bad = next((cell for cell in row[: 2 + (problem == "regression")] if not _is_number(cell)), None)
+        bad = next((cell for cell in row[: 2 + (problem == "regression")] if isinstance(cell, str)), None)
         require(bad is None, f"line {i}", repr(bad), "a finite number")
-    labels, notes = _labels([row[2] for _, row in cells], problem)
-    columns = [np.array([float(row[axis]) for _, row in cells]) for axis in (0, 1)]
+    labels, notes = _labels([row[2] for _, row in rows], problem)
+    columns = [np.array([row[axis] for _, row in rows], float) for axis in (0, 1)]
     for axis, column in enumerate(columns):
         if np.abs(column).max() > 6:
             low, high = column.min(), column.max()
-            middle, reach = low / 2 + high / 2, high / 2 - low / 2
+            middle, reach = low / 2 + high / 2, high / 2 - low / 2  # halved first: the difference may be infinite
             columns[axis] = 5 * np.clip((column - middle) / (reach or 1), -1, 1)
             notes.append(f"X{axis + 1} = 5 (x{axis + 1} - {middle:.6g}) / {reach or 1:.6g}")
+    # Four decimals: the points are part of the link, which is to stay short.
     return np.round(np.column_stack([*columns, labels]), 4).tolist(), notes
 
 
-def _cells(line: str, separator: str | None) -> list[str]:
+def _cells(line: str, separator: str | None) -> list[float | str]:
+    """Return the values of a line: a finite number as such, all else as the text that it is."""
     try:
         row = next(csv.reader(io.StringIO(line), delimiter=separator)) if separator else line.split()
     except csv.Error as error:
         raise InvalidArgument(f"table: {error}") from None
-    return [cell.strip() for cell in row]
+    return [_value(cell.strip()) for cell in row]
 
 
-def _labels(texts: list[str], problem: str) -> tuple[np.ndarray, list[str]]:
+def _value(cell: str) -> float | str:
+    try:
+        value = float(cell)
+    except ValueError:
+        return cell
+    return value if math.isfinite(value) else cell
+
+
+def _labels(labels: list, problem: str) -> tuple[np.ndarray, list[str]]:
     if problem == "regression":
-        values = np.array([float(text) for text in texts])
+        values = np.array(labels)
         most = np.abs(values).max()
         return (values, []) if most <= 1 else (values / most, [f"label divided by {most:.6g}"])
-    found = sorted(
-        {float(text) if _is_number(text) else text for text in texts}, key=lambda label: (str(type(label)), label)
-    )
+    found = sorted(set(labels), key=lambda label: (isinstance(label, str), label))  # numbers before texts
     require(len(found) <= 2, "label", f"{len(found)} different ones", "two, for classification; choose regression else")
     if len(found) == 1:  # of one class only: the sign says which
-        return np.array([1.0 if not _is_number(text) or float(text) > 0 else -1.0 for text in texts]), []
-    high = found[1]
-    notes = [] if found == [-1, 1] else [f"label {found[0]:} is -1, {high:} is 1"]
-    return np.array([1.0 if (float(text) if _is_number(text) else text) == high else -1.0 for text in texts]), notes
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
+        only = found[0]
+        return np.full(len(labels), 1.0 if isinstance(only, str) or only > 0 else -1.0), []
+    notes = [] if found == [-1, 1] else [f"label {found[0]} is -1, {found[1]} is 1"]
+    return np.array([1.0 if label == found[1] else -1.0 for label in labels]), notes

@@ -22,12 +22,12 @@ from jaxnn.ops import relu, sigmoid, softplus, tanh
 from jaxnn.playground.optimizers import Menu, menu
 
 LAYERS, WIDTH = 11, 16  # 10 hidden layers and the output's
-ROWS = 32  # points of one pass; a larger batch takes several
+ROWS = 32  # points of one pass: a batch that the page's slider can set, at most 30, takes one, a larger batch several
 BLOCK = 256  # points of one pass where nothing is learned
 EPOCHS = 64  # the most that one call trains
 GRID, CELLS = 100, 10  # the output map has GRID x GRID pixels, a node's CELLS x CELLS
 
-# Each with its derivative as a function of its own value a.
+# Each with its derivative as a function of its own value a, which is what the forward pass leaves to the backward one.
 ACTIVATIONS = {
     "relu": (relu, lambda a: (a > 0).astype(a.dtype)),
     "tanh": (tanh, lambda a: 1 - a * a),
@@ -94,8 +94,10 @@ class Report(NamedTuple):
     output: Float[Array, "grid grid"]
 
 
-def forward(params: Params, settings: Settings, x: Float[Array, "n h"], masks=None) -> Float[Array, "l+1 n h"]:
-    """Return every layer's values, `a[0] = x`; `masks (l, n, h)` multiply what a layer takes in."""
+def forward(
+    params: Params, settings: Settings, x: Float[Array, "n h"], masks: Float[Array, "l n h"] | None = None
+) -> Float[Array, "l+1 n h"]:
+    """Return every layer's values, `a[0] = x`; `masks` multiply what a layer takes in."""
     layers, width = params.b.shape
     functions = [function for function, _ in ACTIVATIONS.values()]
 
@@ -103,11 +105,18 @@ def forward(params: Params, settings: Settings, x: Float[Array, "n h"], masks=No
         inputs = a[l] if masks is None else a[l] * masks[l]
         return a.at[l + 1].set(lax.switch(settings.activation[l], functions, inputs @ params.W[l] + params.b[l][None]))
 
+    # Only as many layers as there are: a shallow network does not pay for the padding of a deep one.
     return lax.fori_loop(0, settings.depth, layer, jnp.zeros((layers + 1, len(x), width), x.dtype).at[0].set(x))
 
 
-def backward(params: Params, settings: Settings, a, masks, da: Float[Array, "n h"]) -> tuple[Params, Array, Array]:
-    r"""Return the gradient, and every $\bar a_l$ `(l+1, n, h)` and $\bar z_l$ `(l, n, h)`, from `da` of the output.
+def backward(
+    params: Params,
+    settings: Settings,
+    a: Float[Array, "l+1 n h"],
+    masks: Float[Array, "l n h"],
+    da: Float[Array, "n h"],
+) -> tuple[Params, Float[Array, "l+1 n h"], Float[Array, "l n h"]]:
+    r"""Return the gradient, and every $\bar a_l$ and $\bar z_l$, from `da` of the output.
 
     $\bar z_l = \bar a_{l+1} f_l'(z_l)$, $\bar W_l = (m_l a_l)' \bar z_l$, $\bar b_l = \sum \bar z_l$,
     $\bar a_l = m_l\, (\bar z_l W_l')$.
@@ -127,17 +136,31 @@ def backward(params: Params, settings: Settings, a, masks, da: Float[Array, "n h
     return Params(dW, db), das, dzs
 
 
-def value_and_grad(params, alive, settings, points: Points, masks=None) -> tuple[Array, Params]:
-    r"""Return the sum $\frac{1}{2} \sum (a - y)^2$ over the first `n` points, and its gradient by hand."""
+def value_and_grad(
+    params: Params,
+    alive: Bool[Array, "l h h"] | bool,
+    settings: Settings,
+    points: Points,
+    masks: Float[Array, "l m h"] | None = None,
+) -> tuple[Float[Array, ""], Params]:
+    r"""Return the sum $\frac{1}{2} \sum (a - y)^2$ over the first `n` points, and its gradient by hand.
+
+    The gradient of a weight that is not `alive` is 0.
+    """
     masks = jnp.ones((len(params.b), *points.x.shape), points.x.dtype) if masks is None else masks
     a = forward(params, settings, points.x, masks)
+    # An error of 0 for the padding: all that comes back from it is 0, so the gradient needs no mask of its own.
     errors = jnp.where(jnp.arange(len(points.y)) < points.n, a[settings.depth, :, 0] - points.y, 0)
     grads, _, _ = backward(params, settings, a, masks, jnp.zeros_like(points.x).at[:, 0].set(errors))
     return jnp.sum(errors**2) / 2, grads._replace(W=grads.W * alive)
 
 
 def update(network: Network, settings: Settings, optimizers: Menu) -> Network:
-    """Return the network after one update with the mean of the gradients gathered."""
+    """Return the network after one update with the mean of the gradients gathered.
+
+    The penalty is applied after the optimizer's step, to the weights alone and by the slope of what they were before:
+    the original's order (tensorflow/playground, `nn.ts`), with every optimizer.
+    """
     params, alive = network.params, network.alive
     grads = jax.tree.map(lambda total: total / network.count, network.sums)
     changes, state = lax.switch(
@@ -157,7 +180,9 @@ def update(network: Network, settings: Settings, optimizers: Menu) -> Network:
     )
 
 
-def dropout_masks(network: Network, settings: Settings, turn, like: Array) -> Float[Array, "l n h"]:
+def dropout_masks(
+    network: Network, settings: Settings, turn: int | Int[Array, ""], like: Float[Array, "l n h"]
+) -> Float[Array, "l n h"]:
     """Return what multiplies a layer's inputs: 1 for the features, `1 / (1 - rate)` or 0 for the nodes of a layer.
 
     Of the epoch's pass `turn`, from the network's key: the same run drops the same nodes.
@@ -168,10 +193,13 @@ def dropout_masks(network: Network, settings: Settings, turn, like: Array) -> Fl
         kept = jax.random.bernoulli(key, 1 - settings.dropout, like.shape)
         return (kept / (1 - settings.dropout)).astype(like.dtype).at[0].set(1)
 
+    # A branch of its own: drawing random numbers for every pass is not for those who drop nothing.
     return lax.cond(settings.dropout > 0, drawn, lambda: jnp.ones_like(like))
 
 
-def train_epoch(network: Network, settings: Settings, train: Points, optimizers: Menu) -> tuple[Network, Array]:
+def train_epoch(
+    network: Network, settings: Settings, train: Points, optimizers: Menu
+) -> tuple[Network, Int[Array, ""]]:
     """Return the network after one pass over the points, and the update at which the error was not finite, or -1."""
     passes = -(-settings.batch // ROWS)  # of one batch
     whole, rest = train.n // settings.batch, train.n % settings.batch
@@ -198,7 +226,7 @@ def train_epoch(network: Network, settings: Settings, train: Points, optimizers:
     return network._replace(epoch=network.epoch + 1), diverged
 
 
-def evaluate(params: Params, settings: Settings, points: Points) -> tuple[Array, Array]:
+def evaluate(params: Params, settings: Settings, points: Points) -> tuple[Float[Array, ""], Float[Array, ""]]:
     r"""Return the mean of $\frac{1}{2} (a - y)^2$ and the share on the right side of 0; NaN without points."""
 
     def block(i, sums):
@@ -212,8 +240,17 @@ def evaluate(params: Params, settings: Settings, points: Points) -> tuple[Array,
     return tuple(sums / points.n)
 
 
-def maps(params: Params, settings: Settings, grid: Float[Array, "pixels h"], layer, node):
-    """Return all nodes' maps as block means, the map of one node, and the output itself, in shades (see `shades`)."""
+def maps(
+    params: Params,
+    settings: Settings,
+    grid: Float[Array, "pixels h"],
+    layer: int | Int[Array, ""],
+    node: int | Int[Array, ""],
+) -> tuple[UInt8[Array, "layer cells cells node"], UInt8[Array, "grid grid"], Float[Array, "grid grid"]]:
+    """Return all nodes' maps as block means and the map of one node, in shades (see `shades`), and the output itself.
+
+    The output stays a float, because of several networks the mean is shown.
+    """
     a = forward(params, settings, grid)
     side = GRID // CELLS
     blocks = a.reshape(len(a), CELLS, side, CELLS, side, a.shape[-1]).mean((2, 4))
@@ -222,7 +259,10 @@ def maps(params: Params, settings: Settings, grid: Float[Array, "pixels h"], lay
 
 
 def shades(values: Array) -> UInt8[Array, "..."]:
-    """Return 0 for -1 and below, 255 for 1 and above; 128 and more for what is not negative. NaN is 0's shade."""
+    """Return 0 for -1 and below, 255 for 1 and above; 128 and more for what is not negative. NaN is 0's shade.
+
+    Bytes, because a frame with the maps of the largest network is four times as long with floats.
+    """
     return jnp.rint((jnp.clip(jnp.nan_to_num(values), -1, 1) + 1) * 127.5).astype(jnp.uint8)
 
 

@@ -7,14 +7,11 @@ watches, and no thread or task outlives it.
 import asyncio
 import contextlib
 import json
-import logging
 import socket
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from types import NoneType
-from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -27,31 +24,19 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from jaxnn.errors import InvalidArgument, require
 from jaxnn.playground import points
-from jaxnn.playground.command import HOST
 from jaxnn.playground.config import EPOCHS, HIDDEN, NETWORKS, NODES
 from jaxnn.playground.optimizers import OPTIMIZERS
 from jaxnn.playground.program import ACTIVATIONS
+from jaxnn.playground.requests import answer
 from jaxnn.playground.session import Session
 
 PAGE = Path(__file__).with_name("page")
 TABS = 64
 MESSAGE = 1 << 18  # bytes
-WORKERS = 2  # threads that train, for all tabs
-# What a tab may ask for: the methods of its session, their arguments and the types of these.
-REQUESTS: dict[str, dict[str, Any]] = {
-    "open": {"link": str},
-    "set": {"name": str, "value": str | int | float | bool | list},
-    "reset": {},
-    "regenerate": {},
-    "own": {"text": str},
-    "point": {"x": int | float, "y": int | float, "label": int | float},
-    "clear": {},
-    "edit": {"layer": int, "node": int, "source": int | NoneType, "value": int | float},
-    "frame": {"epochs": int, "layer": int | NoneType, "node": int, "chain": list | NoneType},
-    "export": {"form": str},
-}
+WORKERS = 2  # threads that train, for all tabs: as many tabs train at once, the others wait for their turn
+# The playground listens on this machine alone, but any page that the user has open may send requests to it: these
+# headers, the check of the host and `same_origin` shut other pages out, and the page itself may load nothing from afar.
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -61,70 +46,6 @@ HEADERS = {
     "x-content-type-options": "nosniff",
     "cache-control": "no-cache",
 }
-
-
-def answer(session: Session, text: str) -> dict | bytes:
-    """Return the answer to a request, `{"do": NAME, argument: value, ...}`; `{"error": ...}` where it is not one."""
-    try:
-        name, arguments = read(text)
-        return getattr(session, name)(**arguments)
-    except InvalidArgument as error:
-        return {"error": str(error)}
-    except RecursionError:
-        return {"error": "request: nested too deeply"}
-    except Exception:  # a mistake of ours: the tab is told, and goes on
-        logging.getLogger(__name__).exception("a request failed")
-        return {"error": "this request failed in the server, whose log says why; the playground goes on"}
-
-
-def read(text: str) -> tuple[str, dict[str, Any]]:
-    """Return the name of a request and its arguments, each of its type."""
-    try:
-        request = json.loads(text, parse_constant=_refuse, parse_int=_whole)
-    except ValueError as error:
-        raise InvalidArgument(f"request: got no JSON ({error}), expected an object with 'do'") from None
-    require(isinstance(request, dict), "request", type(request).__name__, "an object with 'do'")
-    name = request.pop("do", None)
-    require(isinstance(name, str) and name in REQUESTS, "do", repr(name)[:80], f"one of {', '.join(REQUESTS)}")
-    types = REQUESTS[name]
-    strange = [argument for argument in request if argument not in types]
-    require(not strange, name, f"the argument {strange[:1]!r:.80}", f"only {', '.join(types) or 'none'}")
-    for argument, kind in types.items():
-        if argument not in request and isinstance(None, kind):
-            continue
-        value = request.get(argument)
-        ok = argument in request and type(value) in _kinds(kind)
-        require(ok, f"{name}.{argument}", f"{value!r:.80}", _called(kind))
-    chain = request.get("chain")
-    ok = chain is None or (len(chain) == 4 and all(type(place) is int for place in chain))
-    require(ok, "frame.chain", f"{chain!r:.80}", "[layer, node, source, point], four whole numbers")
-    if name == "frame":
-        require(0 <= request["epochs"] <= EPOCHS, "frame.epochs", repr(request["epochs"])[:80], f"0 to {EPOCHS}")
-    return name, request
-
-
-def _refuse(constant: str):
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _whole(digits: str) -> int:
-    return int(digits) if len(digits) < 17 else _refuse("a number of more than 16 digits")
-
-
-def _called(kind: Any) -> str:
-    names = {
-        str: "a text",
-        int: "a whole number",
-        float: "a number",
-        bool: "true or false",
-        list: "a list",
-        NoneType: "null",
-    }
-    return " or ".join(names[one] for one in _kinds(kind))
-
-
-def _kinds(kind: Any) -> tuple[type, ...]:
-    return getattr(kind, "__args__", (kind,))
 
 
 async def play(websocket: WebSocket) -> None:
@@ -206,16 +127,19 @@ def warm_up() -> None:
     session.frame(0, chain=[0, 0, 0, 0])
     session.edit(0, 0, 0, 0.0)
     session.edit(0, 0, None, 0.0)
-    session.set("networks", 2)
+    session.set("networks", "2")
     session.frame(0)
 
 
-def application() -> Starlette:
-    """Return the ASGI application."""
+def application(host: str) -> Starlette:
+    """Return the ASGI application, which answers requests to `host` and to localhost alone.
+
+    A stranger's page whose name is made to resolve to this machine (DNS rebinding) names itself as the host: refused.
+    """
     pages = StaticFiles(directory=PAGE, html=True)
     return Starlette(
         routes=[WebSocketRoute("/socket", play), Route("/about.json", about_page), Mount("/", pages)],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"]), Middleware(with_headers)],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[host, "localhost"]), Middleware(with_headers)],
         lifespan=lifespan,
     )
 
@@ -223,7 +147,7 @@ def application() -> Starlette:
 def serve(listening: socket.socket) -> None:
     """Serve on a socket that is bound already, until SIGINT or SIGTERM."""
     config = uvicorn.Config(
-        application(),
+        application(listening.getsockname()[0]),
         log_level="warning",
         ws="websockets-sansio",
         ws_max_size=MESSAGE,

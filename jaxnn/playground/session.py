@@ -1,15 +1,21 @@
-"""What one tab plays with: a set-up, its points, its networks. Every request of the tab is a method."""
+"""What one tab plays with: a set-up, its points, its networks. Every request of the tab is a method.
+
+Every public method can be asked for over the socket (`jaxnn.playground.requests` reads their signatures), so what is
+not for the tab is private or a function of the module; and each method itself refuses, with `InvalidArgument` and
+before it changes anything, an argument that has the right type but cannot be.
+"""
 
 import itertools
 import secrets
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
+from jaxnn.data.playground_sets import LECTURE
 from jaxnn.data.seedrandom import SeedRandom
 from jaxnn.errors import require
 from jaxnn.formatting import null, plain
@@ -19,7 +25,7 @@ from jaxnn.playground import points as point_sets
 from jaxnn.playground.chain import evidence, table
 from jaxnn.playground.config import FIELDS, OWN, Config
 from jaxnn.playground.frames import Losses, packed
-from jaxnn.playground.program import GRID, WIDTH, Report, advance, shades
+from jaxnn.playground.program import EPOCHS, GRID, WIDTH, Report, advance, shades
 
 SOLVED = 0.99  # of the test points on their side
 BUDGET = 0.03  # seconds that one request may train, once it has trained a network for an epoch
@@ -39,40 +45,38 @@ class Session:
             config["seed"] = self.draw_seed()
         self.config = config
         self._draw()
-        return self.setup(messages, points=True)
+        return setup_of(self, messages, points=True)
 
-    def set(self, name: str, value: Any) -> dict:
-        """Change one setting; what it resets starts anew."""
+    def set(self, name: str, value: str) -> dict:
+        """Change one setting to the value of a text, as a link would have it; what it resets starts anew."""
         config = configs.changed(self.config, name, value)
-        lecture = name == "dataset" and config[name] in point_sets.LECTURE
-        if lecture and self.config["dataset"] not in point_sets.LECTURE:
-            config = configs.changed(config, "seed", point_sets.LECTURE_SEED)
-        return self._take(config, FIELDS[name].resets)
+        if name == "dataset" and config[name] in LECTURE and self.config[name] not in LECTURE:
+            config = config | {"seed": point_sets.LECTURE_SEED}  # the lecture's own points, until others are asked for
+        return self._change(config, FIELDS[name].resets)
 
     def reset(self) -> dict:
         """Go back to the start weights, the same ones."""
-        return self._take(self.config, "network")
+        return self._change(self.config, "network")
 
     def regenerate(self) -> dict:
         """Draw new points from a new seed, and new start weights."""
-        return self._take(self.config | {"seed": self.draw_seed()}, "data")
+        return self._change(self.config | {"seed": self.draw_seed()}, "data")
 
     def own(self, text: str) -> dict:
         """Take a table of points, as `points.from_table` reads it."""
         points, notes = point_sets.from_table(text, self.config["problem"])
-        setup = self._take(self.config | {"points": points, self._set_name(): OWN}, "data")
-        return setup | {"notes": notes}
+        return self._use_own(points) | {"notes": notes}
 
     def point(self, x: float, y: float, label: float) -> dict:
-        """Add a point that was drawn by hand."""
-        spot = [max(-6.0, min(6.0, round(float(v), 3))) for v in (x, y)]
-        points = [*self.config["points"], [*spot, max(-1.0, min(1.0, round(float(label), 3)))]]
+        """Add a point that was drawn by hand; it is moved onto the plane, and rounded to keep the link short."""
+        point = [max(-most, min(most, round(float(value), 3))) for value, most in ((x, 6.0), (y, 6.0), (label, 1.0))]
+        points = [*self.config["points"], point]
         require(len(points) <= configs.POINTS, "points", str(len(points)), f"at most {configs.POINTS}")
-        return self._take(self.config | {"points": points, self._set_name(): OWN}, "data")
+        return self._use_own(points)
 
     def clear(self) -> dict:
         """Throw the own points away."""
-        return self._take(self.config | {"points": [], self._set_name(): OWN}, "data")
+        return self._use_own([])
 
     def edit(self, layer: int, node: int, source: int | None, value: float) -> dict:
         """Give a weight, or with no `source` a bias, another value; a link that L1 had killed lives again."""
@@ -93,56 +97,22 @@ class Session:
 
         `layer` and `node` choose the large map, 0 the features and else the output's; `chain` a weight of which to tell
         the gradient, `[layer, node, source, training point]`. The header has the epoch, the updates, the network
-        that trains next (0: all have had as many epochs), the scores now and after each new epoch, and the sizes; the
-        floats are the weights `[layer][node][input]`, then the biases; the bytes say which links are alive, then the
-        nodes' maps, the large map and, of several networks, the share of them whose output is not negative, pixel by
-        pixel.
+        that trains next (0: all have had as many epochs), the scores now and after each new epoch, and the sizes, and
+        of several networks the scores of each and how many have diverged; the floats are the weights
+        `[layer][node][input]`, then the biases; the bytes say which links are alive, then the nodes' maps, the large
+        map and, of several networks, the share of them whose output is not negative, pixel by pixel.
         """
-        config, hidden = self.config, self.config["networkShape"]
-        sizes = [len(self.features), *hidden, 1]
-        layer = len(hidden) + 1 if layer is None else layer
+        sizes = self._sizes
+        layer = len(sizes) - 1 if layer is None else layer
+        require(0 <= epochs <= EPOCHS, "epochs", repr(epochs), f"0 to {EPOCHS}")
         require(0 <= layer < len(sizes), "layer", repr(layer), f"0 to {len(sizes) - 1}")
         require(0 <= node < sizes[layer], "node", repr(node), f"0 to {sizes[layer] - 1}")
         if chain is not None:
+            require(len(chain) == 4, "chain", f"{chain!r:.80}", "[layer, node, source, point]")
             self._check_place(*chain[:3])
             require(0 <= chain[3] < len(self.split.train), "point", repr(chain[3]), f"0 to {len(self.split.train) - 1}")
-        left = config["stopEpoch"] - self.epoch if config["stopEpoch"] else epochs
-        left = max(left, self.turn and 1)  # a round that has begun is ended
-        rows = self._advance(max(0, min(epochs, left)) if len(self.split.train) else 0, layer, node)
-        network = self.networks[0]
-        weights = engine.weights_of(network.params, sizes[0], hidden)
-        alive = np.asarray(network.alive)
-        shown = [report for report in self.reports if report is not None]
-        report = shown[0]
-        outputs = np.stack([report.output for report in shown])
-        several = len(self.networks) > 1
-        large = shades(jnp.asarray(outputs.mean(0))) if several and layer == len(hidden) + 1 else report.chosen
-        finals = np.array([report.history[report.epochs] for report in shown])
-        header = {
-            "epoch": int(network.epoch),
-            "updates": int(network.updates),
-            "turn": self.turn,
-            "now": plain(finals[0], null),
-            "rows": plain(rows, null),
-            "diverged": int(report.diverged),
-            "solved": self._solved(finals),
-            "sizes": sizes,
-            "map": [layer, node],
-            "spread": {"finals": plain(finals, null), "diverged": sum(int(r.diverged >= 0) for r in shown)}
-            if several
-            else None,
-            "chain": None if chain is None else self._chain(*chain),
-        }
-        links = list(enumerate(itertools.pairwise(sizes)))
-        floats = np.concatenate([np.ravel(part) for name in "Wb" for part in weights[name]])
-        maps = [alive[i, :before, :after].T for i, (before, after) in links]
-        maps += [np.asarray(report.nodes)[i + 1, :, :, :after].transpose(2, 0, 1) for i, (_, after) in links]
-        return packed(header, floats, [*maps, np.asarray(large), *([np.rint(255 * (outputs >= 0).mean(0))] * several)])
-
-    def _solved(self, finals: np.ndarray) -> bool:
-        """Whether every network has 99 % of the test points, or without such the training points, on their side."""
-        accuracy = finals[:, 3 if len(self.split.test) else 2]
-        return self.config["problem"] == "classification" and bool((accuracy >= SOLVED).all())
+        rows = self._advance(self._left(epochs), layer, node)
+        return packed(self._header(rows, layer, node, chain), *self._picture(layer))
 
     def export(self, form: str) -> dict:
         """Return the playground as Python code or as JSON."""
@@ -156,36 +126,33 @@ class Session:
         )
         return {"export": text, "name": f"playground.{'py' if form == 'python' else 'json'}"}
 
-    def setup(self, messages: list[str] | tuple = (), points: bool = False) -> dict:
-        """Return the set-up, its link, the points where they are asked for, and what is to be said."""
-        shown = {name: value for name, value in self.config.items() if name != "points"}
-        data = {"train": np.round(self.split.train, 4).tolist(), "test": np.round(self.split.test, 4).tolist()}
-        return {
-            "setup": shown,
-            "hash": configs.to_hash(self.config),
-            "features": self.features,
-            "own": len(self.config["points"]),
-            "messages": list(messages),
-            "points": data if points else None,
-        }
-
     @property
     def epoch(self) -> int:
+        """The epochs that the first network has trained."""
         return int(self.networks[0].epoch)
 
-    def _take(self, config: Config, resets: str) -> dict:
+    @property
+    def _sizes(self) -> list[int]:
+        """The nodes of every layer, from the features to the output."""
+        return [len(self.features), *self.config["networkShape"], 1]
+
+    def _use_own(self, points: list[list[float]]) -> dict:
+        name = "dataset" if self.config["problem"] == "classification" else "regDataset"
+        return self._change(self.config | {"points": points, name: OWN}, "data")
+
+    def _change(self, config: Config, resets: str) -> dict:
+        """Take a set-up; `resets` is what starts anew with it, as in `config.Field`."""
         self.config = config
         if resets == "data":
             self._draw()
         elif resets == "network":
             self._start()
-        elif resets == "optimizer":
-            self._settle()
+        else:
+            self._set_settings()
+        if resets == "optimizer":
             start = engine.start_of(self.networks[0].params, self.settings.optimizer)
             self.networks = [network._replace(optimizer=start) for network in self.networks]
-        else:
-            self._settle()
-        return self.setup(points=resets == "data") | {"reset": resets in ("data", "network")}
+        return setup_of(self, points=resets == "data") | {"reset": resets in ("data", "network")}
 
     def _draw(self) -> None:
         self.split = point_sets.split(self.config)
@@ -194,10 +161,12 @@ class Session:
     def _start(self) -> None:
         """Set everything to the start: the weights come from the stream as it is after the points, always the same."""
         config, hidden = self.config, self.config["networkShape"]
-        self._settle()
+        self._set_settings()
+        # The first network's start is the original's own, of the points' stream; the others have streams of their own,
+        # so that one network more or less leaves the starts of those before it what they are.
         streams = [self.split.stream.copy()]
         streams += [SeedRandom(f"{config['seed']}+{i}") for i in range(1, config["networks"])]
-        starts = [start_weights(stream, [len(self.features), *hidden, 1], config["initZero"]) for stream in streams]
+        starts = [start_weights(stream, self._sizes, config["initZero"]) for stream in streams]
         self.start, self.losses = starts[0], Losses()
         self.networks = [
             engine.network_of(start, len(self.features), hidden, self.settings.optimizer, seed=i)
@@ -209,11 +178,11 @@ class Session:
         ]
         self.grid = jnp.asarray(grid(self.features), float)
         self.reports: list[Report | None] = [None] * len(starts)
-        self.turn, self.round, self.pace = 0, 1, 1.0
+        self.turn, self.round, self.pace = 0, 1, 1.0  # whose turn it is; epochs of a turn; seconds an epoch takes
 
-    def _settle(self) -> None:
+    def _set_settings(self) -> None:
         self.features = configs.features(self.config)
-        self.settings = engine.settings_of(engine.checked(configs.for_engine(self.config) | {"epochs": 0}))
+        self.settings = engine.settings_of(configs.for_engine(self.config))
 
     def _advance(self, epochs: int, layer: int, node: int) -> list[list[float]]:
         """Return the first network's new rows `[epoch, losses, accuracies]`, after as much training as the time allows.
@@ -230,6 +199,7 @@ class Session:
             rows += self._train(place, trained, layer, node)
             if epochs:
                 self.turn = (place + 1) % len(self.networks)
+            # Without training less of it: a hand waits for this answer, and the page asks again for what is missing.
             if time.perf_counter() - began > (BUDGET if epochs else BUDGET / 3) and place:
                 break
         return rows
@@ -239,12 +209,13 @@ class Session:
         return [place for place, report in enumerate(self.reports) if place == 0 or report is None]
 
     def _train(self, place: int, epochs: int, layer: int, node: int) -> list[list[float]]:
+        # Of several networks none stops by itself: they are solved when all are, and train equally long.
         one = len(self.networks) == 1 and self.config["stopSolved"] and self.config["problem"] == "classification"
         began = time.perf_counter()
         network, report = advance(
             self.networks[place], self.settings, *self.data, self.grid, epochs, SOLVED if one else np.inf, layer, node
         )
-        done = int(report.epochs)  # waits for the program
+        done = int(report.epochs)  # waits for the program, whose time is taken
         if done:
             self.pace = (time.perf_counter() - began) / done
         self.networks[place], self.reports[place] = network, (report := jax.device_get(report))
@@ -256,8 +227,52 @@ class Session:
         self.losses.add(rows)
         return rows
 
+    def _left(self, epochs: int) -> int:
+        """Return how many of the epochs that are asked for may still be trained."""
+        if not len(self.split.train):
+            return 0
+        left = self.config["stopEpoch"] - self.epoch if self.config["stopEpoch"] else epochs
+        return max(0, min(epochs, max(left, 1 if self.turn else 0)))  # a round that has begun is ended
+
+    def _shown(self) -> list[Report]:
+        """Return the reports of the networks that have had a turn since the start."""
+        return [report for report in self.reports if report is not None]
+
+    def _header(self, rows: list[list[float]], layer: int, node: int, chain: list[int] | None) -> dict:
+        network, reports = self.networks[0], self._shown()
+        scores = np.array([report.history[report.epochs] for report in reports])
+        several = {"scores": plain(scores, null), "diverged": sum(int(report.diverged >= 0) for report in reports)}
+        return {
+            "epoch": self.epoch,
+            "updates": int(network.updates),
+            "turn": self.turn,
+            "now": plain(scores[0], null),
+            "rows": plain(rows, null),
+            "diverged": int(reports[0].diverged),
+            "solved": self._solved(scores),
+            "sizes": self._sizes,
+            "map": [layer, node],
+            "networks": several if len(self.networks) > 1 else None,
+            "chain": None if chain is None else self._chain(*chain),
+        }
+
+    def _picture(self, layer: int) -> tuple[Float[np.ndarray, " w"], list[np.ndarray]]:
+        """Return the floats and the bytes of a frame, in its order."""
+        network, reports, sizes = self.networks[0], self._shown(), self._sizes
+        weights = engine.weights_of(network.params, sizes[0], sizes[1:-1])
+        floats = np.concatenate([np.ravel(part) for name in "Wb" for part in weights[name]])
+        links, alive, nodes = list(enumerate(itertools.pairwise(sizes))), network.alive, np.asarray(reports[0].nodes)
+        maps = [np.asarray(alive)[i, :before, :after].T for i, (before, after) in links]
+        maps += [nodes[i + 1, :, :, :after].transpose(2, 0, 1) for i, (_, after) in links]
+        outputs = np.stack([report.output for report in reports])
+        if len(self.networks) == 1:
+            return floats, [*maps, np.asarray(reports[0].chosen)]
+        mean = layer == len(sizes) - 1  # the large map is the output's
+        large = shades(jnp.asarray(outputs.mean(0))) if mean else reports[0].chosen
+        return floats, [*maps, np.asarray(large), np.rint(255 * (outputs >= 0).mean(0))]
+
     def _check_place(self, layer: int, node: int, source: int | None) -> None:
-        sizes = [len(self.features), *self.config["networkShape"], 1]
+        sizes = self._sizes
         require(0 <= layer < len(sizes) - 1, "layer", repr(layer), f"0 to {len(sizes) - 2}")
         require(0 <= node < sizes[layer + 1], "node", repr(node), f"0 to {sizes[layer + 1] - 1}")
         require(source is None or 0 <= source < sizes[layer], "source", repr(source), f"0 to {sizes[layer] - 1}")
@@ -266,12 +281,31 @@ class Session:
         found = jax.device_get(evidence(self.networks[0], self.settings, self.data[0], index))
         return plain(table(found, layer, node, source, self.features, self.config["networkShape"]), null)
 
-    def _set_name(self) -> str:
-        return "dataset" if self.config["problem"] == "classification" else "regDataset"
+    def _solved(self, scores: Float[np.ndarray, "networks 4"]) -> bool:
+        """Whether every network has 99 % of the test points, or without such the training points, on their side."""
+        accuracy = scores[:, 3 if len(self.split.test) else 2]
+        return self.config["problem"] == "classification" and bool((accuracy >= SOLVED).all())
+
+
+def setup_of(session: Session, messages: Sequence[str] = (), points: bool = False) -> dict:
+    """Return a session's set-up, its link, the points where they are asked for, and what is to be said."""
+    shown = {name: value for name, value in session.config.items() if name != "points"}
+    data = {name: np.round(getattr(session.split, name), 4).tolist() for name in ("train", "test")}
+    return {
+        "setup": shown,
+        "hash": configs.to_hash(session.config),
+        "features": session.features,
+        "own": len(session.config["points"]),
+        "messages": list(messages),
+        "points": data if points else None,
+    }
 
 
 def start_weights(stream: SeedRandom, sizes: list[int], zero: bool) -> dict[str, list]:
-    """Return the original's start: weights uniform on [-0.5, 0.5) off the stream, node by node, biases 0.1."""
+    """Return the original's start: weights uniform on [-0.5, 0.5) off the stream, node by node, biases 0.1.
+
+    `sizes` are those of all layers, the features and the output included; with `zero` all is 0, and nothing is drawn.
+    """
     layers = list(itertools.pairwise(sizes))
     draw = (lambda: 0.0) if zero else (lambda: stream() - 0.5)
     return {
@@ -280,7 +314,7 @@ def start_weights(stream: SeedRandom, sizes: list[int], zero: bool) -> dict[str,
     }
 
 
-def grid(features: list[str]) -> np.ndarray:
+def grid(features: list[str]) -> Float[np.ndarray, "pixels h"]:
     """Return the features at the pixels of the map, `(pixels, WIDTH)`: rows from x2 = 6 down, in a row from x1 = -6."""
     axis = np.linspace(-6, 6, GRID)
     x1, x2 = np.meshgrid(axis, axis[::-1])

@@ -25,7 +25,7 @@ def unpacked(frame):
     parts["alive"] = [take((after, before), "u1") for before, after in links]
     parts["nodes"] = [take((after, 10, 10), "u1") for _, after in links]
     parts["large"] = take((100, 100), "u1")
-    parts["shares"] = take((100, 100), "u1") if head["spread"] else None
+    parts["shares"] = take((100, 100), "u1") if head["networks"] else None
     assert rest == b""
     return head | parts
 

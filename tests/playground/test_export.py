@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from jaxnn.playground import engine
+from jaxnn.playground.config import to_hash
 from jaxnn.playground.frames import Losses
 from jaxnn.playground.session import Session
 from tests.playground.reader import trained
@@ -62,7 +63,7 @@ def test_the_program_tells_only_of_points_that_are_there(percent, printed, tmp_p
 
 def test_the_program_says_which_link_it_is_of():
     play = Session("#seed=0.5&seed=a-b_c.d%2B")
-    assert play.setup()["hash"] in play.export("python")["export"].splitlines()[0]
+    assert to_hash(play.config) in play.export("python")["export"].splitlines()[0]
 
 
 @pytest.mark.parametrize("link", [LINKS["the original's start"], LINKS["regression"]])
@@ -72,7 +73,7 @@ def test_a_run_as_json_is_run_again_by_the_engine(link):
     answer = play.export("json")
     found = json.loads(answer["export"])
     assert answer["name"] == "playground.json" and found["lossEpochs"] == list(range(7))
-    assert found["link"] == play.setup()["hash"]
+    assert found["link"] == to_hash(play.config)
     losses, final = engine.run(found["config"], found["train"], found["test"], found["init"])
     np.testing.assert_allclose(losses, found["loss"], rtol=1e-5)
     for name in ("W", "b"):

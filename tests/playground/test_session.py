@@ -13,7 +13,7 @@ from jaxnn.data.seedrandom import SeedRandom
 from jaxnn.errors import InvalidArgument
 from jaxnn.playground import engine
 from jaxnn.playground.config import FIELDS, for_engine
-from jaxnn.playground.session import Session, start_weights
+from jaxnn.playground.session import Session, setup_of, start_weights
 from tests.playground.reader import assert_shades, outputs, trained, unpacked, weights
 
 CASES = json.loads((Path(__file__).parent / "reference.json").read_text())["cases"]
@@ -45,7 +45,7 @@ def test_a_seed_gives_points_and_start_weights_of_one_stream(kind):
 
 def test_without_a_seed_one_is_drawn_and_the_link_holds_it():
     play = Session("#seed=", lambda: "0.77777")
-    assert play.config["seed"] == "0.77777" and "&seed=0.77777&" in play.setup()["hash"]
+    assert play.config["seed"] == "0.77777" and "&seed=0.77777&" in setup_of(play)["hash"]
     seeds = {Session().config["seed"] for _ in range(9)}
     assert len(seeds) > 1 and all(len(seed) == 7 and 0 <= float(seed) < 1 for seed in seeds)
 
@@ -53,7 +53,7 @@ def test_without_a_seed_one_is_drawn_and_the_link_holds_it():
 def test_a_link_of_a_session_opens_the_same_one():
     play = Session("#seed=0.5&dataset=xor&noise=15&networkShape=3&optimizer=adam&networks=2&points=1,2,1&x_hide=true")
     other = Session()
-    assert other.open(play.setup()["hash"]) == play.setup(points=True)
+    assert other.open(setup_of(play)["hash"]) == setup_of(play, points=True)
     assert other.frame(1)[4:] == play.frame(1)[4:]
 
 
@@ -70,24 +70,24 @@ def test_regenerate_draws_a_new_seed_new_points_and_a_new_start():
     play = Session("#seed=0.5", lambda: "0.6")
     play.frame(1)
     setup = play.regenerate()
-    assert setup == Session("#seed=0.6").setup(points=True) | {"reset": True} and play.epoch == 0
+    assert setup == setup_of(Session("#seed=0.6"), points=True) | {"reset": True} and play.epoch == 0
 
 
 @pytest.mark.parametrize(
-    "name, value",
+    "name, text, value",
     [
-        ("learningRate", 0.0),
-        ("dropout", 0.2),
-        ("discretize", True),
-        ("speed", 9),
-        ("stopEpoch", 9),
-        ("optimizer", "adam"),
+        ("learningRate", "0", 0),
+        ("dropout", "0.2", 0.2),
+        ("discretize", "true", True),
+        ("speed", "9", 9),
+        ("stopEpoch", "9", 9),
+        ("optimizer", "adam", "adam"),
     ],
 )
-def test_what_does_not_reset_keeps_weights_and_epoch(name, value):
+def test_what_does_not_reset_keeps_weights_and_epoch(name, text, value):
     play = Session("#seed=0.5")
     before = unpacked(play.frame(1))
-    setup = play.set(name, value)
+    setup = play.set(name, text)
     assert not setup["reset"] and setup["points"] is None and setup["setup"][name] == value
     after = unpacked(play.frame(0))
     assert weights(after) == weights(before) and after["epoch"] == 1
@@ -96,7 +96,7 @@ def test_what_does_not_reset_keeps_weights_and_epoch(name, value):
 def test_a_new_learning_rate_is_used_from_the_next_epoch_on():
     play = Session("#seed=0.5")
     before = unpacked(play.frame(1))
-    play.set("learningRate", 0)
+    play.set("learningRate", "0")
     after = unpacked(play.frame(1))
     assert weights(after) == weights(before) and after["epoch"] == 2
 
@@ -106,10 +106,11 @@ def test_what_resets_starts_anew(name):
     play = Session("#seed=0.5&networkShape=2,2")
     play.frame(1)
     field = FIELDS[name]
-    values = {"networkShape": [3], "seed": "0.6", "activations": ["relu", "tanh"], "points": [[1, 1, 1]]}
-    values |= {"activation": "relu", "regularization": "L1", "dataset": "xor", "regDataset": "reg-gauss"}
-    values |= {"problem": "regression", "batchSize": 7, "regularizationRate": 0.1, "noise": 5, "percTrainData": 60}
-    setup = play.set(name, values.get(name, 2 if name == "networks" else not field.default))
+    texts = {"networkShape": "3", "seed": "0.6", "activations": "relu,tanh", "points": "1,1,1", "networks": "2"}
+    texts |= {"activation": "relu", "regularization": "L1", "dataset": "xor", "regDataset": "reg-gauss"}
+    texts |= {"problem": "regression", "batchSize": "7", "regularizationRate": "0.1", "noise": "5"}
+    texts |= {"percTrainData": "60"}
+    setup = play.set(name, texts.get(name, "false" if field.default else "true"))
     assert setup["reset"] and play.epoch == 0 and play.losses.empty
     assert (setup["points"] is not None) == (field.resets == "data")
     assert unpacked(play.frame(1))["epoch"] == 1
@@ -160,7 +161,7 @@ def test_a_frame_has_the_weights_and_maps_of_its_sizes(shape):
     assert weights(frame) == engine.weights_of(play.networks[0].params, 2, hidden)
     assert all(part.all() for part in frame["alive"])
     assert (frame["epoch"], frame["updates"], frame["diverged"]) == (1, 25, -1)
-    assert frame["spread"] is frame["shares"] is frame["chain"] is None
+    assert frame["networks"] is frame["shares"] is frame["chain"] is None
     assert_shades(frame["large"], outputs(weights(frame)))
     assert_shades(frame["nodes"][-1][0], outputs(weights(frame)).reshape(10, 10, 10, 10).mean((1, 3)))
 
@@ -194,7 +195,7 @@ def test_a_killed_link_that_is_edited_lives_again():
     play.edit(0, 1, 0, 3.0)
     frame = unpacked(play.frame(0))
     assert frame["alive"][0].tolist() == [[0, 0], [1, 0]] and frame["W"][0].tolist() == [[0, 0], [3, 0]]
-    play.set("learningRate", 0.001)
+    play.set("learningRate", "0.001")
     moved = unpacked(play.frame(1))["W"][0][1, 0]  # by 25 updates with the penalty: no gradient comes to it
     np.testing.assert_allclose(moved, 3 - 25 * 0.001 * 10, rtol=1e-6)
 
@@ -226,11 +227,11 @@ def test_a_regression_is_never_solved():
 def test_a_diverged_epoch_is_taken_back_and_the_session_goes_on():
     play = Session(SLOPE)
     before = unpacked(play.frame(1))
-    play.set("learningRate", 1000)
+    play.set("learningRate", "1000")
     frame = unpacked(play.frame(1))
     assert frame["diverged"] > 0 and frame["epoch"] == 1 and frame["rows"] == []
     assert weights(frame) == weights(before)
-    play.set("learningRate", 0.03)
+    play.set("learningRate", "0.03")
     frame = unpacked(play.frame(1))
     assert frame["diverged"] == -1 and frame["epoch"] == 2 and frame["now"][0] < before["now"][0]
 
@@ -260,7 +261,7 @@ def test_a_table_is_played_with_until_it_is_thrown_away():
     assert (setup["setup"]["dataset"], setup["own"], setup["reset"]) == ("own", 4, True)
     shown = sorted(setup["points"]["train"] + setup["points"]["test"])
     assert shown == [[-5, 2, 1], [0, 3, 1], [2.5, 4, -1], [5, 1, -1]] and len(setup["points"]["train"]) == 2
-    assert Session(setup["hash"]).setup(points=True)["points"] == setup["points"]
+    assert setup_of(Session(setup["hash"]), points=True)["points"] == setup["points"]
     setup = play.clear()
     assert (setup["own"], setup["points"]) == (0, {"train": [], "test": []})
 
@@ -291,16 +292,19 @@ def test_the_first_lecture_set_takes_the_lectures_seed_and_the_next_keeps_what_t
     play = Session("#seed=0.5", lambda: "0.6")
     assert play.set("dataset", "lecture-circle")["setup"]["seed"] == "20240402"
     play.regenerate()
-    assert play.set("dataset", ["lecture-flower"])["setup"]["seed"] == "0.6"
+    assert play.set("dataset", "lecture-flower")["setup"]["seed"] == "0.6"
 
 
 @pytest.mark.parametrize(
     "request_, message",
     [
-        (lambda play: play.set("noise", 1000), "noise: got '1000'"),
+        (lambda play: play.set("noise", "1000"), "noise: got '1000'"),
         (lambda play: play.set("dataset", "lecture-moon"), "dataset: got 'lecture-moon'"),
+        (lambda play: play.frame(65), "epochs: got 65, expected 0 to 64"),
+        (lambda play: play.frame(-1), "epochs: got -1, expected 0 to 64"),
         (lambda play: play.frame(1, layer=4), "layer: got 4, expected 0 to 3"),
         (lambda play: play.frame(1, layer=1, node=4), "node: got 4, expected 0 to 3"),
+        (lambda play: play.frame(1, chain=[1]), r"chain: got \[1\], expected \[layer, node, source, point\]"),
         (lambda play: play.frame(1, chain=[3, 0, 0, 0]), "layer: got 3, expected 0 to 2"),
         (lambda play: play.frame(1, chain=[0, 0, 2, 0]), "source: got 2, expected 0 to 1"),
         (lambda play: play.frame(1, chain=[0, 0, 0, 250]), "point: got 250, expected 0 to 249"),
@@ -318,4 +322,4 @@ def test_a_request_that_is_refused_changes_nothing(request_, message):
     with pytest.raises(InvalidArgument, match=f"^{message}"):
         request_(play)
     np.testing.assert_equal(unpacked(play.frame(0)), before)
-    assert play.setup() == Session("#seed=0.5").setup()
+    assert setup_of(play) == setup_of(Session("#seed=0.5"))

@@ -52,8 +52,8 @@ def test_several_networks_share_the_large_map(no_time):
     sure = (np.abs(maps) > 1e-5).all(0)
     np.testing.assert_array_equal(frame["shares"][sure], np.rint(255 * (maps >= 0).mean(0))[sure])
     assert sure.mean() > 0.99 and len(set(frame["shares"].ravel())) > 2
-    assert len(frame["spread"]["finals"]) == 3 and frame["spread"]["diverged"] == 0
-    assert frame["now"] == frame["spread"]["finals"][0]
+    assert len(frame["networks"]["scores"]) == 3 and frame["networks"]["diverged"] == 0
+    assert frame["now"] == frame["networks"]["scores"][0]
     assert_shades(unpacked(play.frame(0, layer=0))["large"][0], np.linspace(-6, 6, 100))  # of the first alone
 
 

@@ -2,13 +2,13 @@
 
 import { NetworkView, FEATURES, featureMap } from "./network.js";
 import { panels } from "./panels.js";
-import { Chart, drawMap, drawPoints, drawSpread, drawThumbnail } from "./plots.js";
+import { Chart, drawDisagreement, drawMap, drawPoints, drawThumbnail } from "./plots.js";
 import { Connection } from "./socket.js";
 
 const $ = (id) => document.getElementById(id);
 const about = await (await fetch("about.json")).json();
 const RATES = [0.00001, 0.0001, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10];
-const SETS = {
+const SETS = { // their words; a set that has none here is called by its name
   circle: "Circle", xor: "Exclusive or", gauss: "Gaussian", spiral: "Spiral", "lecture-sigmoid": "Lecture, sigmoid",
   "lecture-circle": "Lecture, circle", "lecture-flower": "Lecture, flower", "reg-plane": "Plane", "reg-gauss": "Multi Gaussian", own: "Your own",
 };
@@ -17,6 +17,8 @@ const LARGE = $("heatmap").querySelector(".map"), DOTS = $("heatmap").querySelec
 const COMPILING = "JAX is compiling the training: a few seconds, once.";
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
+// `taking` counts the set-ups that are on their way: until they are here nothing trains. `training` and `changing` are the
+// ends of two queues: of two presses in quick succession the second acts on what the first has made.
 const page = {
   about, config: null, points: { train: [], test: [] }, shown: null, feature: null, chosen: null, point: 0,
   playing: false, training: Promise.resolve(), changing: Promise.resolve(), taking: 0, frame: null, chart: new Chart($("linechart")),
@@ -91,7 +93,7 @@ async function take(asked) {
   if (anew) build();
   drawDots();
   await frame;
-  while (page.frame?.spread?.finals.length < page.config.networks && await refresh()); // of many networks, not all at once
+  while (page.frame?.networks?.scores.length < page.config.networks && await refresh()); // of many networks, not all at once
 }
 
 function build() {
@@ -100,8 +102,9 @@ function build() {
   hide();
 }
 
+/** Change a setting; it goes as the text that a link would have: String([4, 2]) is "4,2". */
 async function set(name, value) {
-  await take(page.connection.ask("set", { name, value }));
+  await take(page.connection.ask("set", { name, value: String(value) }));
 }
 
 /** Do what changes the set-up from what it is once the changes before are done: a hand is faster than a busy machine. */
@@ -150,7 +153,7 @@ function draw(frame) {
   const percent = (value) => value === null ? "–" : `${(100 * value).toFixed(1)}\u00a0%`;
   $("accuracy-train").textContent = percent(right);
   $("accuracy-test").textContent = percent(rightTest);
-  showSpread(frame.spread);
+  showNetworks(frame.networks);
   page.panels.chain(frame.chain);
   if (frame.diverged >= 0) {
     pause();
@@ -164,13 +167,14 @@ function draw(frame) {
   }
 }
 
-function showSpread(spread) {
-  $("spread").hidden = !spread;
-  if (!spread) return;
-  const tests = spread.finals.map((row) => row[3] ?? row[2]).sort((a, b) => a - b), percent = (v) => `${(100 * v).toFixed(1)}\u00a0%`;
+/** Say how several networks do; `networks` is null when there is one. */
+function showNetworks(networks) {
+  $("networks-summary").hidden = !networks;
+  if (!networks) return;
+  const tests = networks.scores.map((row) => row[3] ?? row[2]).sort((a, b) => a - b), percent = (v) => `${(100 * v).toFixed(1)}\u00a0%`;
   const accuracy = page.config.problem === "classification" ? ` Test accuracy ${percent(tests[0])} to ${percent(tests.at(-1))}, median ${percent(tests[tests.length >> 1])}.` : "";
-  const bad = spread.diverged ? ` ${spread.diverged} diverged.` : "";
-  $("spread").textContent = `The mean of ${spread.finals.length} networks; hatched where they disagree on the sign.${accuracy}${bad}`;
+  const bad = networks.diverged ? ` ${networks.diverged} diverged.` : "";
+  $("networks-summary").textContent = `The mean of ${networks.scores.length} networks; hatched where they disagree on the sign.${accuracy}${bad}`;
 }
 
 function drawLarge() {
@@ -179,7 +183,7 @@ function drawLarge() {
   const title = page.feature ? `The feature ${FEATURES[page.feature][0]}` : page.shown ? `Layer ${page.shown[0]}, neuron ${page.shown[1] + 1}` : "The network’s output";
   $("map-title").textContent = title;
   drawMap(LARGE, page.feature ? featureMap(page.feature, 100) : frame.large, config.discretize);
-  if (frame.shares && !page.feature && !page.shown) drawSpread(LARGE, frame.shares);
+  if (frame.shares && !page.feature && !page.shown) drawDisagreement(LARGE, frame.shares);
 }
 
 async function show(node) {
@@ -295,12 +299,12 @@ function wire() {
   choices("dropout", [0, 0.1, 0.2, 0.3, 0.5]);
   choices("networks", [1, 2, 4, 8, 16].filter((n) => n <= about.networks));
   choices("speed", [1, 2, 5, 10, 25, 50]);
-  for (const [name, words] of Object.entries(SETS)) {
+  for (const name of [...Object.keys(about.thumbnails), "own"]) {
     const button = document.createElement("button"), canvas = document.createElement("canvas"), label = document.createElement("span");
     button.setAttribute("role", "radio");
     button.setAttribute("aria-checked", false);
     button.dataset.dataset = name;
-    label.textContent = words;
+    label.textContent = SETS[name] ?? name;
     drawThumbnail(canvas, about.thumbnails[name] ?? PLUS);
     button.append(canvas, label);
     button.addEventListener("click", () => set(page.config.problem === "regression" ? "regDataset" : "dataset", name));
@@ -341,7 +345,7 @@ function wire() {
     const act = { " ": () => page.playing ? pause() : play(), s: step, r: () => $("reset-button").click() }[event.key];
     if (act) { event.preventDefault(); act(); }
   });
-  let width = innerWidth;
+  let width = innerWidth; // of a narrow screen's height too much changes by itself: its keyboard, its address line
   addEventListener("resize", () => {
     if (innerWidth === width || !page.frame) return;
     width = innerWidth;

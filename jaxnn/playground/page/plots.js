@@ -45,7 +45,7 @@ export function drawMap(canvas, bytes, discrete) {
 }
 
 /** Lay white over the pixels where the networks disagree, the more the closer they are to halves. */
-export function drawSpread(canvas, shares) {
+export function drawDisagreement(canvas, shares) {
   const context = canvas.getContext("2d", { willReadFrequently: true }), image = context.getImageData(0, 0, canvas.width, canvas.height);
   for (let i = 0; i < shares.length; i++) {
     if (shares[i] === 0 || shares[i] === 255) continue;

@@ -1,6 +1,6 @@
 // The socket: every request gets one answer, in order.
 
-/** Take a frame apart: see `jaxnn.playground.session.Session.frame`. */
+/** Take a frame apart, without copying: see `jaxnn.playground.frames.packed` and `session.Session.frame`. */
 export function unpacked(buffer) {
   const length = new DataView(buffer).getUint32(0, true);
   const frame = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
@@ -17,7 +17,7 @@ export function unpacked(buffer) {
   frame.alive = bytes(links);
   frame.nodes = bytes(100 * nodes);
   frame.large = bytes(10000);
-  frame.shares = frame.spread ? bytes(10000) : null;
+  frame.shares = frame.networks ? bytes(10000) : null;
   return frame;
 }
 

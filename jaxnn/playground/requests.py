@@ -1,0 +1,106 @@
+"""What a tab may ask of its session over the socket: the session's public methods, by their signatures.
+
+A request is JSON, `{"do": METHOD, argument: value, ...}`. It comes from outside, so nothing but what `REQUESTS` has is
+ever called: no private name, no property, and no method without all of its arguments, each of the type that the method
+annotates. What a value of the right type may be is for the method to say.
+"""
+
+import inspect
+import json
+import logging
+from collections.abc import Callable, Mapping
+from types import NoneType
+from typing import Any, NamedTuple, NoReturn, get_args, get_origin, get_type_hints
+
+from jaxnn.errors import InvalidArgument, require
+from jaxnn.playground.session import Session
+
+# The types that JSON can bring, and what they are called; a whole number is a number too, a truth value is none.
+TYPES = {
+    str: ((str,), "a text"),
+    int: ((int,), "a whole number"),
+    float: ((int, float), "a number"),
+    NoneType: ((NoneType,), "null"),
+}
+
+
+class Argument(NamedTuple):
+    """One argument of a method: its annotation, and whether it may be left out."""
+
+    type: Any
+    optional: bool
+
+
+def arguments_of(method: Callable) -> dict[str, Argument]:
+    """Return the arguments of a method, by name."""
+    hints, parameters = get_type_hints(method), list(inspect.signature(method).parameters.values())
+    return {one.name: Argument(hints[one.name], one.default is not one.empty) for one in parameters[1:]}  # without self
+
+
+REQUESTS: dict[str, dict[str, Argument]] = {
+    name: arguments_of(method)
+    for name, method in vars(Session).items()
+    if inspect.isfunction(method) and not name.startswith("_")
+}
+
+
+def answer(session: Session, text: str) -> dict | bytes:
+    """Return the answer to a request, what the method returns; `{"error": ...}` where that is not to be had."""
+    try:
+        name, arguments = read(text)
+        return getattr(session, name)(**arguments)
+    except InvalidArgument as error:
+        return {"error": str(error)}
+    except RecursionError:
+        return {"error": "request: nested too deeply"}
+    except Exception:  # a mistake of ours: the tab is told, and goes on
+        logging.getLogger(__name__).exception("a request failed")
+        return {"error": "this request failed in the server, whose log says why; the playground goes on"}
+
+
+def read(text: str) -> tuple[str, dict[str, Any]]:
+    """Return the name of a request and its arguments, each of its type; `InvalidArgument` says what is wrong."""
+    try:
+        request = json.loads(text, parse_constant=_refuse, parse_int=_whole)
+    except ValueError as error:
+        raise InvalidArgument(f"request: got no JSON ({error}), expected an object with 'do'") from None
+    require(isinstance(request, dict), "request", type(request).__name__, "an object with 'do'")
+    name = request.pop("do", None)
+    require(isinstance(name, str) and name in REQUESTS, "do", f"{name!r:.80}", f"one of {', '.join(REQUESTS)}")
+    check_arguments(name, request, REQUESTS[name])
+    return name, request
+
+
+def check_arguments(name: str, given: Mapping[str, Any], arguments: Mapping[str, Argument]) -> None:
+    """Raise `InvalidArgument` unless all arguments that are needed are given, no other, and each of its type."""
+    strange = [argument for argument in given if argument not in arguments]
+    require(not strange, name, f"the argument {strange[:1]!r:.80}", f"only {', '.join(arguments) or 'none'}")
+    for argument, (annotation, optional) in arguments.items():
+        value = given.get(argument)
+        ok = is_of(value, annotation) if argument in given else optional
+        require(ok, f"{name}.{argument}", f"{value!r:.80}", called(annotation))
+
+
+def is_of(value: Any, annotation: Any) -> bool:
+    """Whether a value out of JSON is what an annotation says: one of `TYPES`, a list of one, or a union of these."""
+    if get_origin(annotation) is list:
+        return type(value) is list and all(is_of(entry, *get_args(annotation)) for entry in value)
+    if get_args(annotation):
+        return any(is_of(value, one) for one in get_args(annotation))
+    return type(value) in TYPES[annotation][0]
+
+
+def called(annotation: Any) -> str:
+    """Return what an annotation is called in a message."""
+    if get_origin(annotation) is list:
+        return f"a list, each entry {called(*get_args(annotation))}"
+    return " or ".join(map(called, get_args(annotation))) or TYPES[annotation][1]
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _whole(digits: str) -> int:
+    # A longer one need not fit into a float, and no method expects one.
+    return int(digits) if len(digits) < 17 else _refuse("a number of more than 16 digits")
