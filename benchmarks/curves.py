@@ -4,6 +4,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
@@ -27,7 +28,7 @@ def draw(sweeps: dict[str, dict[str, dict]], path: Path) -> None:
         figure.savefig(path, dpi=150)
 
 
-def draw_sizes(axes, sweep: str, points: dict[str, dict]) -> None:
+def draw_sizes(axes: Axes, sweep: str, points: dict[str, dict]) -> None:
     """Draw medians with their interquartile ranges, on logarithmic axes, and the fitted line."""
     sizes = np.array([int(size) for size in points])
     medians = np.array([row["median"] for row in points.values()])
@@ -47,7 +48,7 @@ def draw_sizes(axes, sweep: str, points: dict[str, dict]) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
 
 
-def draw_ways(axes, points: dict[str, dict]) -> None:
+def draw_ways(axes: Axes, points: dict[str, dict]) -> None:
     """Draw a bar for each way, with its time."""
     medians = [row["median"] for row in points.values()]
     bars = axes.barh(list(points), medians, color="C0", height=0.6)
@@ -61,5 +62,6 @@ def draw_ways(axes, points: dict[str, dict]) -> None:
 
 def short(seconds: float) -> str:
     """Return a tick's label."""
+    # A tick is a product of floats: one of a millisecond may lie a rounding below it.
     scale, unit = next(((s, u) for s, u in ((1, "s"), (1e-3, "ms")) if seconds >= s * 0.999), (1e-6, "us"))
     return f"{seconds / scale:g} {unit}" if seconds else "0"

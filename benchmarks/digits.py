@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from types import ModuleType
+from typing import Any
 
 import jax
 import numpy as np
@@ -10,6 +11,9 @@ import jaxnn
 from benchmarks.agreement import agree
 from benchmarks.peers import KERAS
 from benchmarks.timing import Side, fit_side
+
+Params = dict[str, jax.Array]
+Examples = np.ndarray | jax.Array
 
 BATCH = 128
 CHECKED = 5  # updates whose losses are compared
@@ -49,7 +53,9 @@ def sides(network: ModuleType, x: np.ndarray, y: np.ndarray, model: str, peers: 
     return found
 
 
-def jaxnn_side(network: ModuleType, params, x, y, *, batch: int = BATCH, **options) -> Side:
+def jaxnn_side(
+    network: ModuleType, params: Params, x: Examples, y: Examples, *, batch: int = BATCH, **options: Any
+) -> Side:
     """Return training as users call it: shuffled batches, dropout, RMSprop, options of `fit`; a unit is one epoch.
 
     Each epoch is a program of its own, as with all the digits: over the few of a block, many would be one program.
@@ -69,7 +75,9 @@ def jaxnn_side(network: ModuleType, params, x, y, *, batch: int = BATCH, **optio
     )
 
 
-def check_first_batch(network: ModuleType, params, x, y, peer, tolerance: float = 2e-5) -> None:
+def check_first_batch(
+    network: ModuleType, params: Params, x: Examples, y: Examples, peer: Any, tolerance: float = 2e-5
+) -> None:
     """Raise `Different` unless loss and gradient of one batch agree to float32's accuracy, dropout switched off."""
     with jax.default_matmul_precision("highest"):
         loss, grads = network.value_and_grad(params, x, y)
@@ -80,7 +88,9 @@ def check_first_batch(network: ModuleType, params, x, y, peer, tolerance: float 
         agree(f"the gradient of parameter {number}", expected, actual, tolerance)
 
 
-def check_first_steps(network: ModuleType, params, x, y, peer, tolerance: float = 1e-3) -> None:
+def check_first_steps(
+    network: ModuleType, params: Params, x: Examples, y: Examples, peer: Any, tolerance: float = 1e-3
+) -> None:
     """Raise `Different` unless the mean loss over the first batches of training agrees, dropout switched off.
 
     Here Keras' epsilon is inside RMSprop's root and PyTorch's outside it: both are made too small to matter.

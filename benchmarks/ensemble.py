@@ -37,7 +37,9 @@ def sides(variant: str, peers: Collection[str]) -> dict[str, Side]:
     for name in one:
         agree(f"{name} of the first network", many[name][0], one[name], TOLERANCE[variant])
     together, alone = (
-        fit_side(hidden_layer.value_and_grad, params, optax.sgd(hidden.RATE), data, epochs=STEPS, **settings)
-        for params, settings in ((starts, {"updates": NETWORKS, "fit": fit_ensemble}), (first, {"updates": 1}))
+        fit_side(
+            hidden_layer.value_and_grad, params, optax.sgd(hidden.RATE), data, epochs=STEPS, updates=networks, fit=fit
+        )
+        for params, networks, fit in ((starts, NETWORKS, fit_ensemble), (first, 1, jaxnn.fit))
     )
     return {"jaxnn": together, "one alone": alone}

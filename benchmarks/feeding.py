@@ -13,6 +13,7 @@ import time
 from collections.abc import Collection
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -46,7 +47,7 @@ def generate(folder: Path, count: int) -> None:
     mnist, rng = jaxnn.load_mnist(), np.random.default_rng(0)
     x = np.lib.format.open_memmap(folder / "x.npy", "w+", np.uint8, (count, 784))
     y = np.lib.format.open_memmap(folder / "y.npy", "w+", np.uint8, (count,))
-    for start in range(0, count, 10_000):
+    for start in range(0, count, 10_000):  # 1.6 GB in all, which the memory need not hold
         chosen = rng.integers(0, len(mnist.x_train), min(10_000, count - start))
         moved = np.roll(mnist.x_train[chosen], rng.integers(-2, 3, 2), axis=(1, 2)).reshape(len(chosen), 784)
         noise = rng.integers(0, 20, moved.shape, np.uint8)
@@ -84,7 +85,7 @@ def main(folder: str, block: str, epochs: str) -> None:
     print(json.dumps({"seconds": seconds, "updates": updates, "peak": peak_of_process()}))
 
 
-def pixels_and_grad(params, x, y, key):
+def pixels_and_grad(params: mlp.Params, x: jax.Array, y: jax.Array, key: jax.Array) -> tuple[Any, mlp.Params]:
     """Return `mlp.metrics_and_grad` of pixels 0 to 255, which are bytes until they are needed."""
     return mlp.metrics_and_grad(params, x.astype(jnp.float32) / 255, y, key)
 

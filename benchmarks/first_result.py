@@ -65,6 +65,7 @@ def sides(variant: str, peers: Collection[str]) -> dict[str, Side]:
 
 def side(program: str, cache: str, keep: bool) -> Side:
     """Return what runs the program anew for each unit, with an empty compilation cache or the one of the run before."""
+    # By default JAX keeps only what takes a second to compile.
     settings = {"JAX_COMPILATION_CACHE_DIR": cache, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
 
     def once() -> tuple[float, dict[str, float]]:

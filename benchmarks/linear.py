@@ -24,8 +24,11 @@ TOLERANCE = {"float32": 1e-3, "float64": 1e-9}
 def sides(variant: str, peers: Collection[str]) -> dict[str, Side]:
     """Return what runs a block of steps, by name: jaxnn's own and the peers', once they are known to agree."""
     params, data = start(variant)
-    options = {"epochs": STEPS, "updates": 1, "progress_every": STEPS}
-    found = {"jaxnn": fit_side(linear.value_and_grad, params, optax.sgd(RATE), data, **options)}
+    found = {
+        "jaxnn": fit_side(
+            linear.value_and_grad, params, optax.sgd(RATE), data, epochs=STEPS, updates=1, progress_every=STEPS
+        )
+    }
     if "numpy" in peers:
         with jax.enable_x64(variant == "float64"):
             costs = jaxnn.fit(linear.value_and_grad, params, optax.sgd(RATE), data, epochs=STEPS).history["loss"]
@@ -34,7 +37,7 @@ def sides(variant: str, peers: Collection[str]) -> dict[str, Side]:
     return found
 
 
-def start(variant: str) -> tuple[linear.Params, tuple[np.ndarray, np.ndarray]]:
+def start(variant: str) -> tuple[dict[str, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """Return weights of 0 and points with noise, of the precision asked for."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(POINTS, INPUTS))
@@ -43,7 +46,7 @@ def start(variant: str) -> tuple[linear.Params, tuple[np.ndarray, np.ndarray]]:
     return params, (x.astype(variant), y.astype(variant))
 
 
-def descend(params, x, y) -> Callable[[], np.ndarray]:
+def descend(params: dict[str, np.ndarray], x: np.ndarray, y: np.ndarray) -> Callable[[], np.ndarray]:
     """Return what takes `STEPS` steps from the start in NumPy, and returns the cost before each."""
 
     def run():

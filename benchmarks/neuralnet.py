@@ -54,6 +54,7 @@ def sides(variant: str, peers: Collection[str]) -> dict[str, Side]:
 
 
 def fit(variant: str, x: np.ndarray, y: np.ndarray, start: np.ndarray) -> NeuralNet:
+    """Return what the whole call returns, from R's vector of start weights."""
     with warnings.catch_warnings():  # backprop has a number of steps, no threshold
         warnings.filterwarnings("ignore", "Algorithm did not converge")
         data = {"x1": x[:, 0], "x2": x[:, 1], "y": y}

@@ -57,17 +57,21 @@ def sides_of_a_step(peers: Collection[str]) -> dict[str, Side]:
     return found
 
 
-def circle():
+def circle() -> synthetic.Points:
+    """Return the lecture's points."""
     return synthetic.circle(RRandom(20240402), POINTS)
 
 
-def fit(starts, data) -> Restarts:
+def fit(starts: hidden_layer.Params, data: synthetic.Points) -> Restarts:
+    """Return the fits from all starts, which are stacked."""
     return fit_until(
         hidden_layer.half_squared_error_and_grad, starts, rprop_plus(), data, threshold=THRESHOLD, stepmax=STEPMAX
     )
 
 
-def side_of(starts, data, steps: int) -> Side:
+def side_of(starts: hidden_layer.Params, data: synthetic.Points, steps: int) -> Side:
+    """Return what fits from all starts again and again, so many steps each time."""
+
     def run():
         with jax.enable_x64(True):
             fit(starts, data)

@@ -63,7 +63,15 @@ def counts_of_devices() -> list[int]:
     return [2**power for power in range(jax.device_count().bit_length())]
 
 
-def update(x, y, *, batch=digits.BATCH, width=512, precision="float32", devices=0) -> Side:
+def update(
+    x: digits.Examples,
+    y: digits.Examples,
+    *,
+    batch: int = digits.BATCH,
+    width: int = 512,
+    precision: str = "float32",
+    devices: int = 0,
+) -> Side:
     """Return jaxnn's side of training an MLP of that width, in that precision, on so many devices (0: no mesh)."""
     dtype = precision.split()[0]
     mesh = jax.sharding.Mesh(np.array(jax.devices()[:devices]), ("batch",)) if devices else None
@@ -88,7 +96,11 @@ def networks(count: int) -> Side:
 
 
 def a_call_a_step(
-    x, y, donate: bool, key: jax.Array | None, call: Callable = lambda step, *args: step(*args)
+    x: digits.Examples,
+    y: digits.Examples,
+    donate: bool,
+    key: jax.Array | None,
+    call: Callable = lambda step, *args: step(*args),
 ) -> Callable[[], list]:
     """Return what runs an epoch as a Python loop does, a compiled step called for each batch, and gives the losses.
 
@@ -118,7 +130,7 @@ def a_call_a_step(
     return epoch
 
 
-def waited_for(x, y) -> Side:
+def waited_for(x: digits.Examples, y: digits.Examples) -> Side:
     """Return the side that calls each step with arrays that are ready and waits for its result: dispatch and execution.
 
     A CPU may run what is small before the call returns.
@@ -142,14 +154,14 @@ def waited_for(x, y) -> Side:
     return side
 
 
-def check_precisions(x, y) -> None:
+def check_precisions(x: digits.Examples, y: digits.Examples) -> None:
     """Raise `Different` unless the mean loss of the first updates agrees with float32's, dropout switched off."""
     reference = first_loss(x, y, "float32")
     for way in WAYS["precision"]:
         agree(f"the loss in {way}", reference, first_loss(x, y, way), TOLERANCE.get(way, 1e-4))
 
 
-def first_loss(x, y, precision: str) -> float:
+def first_loss(x: digits.Examples, y: digits.Examples, precision: str) -> float:
     """Return the mean loss of the first epoch over those digits, in that precision."""
     dtype = precision.split()[0]
     with jax.enable_x64(dtype == "float64"), jax.default_matmul_precision(MATMUL.get(precision)):
@@ -160,7 +172,7 @@ def first_loss(x, y, precision: str) -> float:
     return float(done.history["loss"][0])
 
 
-def check_loops(x, y) -> None:
+def check_loops(x: digits.Examples, y: digits.Examples) -> None:
     """Raise `Different` unless a call a step gives the losses of one program."""
     for donate in (True, False):
         mean = float(np.mean(a_call_a_step(x, y, donate, None)()))

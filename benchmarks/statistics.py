@@ -1,8 +1,10 @@
 """What can be said of a handful of times: their middle, their spread, and how sure a ratio of two medians is."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 NOISY = 0.10  # interquartile range over median, above which the machine is too noisy to tell
 CHANGE = 0.05  # a smaller change than this is not worth a verdict
@@ -18,24 +20,24 @@ class Estimate(NamedTuple):
     high: float
 
 
-def iqr(samples) -> float:
+def iqr(samples: Sequence[float]) -> float:
     """Return the interquartile range, by NumPy's linear interpolation between the samples."""
     low, high = np.percentile(samples, [25, 75])
     return float(high - low)
 
 
-def is_noisy(samples) -> bool:
+def is_noisy(samples: Sequence[float]) -> bool:
     """Return whether the interquartile range is above a tenth of the median."""
     return iqr(samples) > NOISY * float(np.median(samples))
 
 
-def median(samples) -> Estimate:
+def median(samples: Sequence[float]) -> Estimate:
     """Return the median with its percentile bootstrap interval; one sample gives an interval of no width."""
     low, high = np.percentile(_medians(np.random.default_rng(0), samples), PERCENTILES)
     return Estimate(float(np.median(samples)), float(low), float(high))
 
 
-def ratio(over, under) -> Estimate:
+def ratio(over: Sequence[float], under: Sequence[float]) -> Estimate:
     """Return `median(over) / median(under)` with its percentile bootstrap interval: both sets are drawn anew, apart.
 
     The draws are the same ones each time. One sample a side gives an interval of no width: it says nothing then.
@@ -47,7 +49,7 @@ def ratio(over, under) -> Estimate:
     return Estimate(float(np.median(over) / np.median(under)), float(low), float(high))
 
 
-def exponent(sizes, times) -> Estimate:
+def exponent(sizes: ArrayLike, times: Sequence[Sequence[float]]) -> Estimate:
     """Return a in `time ~ size^a`, by least squares through the logarithms, with its percentile bootstrap interval.
 
     `times` has for each size its samples, which are drawn anew. The interval tells the noise of the times, not how far

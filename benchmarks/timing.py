@@ -8,10 +8,11 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+import optax
 
 import jaxnn
 
@@ -134,7 +135,15 @@ def summary(first: Block, blocks: list[Block]) -> Timing:
 
 
 def fit_side(
-    value_and_grad: Callable, params, optimizer, data: tuple, *, epochs: int, updates: int, fit=jaxnn.fit, **options
+    value_and_grad: Callable,
+    params: Any,
+    optimizer: optax.GradientTransformation,
+    data: tuple,
+    *,
+    epochs: int,
+    updates: int,
+    fit: Callable = jaxnn.fit,
+    **options: Any,
 ) -> Side:
     """Return jaxnn's side: `jaxnn.fit` itself, or `fit_ensemble`, timed between its progress calls.
 

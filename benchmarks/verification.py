@@ -30,12 +30,14 @@ def sides(variant: str, peers: Collection[str]) -> dict[str, Side]:
 
 
 def hidden_layer() -> Callable:
+    """Return what checks the hidden layer's gradient on the lecture's 1000 points."""
     params, (x, y) = hidden.start("float32")
     network = networks.hidden_layer
     return lambda: check(network.loss, gradient_of(network.value_and_grad), params, x, y)
 
 
 def mlp() -> Callable:
+    """Return what checks the MNIST network's gradient on a batch of digits."""
     network, mnist = networks.mlp, jaxnn.load_mnist()
     x = mnist.x_train[:BATCH].reshape(BATCH, -1) / np.float32(255)
     params = network.init(jax.random.key(20240402))
@@ -43,4 +45,5 @@ def mlp() -> Callable:
 
 
 def gradient_of(value_and_grad: Callable) -> Callable:
+    """Return the gradient alone, as `check` takes it."""
     return lambda *args: value_and_grad(*args)[1]

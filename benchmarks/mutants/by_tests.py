@@ -50,7 +50,11 @@ def main(arguments: Sequence[str]) -> int:
         with tempfile.TemporaryDirectory(prefix="jaxnn-mistakes-") as folder:
             copy_repository(ROOT, Path(folder) / "0")
             for row in track(
-                seen(chosen, Path(folder), asked.workers), "testing", len(chosen), console=Console(stderr=True)
+                seen(chosen, Path(folder), asked.workers),
+                "testing",
+                len(chosen),
+                console=Console(stderr=True),
+                transient=True,
             ):
                 rows[row["id"]] = row
     except NotTested as error:

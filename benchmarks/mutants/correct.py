@@ -3,7 +3,7 @@
 import tomllib
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -91,7 +91,7 @@ def right(name: str) -> Problem | Rule:
     return TARGETS[name].build(import_module(TARGETS[name].module))
 
 
-def cast(args, dtype):
+def cast(args: Any, dtype: Any) -> Any:
     """Return the arguments with every floating array in `dtype`."""
     return jax.tree.map(
         lambda a: np.asarray(a, dtype) if jnp.issubdtype(np.asarray(a).dtype, jnp.floating) else a, args

@@ -62,7 +62,7 @@ def first_objection(found: list[Found]) -> Found:
     return found[0]
 
 
-def told(verdict) -> Found:
+def told(verdict: verify.Verdict) -> Found:
     """Return a verdict as what is kept of it."""
     return Found(verdict.kind, verdict.leaf, verdict.line, verdict.cause, verdict.case, str(verdict))
 

@@ -5,7 +5,7 @@ checker that raises anything has objected.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -17,10 +17,12 @@ from benchmarks.mutants.targets import Problem, Rule
 
 TOO_FAR = 1e-5  # scipy returns a norm and leaves the judgement to its caller
 
-Objects = Callable[[Problem | Rule, tuple, Any], bool]
+Leaves = Sequence[np.ndarray]
+Argnums = int | tuple[int, ...]
+Objects = Callable[[Problem | Rule, tuple, Argnums], bool]
 
 
-def jax_check_grads(problem: Problem | Rule, args: tuple, argnums) -> bool:
+def jax_check_grads(problem: Problem | Rule, args: tuple, argnums: Argnums) -> bool:
     """Run `jax.test_util.check_grads` in reverse mode, on a rule up to the second order."""
     from jax.test_util import check_grads
 
@@ -32,7 +34,7 @@ def jax_check_grads(problem: Problem | Rule, args: tuple, argnums) -> bool:
     return False
 
 
-def closed(problem: Problem | Rule, args: tuple, argnums) -> tuple[Callable, tuple]:
+def closed(problem: Problem | Rule, args: tuple, argnums: Argnums) -> tuple[Callable, tuple]:
     """Return a `custom_vjp` of the arguments that are differentiated, and those arguments."""
     args = tuple(jax.tree.map(jnp.asarray, args))
     if isinstance(problem, Rule):
@@ -59,24 +61,24 @@ def closed(problem: Problem | Rule, args: tuple, argnums) -> tuple[Callable, tup
     return loss, tuple(args[place] for place in places)
 
 
-def gradient_of(problem: Problem, args, argnums):
+def gradient_of(problem: Problem, args: Sequence[Any], argnums: Argnums) -> Any:
     """Return the gradient by hand without its intermediates."""
     gradient = problem.grad(*args)
     named = isinstance(gradient, tuple) and len(gradient) == 2 and isinstance(gradient[1], dict)
     return gradient[0] if named and not isinstance(argnums, tuple) else gradient
 
 
-def torch_slow(problem: Problem | Rule, args: tuple, argnums) -> bool:
+def torch_slow(problem: Problem | Rule, args: tuple, argnums: Argnums) -> bool:
     """Run `torch.autograd.gradcheck`, every entry of the Jacobian."""
     return torch_gradcheck(problem, args, argnums, fast_mode=False)
 
 
-def torch_fast(problem: Problem | Rule, args: tuple, argnums) -> bool:
+def torch_fast(problem: Problem | Rule, args: tuple, argnums: Argnums) -> bool:
     """Run `torch.autograd.gradcheck(fast_mode=True)`, one projection of the Jacobian."""
     return torch_gradcheck(problem, args, argnums, fast_mode=True)
 
 
-def torch_gradcheck(problem: Problem | Rule, args: tuple, argnums, *, fast_mode: bool) -> bool:
+def torch_gradcheck(problem: Problem | Rule, args: tuple, argnums: Argnums, *, fast_mode: bool) -> bool:
     """Run gradcheck on an autograd.Function that calls the two functions, PyTorch's arrays in and out."""
     import torch  # pyright: ignore[reportMissingImports] (an optional peer)
 
@@ -101,7 +103,7 @@ def torch_gradcheck(problem: Problem | Rule, args: tuple, argnums, *, fast_mode:
         return True
 
 
-def scipy_check_grad(problem: Problem | Rule, args: tuple, argnums) -> bool:
+def scipy_check_grad(problem: Problem | Rule, args: tuple, argnums: Argnums) -> bool:
     """Run `scipy.optimize.check_grad` on all parameters in one vector, a rule's output weighted at random."""
     flat = Flat(problem, args, argnums)
     sizes = np.cumsum([leaf.size for leaf in flat.leaves])[:-1]
@@ -129,7 +131,7 @@ def scipy_check_grad(problem: Problem | Rule, args: tuple, argnums) -> bool:
 class Flat:
     """A problem as functions of a list of NumPy arrays in float64."""
 
-    def __init__(self, problem: Problem | Rule, args: tuple, argnums):
+    def __init__(self, problem: Problem | Rule, args: tuple, argnums: Argnums):
         self.problem, self.argnums = problem, argnums
         self.args = tuple(jax.tree.map(np.asarray, args))
         if isinstance(problem, Rule):
@@ -141,7 +143,7 @@ class Flat:
         self.dtypes = [leaf.dtype for leaf in leaves]
         self.leaves = [np.asarray(leaf, np.float64) for leaf in leaves]
 
-    def whole(self, leaves) -> list:
+    def whole(self, leaves: Leaves) -> list:
         """Return all arguments with these leaves, in the arguments' own dtypes."""
         cast = [jnp.asarray(np.asarray(leaf, dtype)) for leaf, dtype in zip(leaves, self.dtypes, strict=True)]
         given = list(self.args)
@@ -149,12 +151,12 @@ class Flat:
             given[place] = variable
         return jax.tree.map(jnp.asarray, given)
 
-    def value(self, leaves) -> np.ndarray:
+    def value(self, leaves: Leaves) -> np.ndarray:
         """Return the loss, or a rule's output."""
         f = self.problem.f if isinstance(self.problem, Rule) else self.problem.loss
         return np.array(compiled(f)(*self.whole(leaves)), np.float64)
 
-    def cotangents(self, leaves, g) -> list[np.ndarray]:
+    def cotangents(self, leaves: Leaves, g: np.ndarray) -> list[np.ndarray]:
         """Return the gradient times `g`, or a rule's cotangents for `g`."""
         args = self.whole(leaves)
         if isinstance(self.problem, Rule):
@@ -168,7 +170,8 @@ class Flat:
 
 
 @functools.lru_cache(maxsize=8)
-def compiled(f):
+def compiled(f: Callable) -> Callable:
+    """Return `jax.jit(f)`, the same for the same function: each call of a checker would compile anew."""
     return jax.jit(f)
 
 

@@ -30,7 +30,9 @@ def compiled(single: bool) -> ctypes.CDLL:
     return loaded
 
 
-def descend(params, x, y, rate: float, steps: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def descend(
+    params: dict[str, np.ndarray], x: np.ndarray, y: np.ndarray, rate: float, steps: int
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Return what `numpy_peer.plain` does: the parameters after `steps` steps, and the cost before each."""
     single = x.dtype == np.float32
     if (len(params["W1"]), len(x), len(y)) != (4, 2, 1):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,9 @@ ROOT = Path(__file__).parents[2]
 NETWORKS = {"mlp": mlp, "cnn": cnn}
 
 
-def training_side(backend: str, model: str, params, x: np.ndarray, y: np.ndarray, batch: int, checked: int) -> Side:
+def training_side(
+    backend: str, model: str, params: dict[str, Any], x: np.ndarray, y: np.ndarray, batch: int, checked: int
+) -> Side:
     """Return what runs a block of epochs by `Model.fit`, shuffled, with dropout, from the same start.
 
     Raises `Different` unless the mean loss over the first `checked` batches agrees, in order and without dropout.

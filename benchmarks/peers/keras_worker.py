@@ -33,7 +33,7 @@ LAYERS = {
 }
 
 
-def build(model: str, start: list, dropout: bool):
+def build(model: str, start: list, dropout: bool) -> keras.Model:
     """Return the network as Keras' users write it, with the weights it starts from."""
     network = keras.Sequential(LAYERS[model](dropout))
     network.compile(

@@ -12,7 +12,7 @@ if subprocess.run(["Rscript", "-e", "library(neuralnet)"], capture_output=True).
 
 
 def fit(
-    start: np.ndarray, x, y, threshold: float, stepmax: int, hidden: int = 4, times: int = 1
+    start: np.ndarray, x: np.ndarray, y: np.ndarray, threshold: float, stepmax: int, hidden: int = 4, times: int = 1
 ) -> tuple[list[float], np.ndarray]:
     """Return the seconds of each of some fits by rprop+ from the same start, R's vector of weights, and
     `(error, largest gradient, steps)`.
@@ -20,6 +20,6 @@ def fit(
     return r_script.run("neuralnet.R", {"x": x, "y": y, "start": start}, threshold, stepmax, hidden, times)
 
 
-def side(start: np.ndarray, x, y, threshold: float, stepmax: int, steps: int) -> Side:
+def side(start: np.ndarray, x: np.ndarray, y: np.ndarray, threshold: float, stepmax: int, steps: int) -> Side:
     """Return what fits again and again, so many steps each time."""
     return r_script.side(lambda times: fit(start, x, y, threshold, stepmax, times=times)[0], steps)

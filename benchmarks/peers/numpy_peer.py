@@ -5,22 +5,28 @@ with what else NumPy offers: results written where they are needed, biases as on
 logarithm a point (so the targets have to be 0 or 1).
 """
 
+from collections.abc import Mapping
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 Columns = tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]
 
 
-def columns(params, x, y) -> Columns:
+def columns(params: Mapping[str, ArrayLike], x: ArrayLike, y: ArrayLike) -> Columns:
     """Return parameters and data, one example a row, as the same with one example a column."""
     transposed = {name: np.atleast_2d(np.asarray(value)).T.copy() for name, value in params.items()}
     return transposed, np.asarray(x).T.copy(), np.atleast_2d(np.asarray(y).T).copy()
 
 
-def sigmoid(z):
+def sigmoid(z: np.ndarray) -> np.ndarray:
+    """Return the logistic function, as the lecture writes it."""
     return 1 / (1 + np.exp(-z))
 
 
-def plain(params, x, y, rate: float, steps: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def plain(
+    params: dict[str, np.ndarray], x: np.ndarray, y: np.ndarray, rate: float, steps: int
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Return the parameters after `steps` steps, in the precision that they have, and the cost before each."""
     w1, b1, w2, b2 = (params[name] for name in ("W1", "b1", "W2", "b2"))
     n, costs = x.shape[1], np.empty(steps, x.dtype)
@@ -35,7 +41,9 @@ def plain(params, x, y, rate: float, steps: int) -> tuple[dict[str, np.ndarray],
     return {"W1": w1, "b1": b1, "W2": w2, "b2": b2}, costs
 
 
-def in_place(params, x, y, rate: float, steps: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def in_place(
+    params: dict[str, np.ndarray], x: np.ndarray, y: np.ndarray, rate: float, steps: int
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Return the same as `plain`, sooner."""
     ones = np.ones((1, x.shape[1]), x.dtype)
     v1, v2 = np.hstack([params["W1"], params["b1"]]), np.hstack([params["W2"], params["b2"]])
@@ -56,7 +64,8 @@ def in_place(params, x, y, rate: float, steps: int) -> tuple[dict[str, np.ndarra
     return {"W1": v1[:, :-1], "b1": v1[:, -1:], "W2": v2[:, :-1], "b2": v2[:, -1:]}, costs
 
 
-def sigmoid_in_place(z):
+def sigmoid_in_place(z: np.ndarray) -> np.ndarray:
+    """Return `z`, each entry now its own sigmoid: four passes and no new array."""
     np.negative(z, out=z)
     np.exp(z, out=z)
     z += 1

@@ -19,7 +19,7 @@ class Peer(NamedTuple):
     inputs: Callable[[np.ndarray], torch.Tensor]
     layout: Callable[[dict], list[np.ndarray]]  # jaxnn's parameters, or gradient, in the order of `model.parameters()`
 
-    def start(self, params) -> nn.Module:
+    def start(self, params: dict) -> nn.Module:
         """Return the network with jaxnn's parameters, for training."""
         model = self.build()
         with torch.no_grad():
@@ -27,20 +27,20 @@ class Peer(NamedTuple):
                 parameter.copy_(torch.tensor(np.asarray(array)))
         return model
 
-    def value_and_grad(self, params, x, y) -> tuple[float, list[np.ndarray]]:
+    def value_and_grad(self, params: dict, x: np.ndarray, y: np.ndarray) -> tuple[float, list[np.ndarray]]:
         """Return the loss and the gradient, without dropout."""
         model = self.start(params).eval()
         loss = functional.cross_entropy(model(self.inputs(x)), labels(y))
         loss.backward()
         return loss.item(), [p.grad.numpy() for p in model.parameters() if p.grad is not None]
 
-    def first_epoch(self, params, x, y, batch: int) -> tuple[float, float]:
+    def first_epoch(self, params: dict, x: np.ndarray, y: np.ndarray, batch: int) -> tuple[float, float]:
         """Return the mean loss and accuracy of an epoch without dropout and with the examples in order."""
         model = self.start(params).eval()
         return epoch(model, rmsprop(model, eps=1e-15), self.inputs(x), labels(y), torch.arange(len(x)), batch)
 
 
-def training_side(peer: Peer, params, x, y, batch: int) -> Side:
+def training_side(peer: Peer, params: dict, x: np.ndarray, y: np.ndarray, batch: int) -> Side:
     """Return what runs a block of epochs, shuffled, with dropout, from the same start, on as many threads as JAX."""
     torch.set_num_threads(cores())
     inputs, targets = peer.inputs(x), labels(y)
@@ -53,7 +53,7 @@ def training_side(peer: Peer, params, x, y, batch: int) -> Side:
     return peer_side(begin, -(-len(x) // batch))
 
 
-def evaluation(peer: Peer, params, x, y, batch: int) -> Callable[[], dict[str, float]]:
+def evaluation(peer: Peer, params: dict, x: np.ndarray, y: np.ndarray, batch: int) -> Callable[[], dict[str, float]]:
     """Return what takes loss and accuracy of all examples, `batch` at a time."""
     torch.set_num_threads(cores())
     model, inputs, targets = peer.start(params).eval(), peer.inputs(x), labels(y)
@@ -70,7 +70,14 @@ def evaluation(peer: Peer, params, x, y, batch: int) -> Callable[[], dict[str, f
     return run
 
 
-def epoch(model, optimizer, x, y, order, batch: int) -> tuple[float, float]:
+def epoch(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    order: torch.Tensor,
+    batch: int,
+) -> tuple[float, float]:
     """Return the mean loss and accuracy over the epoch's batches, which train the model."""
     loss_sum, hits = torch.zeros(()), torch.zeros((), dtype=torch.int64)
     for chosen in order.split(batch):
@@ -91,10 +98,12 @@ def rmsprop(model: nn.Module, eps: float = 1e-7) -> torch.optim.Optimizer:
 
 
 def labels(y: np.ndarray) -> torch.Tensor:
+    """Return labels as PyTorch's loss takes them, which has no bytes."""
     return torch.tensor(y.astype(np.int64))
 
 
 def build_mlp() -> nn.Module:
+    """Return the network of lecture section 8.3."""
     return nn.Sequential(nn.Linear(784, 512), nn.ReLU(), nn.Dropout(0.2), nn.Linear(512, 10))
 
 
@@ -115,13 +124,13 @@ def build_cnn() -> nn.Module:
     )
 
 
-def mlp_layout(params) -> list[np.ndarray]:
+def mlp_layout(params: dict) -> list[np.ndarray]:
     """Return weights `(outputs, inputs)`."""
     w1, b1, w2, b2 = (np.asarray(params[name]) for name in ("W1", "b1", "W2", "b2"))
     return [w1.T, b1, w2.T, b2]
 
 
-def cnn_layout(params) -> list[np.ndarray]:
+def cnn_layout(params: dict) -> list[np.ndarray]:
     """Return kernels `(k, c, kh, kw)` and dense weights `(outputs, inputs)`, the features with the channels first."""
     w1, w2, w3, w4 = (np.asarray(params[name]) for name in ("W1", "W2", "W3", "W4"))
     b1, b2, b3, b4 = (np.asarray(params[name]) for name in ("b1", "b2", "b3", "b4"))

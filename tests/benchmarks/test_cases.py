@@ -25,6 +25,13 @@ from benchmarks.agreement import Different
 from benchmarks.peers import HOW_TO_GET, KERAS, cannot_import, numpy_peer
 from jaxnn import networks
 
+slow_cnn = pytest.param(cnn, marks=pytest.mark.slow, id="cnn")  # its program takes seconds to compile
+
+
+def variants(case, fast):
+    """Return a case's variants, all but one slow: they run the same code."""
+    return [pytest.param(name, marks=[pytest.mark.slow] * (name != fast)) for name in case.VARIANTS]
+
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_a_case_says_what_it_is(case):
@@ -60,12 +67,14 @@ def test_r_computes_the_same():
     assert list(hidden.sides("float32", ["r"])) == ["jaxnn"]  # R has no other precision
 
 
+@pytest.mark.slow
 def test_scikit_learn_computes_the_same(monkeypatch):
     pytest.importorskip("sklearn", reason="scikit-learn is an optional peer")
     monkeypatch.setattr(mlp, "UPDATES", 2)
     assert mlp.sides("float32", ["sklearn"])["sklearn"](1).steps == 2  # raises where they differ
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", [mlp, cnn], ids=["mlp", "cnn"])
 @pytest.mark.parametrize("who", KERAS)
 def test_keras_computes_the_same(monkeypatch, case, who):
@@ -88,17 +97,19 @@ def test_linear_sides_agree_and_run(variant, monkeypatch):
     assert {who: side(1).steps for who, side in sides.items()} == {"jaxnn": linear.STEPS, "numpy": linear.STEPS}
 
 
-@pytest.mark.parametrize("variant", ensemble.VARIANTS)
+@pytest.mark.parametrize("variant", variants(ensemble, fast="float32"))
 def test_the_first_of_many_networks_is_the_one_alone(variant, monkeypatch):
     monkeypatch.setattr(ensemble, "NETWORKS", 3)
     sides = ensemble.sides(variant, [])  # raises where they differ
     assert [side(1).steps for side in sides.values()] == [3 * ensemble.STEPS, ensemble.STEPS]
 
 
-def test_rprop_sides_run(monkeypatch):
+@pytest.mark.parametrize(
+    ("variant", "steps"), [("a step", [20]), pytest.param("8 restarts", [1, 1], marks=pytest.mark.slow)]
+)
+def test_rprop_sides_run(variant, steps, monkeypatch):
     monkeypatch.setattr(rprop, "STEPMAX", 20)
-    assert [side(1).steps for side in rprop.sides("8 restarts", []).values()] == [1, 1]
-    assert [side(1).steps for side in rprop.sides("a step", []).values()] == [20]
+    assert [side(1).steps for side in rprop.sides(variant, []).values()] == steps
 
 
 @pytest.mark.skipif(cannot_import("neuralnet") is not None, reason="R's neuralnet is not there")
@@ -108,7 +119,7 @@ def test_rprop_takes_the_steps_of_rs_neuralnet():
     assert list(sides) == ["jaxnn", "neuralnet"] and ours == theirs > 1000
 
 
-@pytest.mark.parametrize("variant", neuralnet.VARIANTS)
+@pytest.mark.parametrize("variant", variants(neuralnet, fast="rprop+"))
 def test_neuralnet_ends_where_its_peers_do(variant, monkeypatch):
     monkeypatch.setattr(neuralnet, "STEPS", 20)
     monkeypatch.setitem(neuralnet.SETTINGS["backprop"], "stepmax", 21)
@@ -117,7 +128,7 @@ def test_neuralnet_ends_where_its_peers_do(variant, monkeypatch):
     assert ("sklearn" in sides) == (variant == "backprop") and len({side(1).steps for side in sides.values()}) <= 2
 
 
-@pytest.mark.parametrize("variant", evaluation.VARIANTS)
+@pytest.mark.parametrize("variant", variants(evaluation, fast="mlp"))
 def test_evaluation_runs(variant, monkeypatch):
     x, y = evaluation.test_digits(variant)
     monkeypatch.setattr(evaluation, "test_digits", lambda variant: (x[:50], y[:50]))
@@ -145,8 +156,9 @@ def test_numpy_equals_plain_descent_on_jaxs_own_gradient_and_keeps_the_precision
     with jax.enable_x64(variant == "float64"):
         params, (x, y) = hidden.start(variant)
         after, costs = descend(*numpy_peer.columns(params, x, y), hidden.RATE, 3)
+        autodiff = jax.jit(jax.value_and_grad(networks.hidden_layer.loss))
         for step in range(3):
-            value, grads = jax.value_and_grad(networks.hidden_layer.loss)(params, x, y)
+            value, grads = autodiff(params, x, y)
             np.testing.assert_allclose(costs[step], value, rtol=hidden.TOLERANCE[variant])
             params = jax.tree.map(lambda p, g: p - hidden.RATE * g, params, grads)
         for name, value in params.items():
@@ -174,14 +186,14 @@ def test_a_wrong_peer_is_seen(monkeypatch):
         hidden.sides("float64", ["numpy"])
 
 
-@pytest.mark.parametrize("case", [mlp, cnn], ids=["mlp", "cnn"])
+@pytest.mark.parametrize("case", [pytest.param(mlp, id="mlp"), slow_cnn])
 def test_jaxnns_side_of_the_digits_runs(monkeypatch, case):
     monkeypatch.setattr(case, "UPDATES", 1)
     (side,) = case.sides("float32", []).values()
     assert side(2).steps == 2
 
 
-@pytest.mark.parametrize("variant", gradient.VARIANTS)
+@pytest.mark.parametrize("variant", variants(gradient, fast="mlp"))
 def test_both_gradients_agree_and_run(monkeypatch, variant):
     monkeypatch.setitem(gradient.UPDATES, variant, 1)
     sides = gradient.sides(variant, [])  # raises where they differ

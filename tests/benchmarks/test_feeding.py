@@ -1,5 +1,7 @@
 """The case of training from a file: its digits, and one process of each kind."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -22,6 +24,13 @@ def test_generated_digits_are_mnists_moved_with_noise(folder):
     assert len(np.unique(x, axis=0)) == 700
 
 
+def test_a_process_says_what_the_epochs_after_the_first_took(folder, capsys):
+    feeding.main(str(folder), "768", "2")
+    told = json.loads(capsys.readouterr().out)
+    assert told["updates"] == 6 and told["seconds"] > 0 and told["peak"] > 2**20
+
+
+@pytest.mark.slow
 def test_both_kinds_train_in_processes_of_their_own(folder):
     fed, whole = (feeding.side(str(folder), block, 2) for block in (256, 0))
     assert fed.steps == whole.steps == 2 * 6

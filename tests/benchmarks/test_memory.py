@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 import jaxnn
 from benchmarks import memory, results
@@ -25,6 +26,7 @@ def test_a_program_is_told_by_its_arguments(monkeypatch, capsys):
     assert told["peak"] > told["arguments"] > told["temporaries"] >= 0
 
 
+@pytest.mark.slow
 def test_the_size_of_the_parent_does_not_count():
     parent = np.ones(2**28, np.uint8)  # 256 MiB that are there
     command = [sys.executable, "-c", "from benchmarks import memory; print(memory.peak_of_process())"]

@@ -33,6 +33,7 @@ def run(tmp_path, only, capsys):
     return status, json.loads(path.read_text()), capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_real_checker_finds_the_sign_and_accepts_what_is_right(tmp_path, capsys):
     status, kept, out = run(tmp_path, "a03,scalar", capsys)
     wrong, right = kept["rows"]

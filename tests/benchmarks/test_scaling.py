@@ -14,7 +14,12 @@ def small(monkeypatch):
     monkeypatch.setattr(scaling, "SIZES", {"batch": (32, 1024), "width": (3, 5), "networks": (1, 2)})
 
 
-@pytest.mark.parametrize("variant", scaling.VARIANTS)
+FAST = ("batch", "devices")
+
+
+@pytest.mark.parametrize(
+    "variant", [pytest.param(name, marks=[pytest.mark.slow] * (name not in FAST)) for name in scaling.VARIANTS]
+)
 def test_every_point_of_a_sweep_runs(variant, small):
     sides = scaling.sides(variant, [])
     points = {"devices": ["1"], "precision": list(scaling.WAYS["precision"]), "loop": list(scaling.WAYS["loop"])}
@@ -27,8 +32,7 @@ def test_every_point_of_a_sweep_runs(variant, small):
 
 
 def test_a_loop_that_learns_otherwise_is_seen(monkeypatch):
-    x, y = np.random.default_rng(0).random((256, 784), np.float32), np.arange(256) % 10
-    scaling.check_loops(x, y)
+    x, y = np.random.default_rng(0).random((128, 784), np.float32), np.arange(128) % 10
     monkeypatch.setattr(scaling, "first_loss", lambda *_: 2.0)
     with pytest.raises(Different, match="the loss of a call a step"):
         scaling.check_loops(x, y)
