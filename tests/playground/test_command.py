@@ -24,7 +24,10 @@ from tests.playground.reader import unpacked
 
 @contextlib.contextmanager
 def started():
-    """Give a playground's process and the port that it says it is at."""
+    """Give a playground's process and the port that it says it is at; it hears Ctrl-C, whatever the shell ignores."""
+    before = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # what is ignored here is ignored by the child too
     arguments = [sys.executable, "-m", "jaxnn", "play", "--no-browser", "--port", "0"]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
@@ -33,8 +36,10 @@ def started():
             yield process, int(found[1])
         finally:
             process.kill()
+            signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.slow
 def test_it_serves_this_machine_alone_until_ctrl_c():
     with started() as (process, port):
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=60) as page:
@@ -90,6 +95,17 @@ def test_a_package_that_is_missing_is_named_and_how_to_get_it(monkeypatch, capsy
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "uvicorn" else find(name))
     assert main(["play"]) == 2
     assert capsys.readouterr() == ("", "jaxnn play needs uvicorn: pip install 'jaxnn[play]'\n")
+
+
+def test_ctrl_c_ends_it_in_peace(monkeypatch, capsys):
+    def interrupted(listening):
+        listening.close()
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("JAX_PLATFORMS", "cpu")  # leaves JAX's platforms to this process
+    monkeypatch.setattr("jaxnn.playground.server.serve", interrupted)
+    assert main(["play", "--no-browser", "--port", "0"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == ["stopped"]
 
 
 def test_the_browser_is_opened_at_the_address(monkeypatch, capsys):

@@ -113,7 +113,7 @@ def setups(draw):
     return config | {name: draw(st.booleans()) for name in FIELDS if name not in config}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(setups().filter(visible))
 def test_a_link_gives_its_setup_back(config):
     assert set(config) == set(default())
@@ -158,13 +158,13 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("name, text", [(name, text) for name, texts in BAD.items() for text in texts])
-def test_a_bad_value_is_named_and_the_default_stays(name, text):
-    config, messages = from_hash(f"#{name}={text}")
-    assert config == default()
-    (message,) = messages
-    assert message.startswith(f"{name}: got ") and ", expected " in message or ", at most " in message
-    assert message.endswith(f"; {configs.shown(FIELDS[name].default)} is used")
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_value_is_named_and_the_default_stays(name):
+    for text in BAD[name]:
+        config, messages = from_hash(f"#{name}={text}")
+        assert config == default() and len(messages) == 1, text
+        assert messages[0].startswith(f"{name}: got ") and ", expected " in messages[0], text
+        assert messages[0].endswith(f"; {configs.shown(FIELDS[name].default)} is used"), text
 
 
 def test_every_setting_with_bounds_has_its_bad_values_here():

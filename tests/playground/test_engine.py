@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from jaxnn.errors import Diverged, InvalidArgument
+from jaxnn.playground import engine, program
 from jaxnn.playground.engine import run
 
 CASES = json.loads((Path(__file__).parent / "reference.json").read_text())["cases"]
@@ -36,8 +37,16 @@ def assert_close(seen, expected, tolerance):
         assert one == pytest.approx(other, rel=tolerance, abs=tolerance, nan_ok=True)
 
 
-@pytest.mark.parametrize("double", [True, False], ids=["float64", "float32"])
-@pytest.mark.parametrize("case", CASES, ids=range(len(CASES)))
+def precisions():
+    """Every case in both precisions; before each change in float64, but for the widest, which takes programs alone."""
+    for i, case in enumerate(CASES):
+        for double in (True, False):
+            wide = max([0, *case["config"]["hidden"]]) > program.WIDTH
+            marks = pytest.mark.slow if wide or not (double or i == 0) else ()
+            yield pytest.param(case, double, id=f"{i}-{'float64' if double else 'float32'}", marks=marks)
+
+
+@pytest.mark.parametrize("case, double", list(precisions()))
 def test_losses_and_weights_are_the_originals(case, double):
     with jax.enable_x64(double):
         losses, weights = run(case["config"], case["train"], case["test"], case["init"])
@@ -50,6 +59,18 @@ def test_weights_that_l1_kills_are_0_to_the_bit(case):
     dead = [np.asarray(layer) == 0 for layer in weights["W"]]
     expected = [np.asarray(layer) == 0 for layer in case["final"]["W"]]
     assert all(map(np.array_equal, dead, expected)) and any(map(np.any, dead))
+
+
+def test_a_network_wider_than_the_pages_is_laid_out_whole():
+    hidden = [3, program.WIDTH + 4]
+    random = np.random.default_rng(0)
+    init = {
+        "W": [random.normal(size=(after, before)).tolist() for before, after in ((2, 3), (3, 20), (20, 1))],
+        "b": [random.normal(size=after).tolist() for after in (3, 20, 1)],
+    }
+    network = engine.network_of(init, 2, hidden)
+    assert network.params.W.shape == (program.LAYERS, 20, 20) and int(network.alive.sum()) == 2 * 3 + 3 * 20 + 20
+    assert engine.weights_of(network.params, 2, hidden) == init
 
 
 def test_no_epochs_give_the_loss_at_the_start_and_the_start_weights():

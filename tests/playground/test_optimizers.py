@@ -33,6 +33,8 @@ ITSELF = {
     "lion": optax.lion,
     "lamb": optax.lamb,
 }
+# Before each change: plain descent and what is built by hand or takes an argument of its own; the rest are optax's.
+FAST = ("sgd", "momentum", "nesterov", "rmsprop", "rprop+", "rprop-", "adam", "adamw", "lion")
 PARAMS = {"W": jnp.array([[0.5, -1.2], [0.3, 0.8]], jnp.float32), "b": jnp.array([0.1, -0.4], jnp.float32)}
 
 
@@ -47,7 +49,9 @@ def test_the_menu_has_each_of_them():
     assert list(OPTIMIZERS) == list(ITSELF)
 
 
-@pytest.mark.parametrize("name", ITSELF)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in ITSELF]
+)
 def test_ten_steps_are_those_of_the_optimizer_itself(name):
     place, itself = list(OPTIMIZERS).index(name), ITSELF[name](RATE)
     choices = menu(PARAMS)

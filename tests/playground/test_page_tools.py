@@ -13,6 +13,7 @@ from tests.playground.browser import PATIENCE, Play, serving
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 expect.set_options(timeout=1000 * PATIENCE)
+pytestmark = pytest.mark.slow
 
 TABLE = "x1,x2,label\n1.5,-2,yes\n-3,0.5,no\n2,2,yes\n-1,-4,no\n"
 

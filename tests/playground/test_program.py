@@ -4,6 +4,7 @@ What that network cannot say (dropout's masks, L1's kills, divergence, shades) i
 """
 
 import itertools
+from functools import cache
 
 import jax
 import jax.numpy as jnp
@@ -79,9 +80,14 @@ def run(epochs, *state, enough=np.inf):
     return after, report, report.history[: int(report.epochs) + 1]
 
 
-@pytest.mark.parametrize("double", [True, False], ids=["float64", "float32"])
-@pytest.mark.parametrize("dropped", [False, True], ids=["all nodes", "some dropped"])
-@pytest.mark.parametrize("hidden", ARCHITECTURES, ids=str)
+def combinations():
+    """All of them; before each change the small ones in float64 with nodes dropped, of which the others are a part."""
+    for hidden, dropped, double in itertools.product(ARCHITECTURES, (False, True), (True, False)):
+        marks = () if dropped and double and len(hidden) <= 2 else pytest.mark.slow
+        yield pytest.param(hidden, dropped, double, marks=marks)
+
+
+@pytest.mark.parametrize("hidden, dropped, double", list(combinations()))
 def test_error_and_gradient_are_those_of_the_plain_network(hidden, dropped, double):
     names = [name for name, _ in zip(itertools.cycle(ACTIVATIONS), hidden, strict=False)]
     init, data = drawn(hidden), rows(30)
@@ -105,10 +111,11 @@ def test_error_and_gradient_are_those_of_the_plain_network(hidden, dropped, doub
         np.testing.assert_allclose(np.divide(one, 30), np.divide(other, 30), rtol=0, atol=tolerance)
 
 
+@pytest.mark.slow
 def test_the_gradient_without_masks_is_that_of_masks_of_ones():
     net, settings, train, _, _ = network(CONFIG, train=rows(30))
-    seen = value_and_grad(net.params, net.alive, settings, train)
-    expected = value_and_grad(net.params, net.alive, settings, train, jnp.ones((11, *train.x.shape)))
+    seen = in_one_program(net.params, net.alive, settings, train)
+    expected = in_one_program(net.params, net.alive, settings, train, jnp.ones((11, *train.x.shape)))
     jax.tree.map(np.testing.assert_array_equal, seen, expected)
 
 
@@ -190,8 +197,12 @@ def test_training_drops_the_nodes_of_the_masks():
     init, data = drawn([3]), rows(64)
     state = network(config, init, data)
 
+    @cache
+    def drawn_masks(epoch, turn):
+        return np.asarray(masks_of(state[0]._replace(epoch=epoch), state[1], turn, jnp.zeros((11, 32, 16))))
+
     def masks(epoch, i):
-        drawn = masks_of(state[0]._replace(epoch=epoch), state[1], i // 32, jnp.zeros((11, 32, 16)))
+        drawn = drawn_masks(epoch, i // 32)
         return [drawn[layer, i % 32, :size][None] for layer, size in enumerate((2, 3))]
 
     after, _, _ = run(2, *state)
@@ -270,7 +281,7 @@ def test_maps_are_block_means_of_every_node():
     weights = {k: [np.array(t) for t in v] for k, v in engine.weights_of(net.params, 2, [4, 2]).items()}
     pixels = np.random.default_rng(3).uniform(-6, 6, (100, 100, 2))
     grid = jnp.asarray(np.pad(pixels.reshape(-1, 2), ((0, 0), (0, 14))), float)
-    nodes, chosen, output = maps(net.params, settings, grid, 2, 1)
+    nodes, chosen, output = jax.jit(maps)(net.params, settings, grid, 2, 1)
     a = pixels
     for layer, size in enumerate((2, 4, 2, 1)):
         blocks = [[a[i : i + 10, j : j + 10].mean((0, 1)) for j in range(0, 100, 10)] for i in range(0, 100, 10)]
@@ -282,9 +293,6 @@ def test_maps_are_block_means_of_every_node():
     np.testing.assert_allclose(output, a[:, :, 0], atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "value, expected",
-    [(-1, 0), (-7, 0), (-np.inf, 0), (-0.001, 127), (0, 128), (np.nan, 128), (0.5, 191), (1, 255), (np.inf, 255)],
-)
-def test_shades(value, expected):
-    assert shades(jnp.float32(value)) == expected
+def test_shades():
+    values = [-1, -7, -np.inf, -0.001, 0, np.nan, 0.5, 1, np.inf]
+    np.testing.assert_array_equal(shades(jnp.array(values, jnp.float32)), [0, 0, 0, 127, 128, 128, 191, 255, 255])

@@ -18,7 +18,10 @@ from websockets.sync.client import connect
 from tests.playground.browser import ARGUMENTS, BROWSERS, Play, until
 from tests.playground.reader import unpacked
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="what a process holds is read in /proc")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="what a process holds is read in /proc"),
+]
 FRAME = {"do": "frame", "epochs": 1, "node": 0}
 GARBAGE = [
     *("", "{", "null", "[]", "7", '"frame"', "[" * 100_000, '{"do": 1}', '{"do": "__init__"}', '{"do": "frame"}'),

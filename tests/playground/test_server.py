@@ -113,9 +113,8 @@ OUTSIDE += ["/page/../../server.py", "/%2e%2e/%2e%2e/%2e%2e/pyproject.toml", "//
 OUTSIDE += ["/%00", "/a" * 999, "/" + "a" * 300, "/server.py", "/page/index.html", "/socket", "/main.js/main.js"]
 
 
-@pytest.mark.parametrize("path", OUTSIDE, ids=lambda path: path[:40])
-def test_nothing_but_the_page_is_served(client, path):
-    assert client.get(path).status_code in (400, 404)
+def test_nothing_but_the_page_is_served(client):
+    assert not [path[:40] for path in OUTSIDE if client.get(path).status_code not in (400, 404)]
 
 
 def test_the_page_is_only_read(client):
