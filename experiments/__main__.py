@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(highlight=False, markup=False)
     run = Run(environment(), options._replace(say=lambda line: console.print(f"    {line}")), names)
     try:
-        save(run, out)
+        save(run, out)  # so that a run stopped in its first section leaves its own files, not those of an earlier run
         for name in names:
             console.print(f"[{len(run.parts) + 1}/{len(names)}] {name}", style="bold")
             part = attempt(name, run.options, out)
@@ -109,7 +109,7 @@ def described(error: Exception) -> str:
 
 def checked(result: Result) -> Result:
     """Return the result, once its numbers are known to be the lecture's and to be numbers."""
-    judge_all(result.numbers)
+    judge_all(result.numbers)  # here, where what it raises is one section's: in `save` it would end the whole run
     return result
 
 

@@ -54,6 +54,7 @@ def bernoulli_logit_slope(z: Float[Array, " n"], y: Float[Array, " n"]) -> Float
 
 
 def activation_table() -> Table:
+    """Return every activation and its derivative at `POINTS`, by hand and by `jax.grad`."""
     x = jnp.asarray(POINTS)
     rows = []
     for name in RULES:
@@ -64,6 +65,7 @@ def activation_table() -> Table:
 
 
 def loss_table() -> Table:
+    """Return the derivatives of the Bernoulli loss, by the prediction and by the logit, by hand and by `jax.grad`."""
     z, y = map(jnp.ravel, jnp.meshgrid(jnp.array([-3.0, -0.5, 0.0, 2.0]), jnp.array([0.0, 1.0])))
     p = ops.sigmoid(z)
     columns = (

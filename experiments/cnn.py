@@ -20,6 +20,7 @@ SCALED_EPOCHS = 5
 
 
 def run(options: Options) -> Result:
+    """Return figures 23 and 24, the numbers of the section, and what the scale of the pixels does to the training."""
     mnist = digits.digits(options.quick)
     raw, scaled = images(mnist, 1), images(mnist, 255)
     starts = [models.CNN(rngs=nnx.Rngs(seed)) for seed in range(options.seeds or DEFAULT_SEEDS)]
@@ -29,7 +30,7 @@ def run(options: Options) -> Result:
         title = f"CNN by hand, seed {seed}"
         fitted = digits.train(cnn, cnn.metrics_and_grad, models.to_params(model), raw, seed, title)
         runs.append(digits.tested(cnn, fitted, raw))
-    options.say(digits.spread(runs))
+    options.say(digits.accuracies_in_words(runs))
     by_autodiff = jax.value_and_grad(cnn.loss_and_metrics, has_aux=True)
     # One epoch: the orders of the batches are drawn epoch by epoch, so it is the first epoch of the long run.
     witness = digits.train(cnn, by_autodiff, params, raw, 0, "CNN by jax.grad, first epoch", epochs=1)
@@ -61,7 +62,7 @@ def run(options: Options) -> Result:
         first_epoch(first, witness),
         scaling_table({"raw pixels, learning rate 0.001": (first, raw), **{k: (v, scaled) for k, v in others.items()}}),
     ]
-    return Result(numbers, figures, tables, [digits.spread(runs) + ".", REMARK])
+    return Result(numbers, figures, tables, [digits.accuracies_in_words(runs) + ".", REMARK])
 
 
 REMARK = (
@@ -79,6 +80,7 @@ def images(mnist: Mnist, scale: float) -> Mnist:
 
 
 def first_epoch(run: digits.Run, witness: Fit) -> Table:
+    """Return loss and accuracy of the first epoch, by hand and by `jax.grad`."""
     names = ("loss", "accuracy", "val_loss", "val_accuracy")
     rows = [[name, f"{run.history[name][0]:.6f}", f"{witness.history[name][0]:.6f}"] for name in names]
     return Table(
@@ -87,6 +89,7 @@ def first_epoch(run: digits.Run, witness: Fit) -> Table:
 
 
 def scaling_table(runs: dict[str, tuple[digits.Run | Fit, Mnist]]) -> Table:
+    """Return for each run, with the digits it was trained on, the validation accuracies and how many nodes answer."""
     rows = []
     for name, (run, mnist) in runs.items():
         accuracies = [f"{value:.4f}" for value in run.history["val_accuracy"][:SCALED_EPOCHS]]
@@ -97,7 +100,7 @@ def scaling_table(runs: dict[str, tuple[digits.Run | Fit, Mnist]]) -> Table:
     return Table("Validation accuracy by the scale of the pixels; hidden nodes at the end of the run", header, rows)
 
 
-def answering_nodes(params, x: np.ndarray) -> int:
+def answering_nodes(params: cnn.Params, x: np.ndarray) -> int:
     """Return how many nodes of the dense hidden layer are above 0 for at least one image."""
     features, _ = cnn.features_fwd(params, jnp.asarray(x))
     return int((relu(dense(features, params["W3"], params["b3"])) > 0).any(axis=0).sum())

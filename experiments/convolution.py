@@ -50,7 +50,14 @@ def convolve_by_trace(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     return np.array([[np.trace(kernel.T @ patch) for patch in row] for row in patches])
 
 
-def convolve_by_lax(x, w, *, stride=1, padding="valid", dilation=1):
+def convolve_by_lax(
+    x: Float[Array, "n h w c"],
+    w: Float[Array, "kh kw c k"],
+    *,
+    stride: int = 1,
+    padding: str | tuple[tuple[int, int], tuple[int, int]] = "valid",
+    dilation: int = 1,
+) -> Float[Array, "n h2 w2 k"]:
     """Return what JAX's own convolution makes of images `x` (n, h, w, c) and kernels `w` (kh, kw, c, k)."""
     return jax.lax.conv_general_dilated(
         x,
@@ -91,6 +98,7 @@ def kernel_gradient(kernel: Float[Array, "kh kw"]) -> Float[Array, "kh kw"]:
 
 
 def example_table() -> Table:
+    """Return the lecture's example, by three ways to compute it."""
     kernel = jnp.asarray(KERNEL)
     outputs = (
         convolve_by_trace(IMAGE, KERNEL),
@@ -106,6 +114,7 @@ def example_table() -> Table:
 
 
 def gradient_table() -> Table:
+    """Return the gradient of `half_square`, by hand and by `jax.grad`."""
     kernel = jnp.asarray(KERNEL)
     by_hand, autodiff = np.ravel(kernel_gradient(kernel)), np.ravel(jax.grad(half_square)(kernel))
     rows = [[f"∂J/∂{k}", f"{v:.7g}", f"{u:.7g}"] for k, v, u in zip(LETTERS, by_hand, autodiff, strict=True)]
@@ -126,10 +135,12 @@ def geometry_row(x: Float[Array, "n h w c"], w: Float[Array, "kh kw c k"], optio
 
 
 def shape(x: Array) -> str:
+    """Return a shape as it is read: "1 × 3 × 3 × 1"."""
     return " × ".join(map(str, x.shape))
 
 
 def geometry_table() -> Table:
+    """Return the lecture's example and every geometry beside `lax`."""
     rng = np.random.default_rng(0)
     colour, kernels = jnp.asarray(rng.normal(size=(1, 8, 7, 3))), jnp.asarray(rng.normal(size=(3, 3, 3, 4)))
     rows = [geometry_row(batch(IMAGE), filters(jnp.asarray(KERNEL)), {})]

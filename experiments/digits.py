@@ -71,7 +71,7 @@ def train(
 def numbers(
     name: str, runs: list[Run], actual: np.ndarray, quick: bool, witness: Run | None = None
 ) -> dict[str, Number]:
-    """Return the rows of section `name`: history, confusion matrix and test, the first run's with the spread of all."""
+    """Return the rows of section `name`: history, confusion matrix and test, the first run's beside those of all."""
 
     def row(value: Callable[[Run], Any]) -> Number:
         samples = None if quick or len(runs) < 2 else [value(run) for run in runs]
@@ -110,7 +110,7 @@ def summary_table(title: str, rows: list[Row]) -> Table:
     return Table(title, ["layer", "output shape", "parameters"], lines)
 
 
-def spread(runs: list[Run]) -> str:
+def accuracies_in_words(runs: list[Run]) -> str:
     """Return the test accuracies of all runs in words."""
     accuracies = np.array([run.test["accuracy"] for run in runs])
     if len(runs) == 1:

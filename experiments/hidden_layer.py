@@ -36,11 +36,13 @@ class Trained(NamedTuple):
 
 
 def run(options: Options) -> Result:
+    """Return figures 9 to 15, every number of the section and what stochastic gradient descent adds, in float64."""
     with jax.enable_x64(True):
         rng = RRandom(SEED)
         points = circle(rng)
         start = hidden_layer.init(rng, 2, 4, 1, dtype=float)
         numbers = one_step(start, points)
+        # In this order: each draws its start weights from where the one before has left R's stream.
         two, four = (train(rng, points, n_hidden) for n_hidden in (2, 4))
         options.say("circle trained with 2 and with 4 hidden nodes")
         flowers = [train_flower(SEED + i) for i in range(options.seeds or (2 if options.quick else DEFAULT_SEEDS))]
@@ -69,7 +71,7 @@ def run(options: Options) -> Result:
     return Result(numbers, figures, [table], [remark, outputs])
 
 
-def one_step(params, points: Points) -> dict[str, Number]:
+def one_step(params: hidden_layer.Params, points: Points) -> dict[str, Number]:
     """Return the numbers of the lecture's steps 0 to 4: the start, one pass forward and back, one update."""
     x, y = jnp.asarray(points.x), jnp.asarray(points.y)[:, None]
     values = hidden_layer.forward(params, x)
@@ -102,12 +104,13 @@ def train(rng: RRandom, points: Points, n_hidden: int) -> Trained:
 
 
 def train_flower(seed: int) -> tuple[Points, Trained]:
+    """Return a flower's points and the network with 4 hidden nodes trained on them."""
     rng = RRandom(seed)
     points = flower(rng)
     return points, train(rng, points, 4)
 
 
-def stochastic_beside_full_batch(points: Points, params) -> Table:
+def stochastic_beside_full_batch(points: Points, params: hidden_layer.Params) -> Table:
     """Return what the same number of passes over the circle costs and brings, by batch size."""
     epochs, rows = 1000, []
     for batch_size in (None, 100, 10):
@@ -132,7 +135,10 @@ def stochastic_beside_full_batch(points: Points, params) -> Table:
     return Table(title, header, rows)
 
 
-def draw_figures(points, two, four, flower_points, blossom) -> dict[int, tuple[Figure, str]]:
+def draw_figures(
+    points: Points, two: Trained, four: Trained, flower_points: Points, blossom: Trained
+) -> dict[int, tuple[Figure, str]]:
+    """Return figures 9 to 15 with their captions: the circle learned by 2 and by 4 nodes, and the flower."""
     prediction = predict(hidden_layer.apply, two.params, points.x)[:, 0]
     angle = np.linspace(0, 2 * np.pi, 100)
     names = ("prediction ≤ 0.5", "prediction > 0.5")
@@ -149,4 +155,5 @@ def draw_figures(points, two, four, flower_points, blossom) -> dict[int, tuple[F
 
 
 def regions(trained: Trained, points: Points) -> Figure:
+    """Return the prediction over the plane."""
     return draw.decision_map(lambda x: predict(hidden_layer.apply, trained.params, x)[:, 0], points.x, points.y)

@@ -4,12 +4,13 @@ The lecture's update $\beta \leftarrow \beta + \lambda X'(y - \hat y)$ is gradie
 the rate $\lambda n / 2$ (see `jaxnn.networks.linear`). Everything in float64.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from experiments.record import Number, Options, Result, Table
@@ -28,6 +29,7 @@ CIRCLE_ITERATIONS = 1, 20, 25, 30, 40, 50
 
 
 def run(options: Options) -> Result:
+    """Return figures 1 and 5 to 8, the lecture's two numbers and where the steps lead, in float64."""
     with jax.enable_x64(True):
         x, curved = sigmoid_boundary(RRandom(SEED))
         round_ = circle_labels(x)
@@ -65,8 +67,10 @@ def run(options: Options) -> Result:
     return Result(numbers, figures, [Table("Where the steps lead", header, rows)], [remark])
 
 
-def betas(value_and_grad, x: np.ndarray, y: np.ndarray, iterations: Sequence[int]) -> dict[int, np.ndarray]:
-    r"""Return the lecture's $\beta$ after each of the given numbers of iterations."""
+def betas(
+    value_and_grad: Callable, x: Float[np.ndarray, "n 2"], y: Float[np.ndarray, " n"], iterations: Sequence[int]
+) -> dict[int, Float[np.ndarray, "3"]]:
+    r"""Return the lecture's $\beta$ after each of the given numbers of iterations, which are in order."""
     params = {"W1": jnp.array(BETA[1:])[:, None], "b1": jnp.array(BETA[:1])}
     optimizer = optax.sgd(LEARNING_RATE * len(x) / 2)
     found, done = {}, 0
@@ -77,36 +81,46 @@ def betas(value_and_grad, x: np.ndarray, y: np.ndarray, iterations: Sequence[int
     return found
 
 
-def around(iterations):
+def around(iterations: Iterable[int]) -> list[int]:
     """Return the given iterations and those before them, in order."""
     return sorted({j for i in iterations for j in (i - 1, i)})
 
 
-def ordinary_least_squares(x, y):
+def ordinary_least_squares(x: Float[np.ndarray, "n 2"], y: Float[np.ndarray, " n"]) -> Float[np.ndarray, "3"]:
+    r"""Return the $\beta$ that minimizes $|y - X\beta|^2$, by NumPy."""
     design = np.column_stack([np.ones(len(x)), x])
     return np.linalg.lstsq(design, y, rcond=None)[0]
 
 
-def row(name, iterations, beta, solution):
+def row(name: str, iterations: int, beta: np.ndarray, solution: np.ndarray) -> list[str]:
+    """Return a line of the table."""
     return [name, str(iterations), *(", ".join(f"{b:.4f}" for b in values) for values in (beta, solution))]
 
 
 def linear_network() -> Figure:
+    """Return figure 1."""
     labels = [[[r"$\hat\beta_0$"], [r"$\hat\beta_1$"], [r"$\hat\beta_2$"]]]
     return draw.network((2, 1), labels=labels, intercept_name="$x_0$")
 
 
-def panels(x, found, iterations, boundary) -> Figure:
-    """Draw the predictions of the given iterations, each made, as in the lecture, before its own update."""
+def panels(
+    x: Float[np.ndarray, "n 2"],
+    found: dict[int, Float[np.ndarray, "3"]],
+    iterations: Sequence[int],
+    boundary: Float[np.ndarray, "m 2"],
+) -> Figure:
+    """Return the predictions of the given iterations, each made, as in the lecture, before its own update."""
     before = {i: found[i - 1] for i in iterations}
     return draw.panels(x, {i: beta[0] + x @ beta[1:] for i, beta in before.items()}, boundary=boundary)
 
 
-def sigmoid_curve() -> np.ndarray:
+def sigmoid_curve() -> Float[np.ndarray, "m 2"]:
+    """Return the boundary of the first set of points."""
     x1 = np.linspace(-3, 3, 100)
     return np.column_stack([x1, 2 * (1 / (1 + np.exp(-4 * x1)) - 0.5)])
 
 
-def unit_circle() -> np.ndarray:
+def unit_circle() -> Float[np.ndarray, "m 2"]:
+    """Return the boundary of the second set of points."""
     angle = np.linspace(0, 2 * np.pi, 100)
     return np.column_stack([np.cos(angle), np.sin(angle)])

@@ -17,6 +17,7 @@ DEFAULT_SEEDS = 5
 
 
 def run(options: Options) -> Result:
+    """Return figures 19 to 22 and the numbers of the section, of one run a seed, and one by `jax.grad`."""
     mnist = digits.digits(options.quick)
     whole = load_mnist().x_train
     flat = Mnist(flatten(mnist.x_train), mnist.y_train, flatten(mnist.x_test), mnist.y_test)
@@ -29,7 +30,7 @@ def run(options: Options) -> Result:
 
     runs = [train(mlp.metrics_and_grad, seed, "MLP by hand") for seed in range(seeds)]
     witness = train(jax.value_and_grad(mlp.loss_and_metrics, has_aux=True), 0, "MLP by jax.grad")
-    options.say(digits.spread(runs))
+    options.say(digits.accuracies_in_words(runs))
 
     rows = models.summary(starts[0], (784,))
     updates = -(-int(len(whole) * (1 - digits.VALIDATION_SPLIT)) // digits.BATCH_SIZE)
@@ -48,7 +49,7 @@ def run(options: Options) -> Result:
         22: (digits.errors(mnist.x_test, first.predicted, mnist.y_test), "Test digits that the network gets wrong."),
     }
     remarks = [
-        digits.spread(runs)
+        digits.accuracies_in_words(runs)
         + ". The weights start from the Flax NNX module, the gradient is by hand; `jax.grad` has the same "
         "start, batches and dropout masks, and over thousands of steps rounding alone tells the two apart.",
         agreement(starts[0], first.params, flat.x_test),
@@ -66,7 +67,8 @@ def small_images() -> np.ndarray:
     return np.stack([np.arange(4).reshape(2, 2) + 4 * i + 1 for i in range(3)])
 
 
-def agreement(model: models.MLP, params, x_test: np.ndarray) -> str:
+def agreement(model: models.MLP, params: mlp.Params, x_test: np.ndarray) -> str:
+    """Return in words how far the Flax NNX module's probabilities are from ours, with the same weights."""
     probabilities = nnx.softmax(models.from_params(model, params)(jnp.asarray(x_test)))
     largest = float(np.abs(np.asarray(probabilities) - digits.predict(mlp.apply, params, x_test)).max())
     return f"With the trained weights the Flax NNX module gives the same test probabilities, to {largest:.0e}."

@@ -90,6 +90,7 @@ def last_digit(printed: str) -> Decimal:
 
 def round_to(unit: Decimal, value: float) -> Decimal:
     """Return the finite `value`, taken exactly, rounded to a multiple of `unit`, ties to even: as C's printf does."""
+    # A double has up to 767 digits, and `quantize` raises where the context has fewer than the result.
     return Decimal(value).quantize(unit, context=Context(prec=800, rounding=ROUND_HALF_EVEN))
 
 
@@ -99,15 +100,16 @@ def agrees(printed: str, value: float, units: int = 0) -> bool:
     return math.isfinite(value) and abs(round_to(unit, value) - Decimal(printed)) <= units * unit
 
 
-def spread(samples: Any) -> tuple[Any, Any, int]:
-    """Return elementwise mean, standard deviation (ddof=1) and number of the runs in `samples`, one entry a run."""
+def mean_and_sd(samples: Any) -> tuple[Any, Any]:
+    """Return elementwise mean and standard deviation (ddof=1) of the runs in `samples`, one entry a run."""
     runs = np.asarray(samples, dtype=float)
     with np.errstate(invalid="ignore"):  # infinite - infinite: the sd is NaN, and NaN agrees with nothing
-        return runs.mean(axis=0).tolist(), runs.std(axis=0, ddof=1).tolist(), len(runs)
+        return runs.mean(axis=0).tolist(), runs.std(axis=0, ddof=1).tolist()
 
 
 def within(value: float, mean: float, sd: float) -> bool:
     """Whether the value lies in mean ± 3 sd; what is not finite agrees with nothing."""
+    # Runs that are all equal have an sd of 0, and a mean that rounding may put beside their value.
     return math.isfinite(mean) and math.isfinite(sd) and abs(value - mean) <= 3 * sd + 1e-12 * abs(mean)
 
 
@@ -131,18 +133,18 @@ def judge_exact(printed: Any, number: Number) -> tuple[bool, list[str]]:
 
 
 def judge_stochastic(printed: Any, number: Number) -> tuple[bool | None, list[str], dict]:
-    """Return whether all printed values lie within mean ± 3 sd (None: fewer than two runs), remarks, the spread."""
+    """Return whether all printed values lie within mean ± 3 sd (None: fewer than two runs), remarks, mean and sd."""
     samples = plain(number.samples) or []
     for value in [*samples, *([] if number.ours is None else [plain(number.ours)])]:
         if not same_nesting(printed, value):
             return False, [f"{shape(value)}, where the lecture has {shape(printed)}"], {}
     if len(samples) < 2:
         return None, ["one run only"], {}
-    mean, sd, n = spread(samples)
+    mean, sd = mean_and_sd(samples)
     inside = [within(float(p), m, s) for p, m, s in zip(leaves(printed), leaves(mean), leaves(sd), strict=True)]
     how_many = f"{sum(inside)} of {len(inside)}" if len(inside) > 1 else ("" if all(inside) else "not")
-    note = f"{how_many} within our mean ± 3 sd of {n} runs".strip()
-    return all(inside), [note], {"mean": plain(mean, str), "sd": plain(sd, str), "n": n}
+    note = f"{how_many} within our mean ± 3 sd of {len(samples)} runs".strip()
+    return all(inside), [note], {"mean": plain(mean, str), "sd": plain(sd, str), "n": len(samples)}
 
 
 def shape(nested: Any) -> str:
@@ -186,8 +188,8 @@ def marks(row: dict) -> Sequence[bool | None]:
     if row["ok"] is None or row["ok"] or len(printed) == 1:
         return [row["ok"]] * len(printed)
     if row["kind"] == "stochastic":
-        spreads = zip(leaves(row.get("mean", [])), leaves(row.get("sd", [])), strict=True)
-        inside = [within(float(p), float(mean), float(sd)) for p, (mean, sd) in zip(printed, spreads, strict=False)]
+        pairs = zip(leaves(row.get("mean", [])), leaves(row.get("sd", [])), strict=True)
+        inside = [within(float(p), float(mean), float(sd)) for p, (mean, sd) in zip(printed, pairs, strict=False)]
         return inside or [False] * len(printed)
     sides = [leaves(row[who]) for who in ("ours", "autodiff") if row[who] is not None]
     if any(len(side) != len(printed) for side in sides):
@@ -217,6 +219,6 @@ def write_figure(folder: Path, number: int | str, figure: Figure) -> None:
     """Write a figure as .png (150 dpi) and .svg; the same figure gives the same bytes."""
     for kind, options in {"png": {"dpi": 150}, "svg": {"metadata": {"Date": None}}}.items():
         buffer = io.BytesIO()
-        with matplotlib.rc_context({"svg.hashsalt": "jaxnn"}):
+        with matplotlib.rc_context({"svg.hashsalt": "jaxnn"}):  # or the ids in the SVG are new ones each time
             figure.savefig(buffer, format=kind, **options)
         write(folder / f"{stem(number)}.{kind}", buffer.getvalue())

@@ -55,7 +55,7 @@ def digits(printed: str, value: Any) -> str:
     return f"{value:.{decimals}f}" if decimals else f"{round(value, 6) + 0.0:.6f}".rstrip("0").rstrip(".")
 
 
-def spreads(row: dict) -> list[tuple[str, str]]:
+def means_and_sds(row: dict) -> list[tuple[str, str]]:
     """Return mean and sd of each value of a row that has them.
 
     All with the same decimals: enough for the second digit of the smallest sd, at most one more than the lecture has.
@@ -103,7 +103,7 @@ def blocks(row: dict) -> list[dict]:
         texts = [digits(p or printed[0], v) for p, v in zip_longest(printed[: len(values)], values)]
         agree = [not isinstance(v, str) and agrees(p, v) for p, v in zip(printed, values, strict=False)]
         found += [block(label, row, texts, () if random or row["ok"] else agree)] if values else []
-    if pairs := spreads(row):
+    if pairs := means_and_sds(row):
         found += [block(f"Mean of {row['n']}", row, [m for m, _ in pairs]), block("± sd", row, [s for _, s in pairs])]
     return found
 
@@ -136,7 +136,7 @@ def shown(row: dict) -> dict:
         "row": row,
         "blocks": found,
         "by": by,
-        "spreads": spreads(row),
+        "means_and_sds": means_and_sds(row),
         "form": form(found),
         "verdict": verdict(row),
     }

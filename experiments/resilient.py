@@ -13,7 +13,7 @@ import numpy as np
 
 from experiments.record import Number, Options, Result, Table
 from jaxnn import draw, neuralnet
-from jaxnn.data import RRandom, circle
+from jaxnn.data import Points, RRandom, circle
 from jaxnn.r_neuralnet import NeuralNet
 from jaxnn.r_neuralnet.inference import outputs
 from jaxnn.r_neuralnet.network import error_of, objective
@@ -27,6 +27,7 @@ LECTURE = {"steps": 74_792, "error": 0.41125}
 
 
 def run(options: Options) -> Result:
+    """Return figures 16 to 18, the lecture's two numbers beside those of all restarts, and the two pictures of them."""
     rng = RRandom(SEED)
     points = circle(rng)
     begin = time.perf_counter()
@@ -38,15 +39,15 @@ def run(options: Options) -> Result:
         "neuralnet.error": number(net.error, best, LECTURE["error"], "{:.3f}"),
     }
     predicted = net.predict_function("best")
-    regions = draw.decision_map(lambda x: np.asarray(predicted(x))[:, 0], points.x, points.y)
+    regions = draw.decision_map(lambda x: np.asarray(predicted(jnp.asarray(x)))[:, 0], points.x, points.y)
     figures = {
         16: (draw.points(*points), "Simulated circular classification boundary."),
         17: (net.plot(), "The network estimated by resilient backpropagation, the best of the restarts."),
         18: (regions, "Predictions of the network estimated by resilient backpropagation."),
     }
-    spread = draw.restarts(net.steps, net.error, net.converged, LECTURE["steps"], LECTURE["error"])
+    picture = draw.restarts(net.steps, net.error, net.converged, LECTURE["steps"], LECTURE["error"])
     pictures = {
-        "restarts": (spread, f"Steps and error of {count} restarts, and of the lecture's run."),
+        "restarts": (picture, f"Steps and error of {count} restarts, and of the lecture's run."),
         "errors": (net.plot_errors(), f"The error of {count} restarts by step."),
     }
     remarks = [
@@ -58,7 +59,7 @@ def run(options: Options) -> Result:
     return Result(numbers, figures, [table(net)], remarks, pictures)
 
 
-def train(points, rng: RRandom, options: Options) -> NeuralNet:
+def train(points: Points, rng: RRandom, options: Options) -> NeuralNet:
     """Return what the lecture's call returns, `neuralnet(y~x1+x2, hidden=c(4), linear.output=FALSE, ...)`."""
     count = QUICK_RESTARTS if options.quick else RESTARTS
 

@@ -75,6 +75,7 @@ class Runs(NamedTuple):
 
     @property
     def solved(self) -> Bool[np.ndarray, " runs"]:
+        """Whether each run had at least 99 % of the test points on their side after some epoch."""
         return (self.test >= SOLVED).any(1)
 
     @property
@@ -89,6 +90,7 @@ class Runs(NamedTuple):
 
 
 def settings_of(config: Mapping[str, Any]) -> Settings:
+    """Return a set-up as the playground's program takes it; how many epochs is said elsewhere."""
     return engine.settings_of(engine.checked({"epochs": 0, **config}))
 
 
@@ -114,6 +116,7 @@ def data(seed: str, config: Mapping[str, Any] = CONFIG) -> tuple[Network, Points
 
 
 def padded(x: Float[np.ndarray, "n 2"], y: Float[np.ndarray, " n"]) -> Points:
+    """Return points as the playground's program takes them, padded to `WIDTH`."""
     return engine.points_of("points", np.column_stack([x, y]), FEATURES, WIDTH)
 
 
@@ -170,6 +173,7 @@ def shapes(seeds: Sequence[str], epochs: int, widths: Sequence[int], depth: int)
 
 
 def percent(share: float) -> str:
+    """Return a share as it is read: "99.2 %"."""
     return f"{100 * share:.1f} %"
 
 
@@ -222,6 +226,7 @@ def draw_maps(found: Mapping[int, Mapping[int, Runs]], seed: str) -> Figure:
 
 
 def draw_map(ax: Axes, params: Params, seed: str, config: Mapping[str, Any]) -> None:
+    """Draw a network's output over the plane and the points of its seed, those to test with a dark edge."""
     settings = settings_of(config)
     pixels = jnp.asarray(np.pad(grid(FEATURES)[:, : len(FEATURES)], ((0, 0), (0, WIDTH - len(FEATURES)))), float)
     output = program.forward(params, settings, pixels)[settings.depth, :, 0].reshape(program.GRID, program.GRID)
@@ -235,6 +240,7 @@ def draw_map(ax: Axes, params: Params, seed: str, config: Mapping[str, Any]) -> 
 
 
 def table_of_seeds(seeds: Sequence[str], found: Runs) -> Table:
+    """Return for each seed after which epoch it was solved, and the accuracies then and after the last epoch."""
     rows = [
         [seed, f"{epochs:,}" if solved else "–", *map(percent, accuracies)]
         for seed, solved, epochs, *accuracies in zip(
@@ -247,6 +253,7 @@ def table_of_seeds(seeds: Sequence[str], found: Runs) -> Table:
 
 
 def table_of_changes(found: Mapping[str, Runs]) -> Table:
+    """Return for each change how many seeds solved it, and their accuracies where they stopped."""
     rows = [
         [change, f"{of.solved.sum()} of {len(of.solved)}", percent(np.median(of.stopped)), percent(of.stopped.min())]
         for change, of in found.items()
@@ -298,6 +305,7 @@ def run(options: Options) -> Result:
 
 
 def remarks_on(seeds: Sequence[str], ours: Runs, quick: bool) -> list[str]:
+    """Return what the reader must know beside the tables: what was cut, what counts as solved, what the columns are."""
     epochs = ours.test.shape[1]
     cut = (
         f"This is a quick run: {epochs:,} epochs in place of {EPOCHS:,}, and few changes, shapes and seeds of a shape."

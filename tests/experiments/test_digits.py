@@ -40,6 +40,7 @@ def test_the_mlp_by_hand_learns_digits_in_a_few_seconds():
     assert run.test["accuracy"] == pytest.approx((run.predicted == mnist.y_test).mean(), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_the_cnn_by_hand_learns_digits_in_a_few_seconds():
     mnist = digits.digits(quick=True)
     some = Mnist(mnist.x_train[:1280], mnist.y_train[:1280], mnist.x_test[:1000], mnist.y_test[:1000])
@@ -49,6 +50,7 @@ def test_the_cnn_by_hand_learns_digits_in_a_few_seconds():
     assert digits.tested(cnn, fitted, raw).test["accuracy"] > 0.75
 
 
+@pytest.mark.slow
 def test_a_longer_run_begins_like_a_shorter_one():
     # what lets one epoch of jax.grad stand beside the first of the CNN's twenty
     mnist = digits.digits(quick=True)

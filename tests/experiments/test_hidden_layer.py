@@ -26,15 +26,15 @@ def test_one_step_prints_the_lectures_digits(stream):
     assert len(rows) == 18 and all(row["ok"] for row in rows)
 
 
-def test_the_ten_costs_print_the_lectures_digits(stream):
+def test_the_five_costs_with_2_nodes_print_the_lectures_digits(stream):
     rng, points, _ = stream
-    for n_hidden in (2, 4):
-        costs = section.train(rng, points, n_hidden)
-        number = Number(costs.costs[section.PRINTED - 1], costs.autodiff[section.PRINTED - 1])
-        rows = judge_all({f"hidden.cost.circle{n_hidden}": number})
-        assert [row["ok"] for row in rows if row["ours"] is not None] == [True]
+    costs = section.train(rng, points, 2)
+    number = Number(costs.costs[section.PRINTED - 1], costs.autodiff[section.PRINTED - 1])
+    rows = judge_all({"hidden.cost.circle2": number})
+    assert [row["ok"] for row in rows if row["ours"] is not None] == [True]
 
 
+@pytest.mark.slow
 def test_stochastic_gradient_descent_takes_more_and_cheaper_steps(stream, monkeypatch):
     _, points, start = stream
     rows = section.stochastic_beside_full_batch(points, start).rows
@@ -48,4 +48,5 @@ def test_the_whole_section():
     result = section.run(Options(seeds=2))
     rows = [row for row in judge_all(result.numbers) if row["kind"] == "exact" and row["ours"] is not None]
     assert all(row["ok"] for row in rows) and set(result.figures) == set(range(9, 16))
+    assert {"hidden.cost.circle2", "hidden.cost.circle4"} <= {row["id"] for row in rows}
     assert np.isfinite(result.numbers["hidden.cost.flower4"].samples).all()

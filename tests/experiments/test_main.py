@@ -27,6 +27,14 @@ def experiment(monkeypatch):
     return put
 
 
+@pytest.fixture
+def ctrl_c():
+    """Let SIGINT interrupt, also where the shell that started the tests ignores it, as `nohup` and some CI do."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield lambda: signal.raise_signal(signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
+
+
 def drawn():
     figure = Figure(figsize=(2, 1))
     figure.add_subplot().plot([0, 1])
@@ -97,9 +105,9 @@ def test_the_others_go_on_when_one_fails(tmp_path, experiment, capsys, numbers):
     assert "linear failed:" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
-def test_interrupt_keeps_what_was_finished(tmp_path, experiment, capsys):
+def test_interrupt_keeps_what_was_finished(tmp_path, experiment, capsys, ctrl_c):
     experiment("linear", lambda options: Result({"linear.circle.mean_y": Number(ours=0.583)}, {1: drawn()}))
-    experiment("mlp", lambda options: signal.raise_signal(signal.SIGINT))
+    experiment("mlp", lambda options: ctrl_c())
     assert program.main(["linear", "mlp", "--out", str(tmp_path)]) == 130
     assert saved(tmp_path)["linear.circle.mean_y"]["ok"] is True
     assert "finished and kept: linear" in capsys.readouterr().out
