@@ -33,7 +33,7 @@ class Backward(NamedTuple):
 
 def is_real(value: Any) -> bool:
     """Return whether a value is made of real floating-point numbers, those that a derivative can be taken by."""
-    return jnp.issubdtype(jnp.asarray(value).dtype, jnp.floating)
+    return jnp.issubdtype(jnp.result_type(value), jnp.floating)
 
 
 def is_key(value: Any) -> bool:
@@ -46,11 +46,14 @@ def backward(tape: Tape, output: int, path: Set[int], folded: Callable[[Step], b
 
     What reaches the result of a `folded` step is passed on to its operand with the label of where it came from.
     """
-    contributions: dict[int, list[Contribution]] = {output: [Contribution(-1, 0, jnp.ones_like(tape.values[output]))]}
+    one = np.ones_like(tape.values[output])
+    contributions: dict[int, list[Contribution]] = {output: [Contribution(-1, 0, one)]}
     found = Backward(contributions, {}, {}, {})
 
     def add(slot, contribution):
-        contributions.setdefault(slot, []).append(contribution)
+        # In NumPy: JAX would compile a program for every shape that is summed, indexed or compared from here on.
+        value = np.asarray(contribution.value)
+        contributions.setdefault(slot, []).append(contribution._replace(value=value))
 
     for number in reversed(range(len(tape.steps))):
         step = tape.steps[number]
@@ -115,7 +118,7 @@ def pullback_of(step: Step, tape: Tape, places: list[int]) -> Callable[[dict[int
     def pullback(cotangents):
         slots = [step.outputs[i] for i in real]
         filled = [
-            jnp.asarray(cotangents[slot], value.dtype) if slot in cotangents else jnp.zeros_like(value)
+            jnp.asarray(cotangents.get(slot, np.zeros(value.shape, value.dtype)), value.dtype)
             for slot, value in zip(slots, out, strict=True)
         ]
         return pull(filled)
@@ -127,12 +130,12 @@ def total(parts: list[Contribution]) -> Any:
     """Return the sum of contributions, in the order in which the backward pass meets them."""
     value = parts[0].value
     for part in parts[1:]:
-        value = value + part.value
+        value = np.asarray(value + part.value)
     return value
 
 
-def one_hot(like: Any, entry: tuple[int, ...]) -> Any:
+def one_hot(like: Any, entry: tuple[int, ...]) -> np.ndarray:
     """Return an array of zeros with a single 1."""
     hot = np.zeros(np.shape(like), jnp.result_type(like))
     hot[entry] = 1
-    return jnp.asarray(hot)
+    return hot

@@ -30,7 +30,7 @@ def perturbed_output(tape: Tape, values: dict[int, Any], output: int, slot: int,
 
     A `stop_gradient` keeps its value, as the derivative has it.
     """
-    changed = {slot: values[slot] + shift}
+    changed = {slot: jax.device_put(np.asarray(values[slot]) + shift)}
     now = ChainMap(changed, values)
     for step in tape.steps:
         # A check takes 13 outputs or more for every row: what the shift does not reach is not computed again.

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxnn.trace.adjoints import Backward, differentiable_operands, is_real, one_hot
@@ -35,7 +34,7 @@ def shown_entries(
             entry = chosen[step.inputs[starts[0]]]
             for slot, tangent in _tangents(step, tape, backward.pullbacks[number], starts[0], entry).items():
                 if slot in backward.adjoints and slot not in chosen:
-                    chosen[slot] = _largest(tangent * backward.adjoints[slot])
+                    chosen[slot] = _largest(np.asarray(tangent) * backward.adjoints[slot])
     slopes: Locals = {}
     for number in sorted(backward.pullbacks, reverse=True):
         step = tape.steps[number]
@@ -45,8 +44,8 @@ def shown_entries(
             entry = chosen.setdefault(slot, _largest(backward.adjoints[slot]))
             pulled = backward.pullbacks[number]({slot: one_hot(tape.values[slot], entry)})
             for place, slope in zip(differentiable_operands(step, tape), pulled, strict=True):
-                slopes[number, slot, place] = slope
-                if np.any(slope):
+                slopes[number, slot, place] = np.asarray(slope)
+                if np.any(slopes[number, slot, place]):
                     chosen.setdefault(step.inputs[place], _largest(slope))
     for slot, adjoint in backward.adjoints.items():
         chosen.setdefault(slot, _largest(adjoint))
@@ -62,7 +61,8 @@ def _tangents(step: Step, tape: Tape, pullback: Callable, place: int, entry: Ent
 
     Unlike `jax.jvp`, this is there for a rule written by hand in reverse too.
     """
-    results = {slot: jnp.zeros_like(tape.values[slot]) for slot in step.outputs if is_real(tape.values[slot])}
+    values = {slot: tape.values[slot] for slot in step.outputs if is_real(tape.values[slot])}
+    results = {slot: np.zeros(value.shape, value.dtype) for slot, value in values.items()}
     _, pushed = jax.vjp(lambda g: pullback(g)[differentiable_operands(step, tape).index(place)], results)
     return pushed(one_hot(tape.values[step.inputs[place]], entry))[0]
 

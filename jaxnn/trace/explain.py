@@ -57,7 +57,7 @@ def explain(
     leaves = _checked(f, args)
     with jax.enable_x64(True) if _in_double(leaves) else nullcontext():
         closed = _traced(f, args)
-        values = [leaf if _is_jax(leaf) else jnp.asarray(leaf) for leaf in leaves]
+        values = [jax.device_put(leaf) for leaf in leaves]
         tape = record(closed, values, opens(open, depth + _wrappers(closed)))
         tape, result = _pick(tape, output)
         arguments = dict(zip(tape.inputs, names.argument_names(f, args), strict=True))

@@ -15,19 +15,16 @@ from typing import Any, NamedTuple
 import jax
 from jax.extend import core
 
+# The calls of JAX 0.10 to 0.12, and under which parameter each has its body.
 BODIES = {
     "jit": "jaxpr",
-    "pjit": "jaxpr",
     "closed_call": "call_jaxpr",
-    "core_call": "call_jaxpr",
     "remat2": "jaxpr",
-    "checkpoint": "jaxpr",
     "custom_jvp_call": "call_jaxpr",
     "custom_vjp_call": "call_jaxpr",
-    "custom_vjp_call_jaxpr": "call_jaxpr",
-    "custom_lin": "call_jaxpr",
 }
 
+# Named one by one: the user's own package may be installed beside them.
 DEPENDENCIES = (
     *("jax", "jaxlib", "numpy", "scipy", "ml_dtypes", "opt_einsum", "optax", "flax", "jaxtyping", "beartype"),
     *("chex", "equinox", "haiku", "torch", "tensorflow", "keras", "sklearn", "pandas", "pytest", "_pytest", "pluggy"),
@@ -106,6 +103,7 @@ def flatten(closed: Any, opened: Callable[[Any], bool] = lambda eqn: True) -> Pr
             return atom if isinstance(atom, core.Literal) else slots[atom]
 
         for eqn in jaxpr.eqns:
+            # The stack of an equation has the calling lines too, but not of a function that JAX had traced before.
             lines = tuple(dict.fromkeys([*user_lines(eqn), *called_from]))
             body = body_of(eqn)
             if body is not None and opened(eqn):
@@ -139,7 +137,7 @@ def body_of(eqn: Any) -> Any:
 
 def scan_sizes(eqn: Any) -> tuple[int, int]:
     """Return how many inputs of a `scan` are constants of its body, and how many are its carry."""
-    if "num_consts" in eqn.params:
+    if "num_consts" in eqn.params:  # JAX 0.10; in 0.12 it is `ft_in`, a tree of three
         return eqn.params["num_consts"], eqn.params["num_carry"]
     consts, carry, _ = eqn.params["ft_in"].unpack()
     return len(consts), len(carry)

@@ -67,7 +67,7 @@ def _at_owner(passes, slot, cotangent) -> float:
         number = makers[slot]
         (cotangent,) = backward.pullbacks[number]({slot: cotangent})
         slot = tape.steps[number].inputs[differentiable_operands(tape.steps[number], tape)[0]]
-    return float(cotangent[passes.entries[slot]])
+    return float(np.asarray(cotangent)[passes.entries[slot]])
 
 
 def _term(passes: Passes, slot: int, c: Contribution, entry) -> Term:

@@ -5,13 +5,11 @@ import re
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import rich.console
 
-from jaxnn.networks import cnn
 from jaxnn.trace import explain
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -31,10 +29,9 @@ def lecture():
     return explain(f, 2.0)
 
 
-@pytest.fixture(scope="module")
-def network():
-    params = cnn.init(jax.random.key(0), (6, 6, 1), (3, 2), 5, 3, dtype=jnp.float64)
-    return explain(cnn.loss, params, np.random.default_rng(0).random((4, 6, 6, 1)), np.array([0, 1, 2, 0]))
+@pytest.fixture
+def network(explained_cnn):
+    return explained_cnn.explanation
 
 
 @pytest.fixture(scope="module")

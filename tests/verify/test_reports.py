@@ -39,7 +39,7 @@ def text(rows):
 
 def test_the_table_has_a_line_for_each_gradient():
     lines = [re.split(r"\s{2,}", line.strip()) for line in text(ROWS).splitlines()[2:]]
-    assert lines[1] == ["fail.grad", "FAIL", "ordinary", "layers.0.w[3, 2]", "5.0e-01", "-", "1", "1.2 s"]
+    assert lines[1] == ["fail.grad", "FAIL", "ordinary", "layers.0.w[3, 2]", "5.0e-01", "-", "1", "1.25 s"]
     assert [line[1] for line in lines] == [verdict.kind for verdict in EVERY]
     assert lines[3][4:6] == ["1.0e-03", "1.0e-02"]
 
@@ -47,7 +47,7 @@ def test_the_table_has_a_line_for_each_gradient():
 def test_several_checks_of_a_gradient_are_one_line_with_the_gravest():
     rows = [Row("f", "ordinary", PASS, 1.0), Row("f", "ties", KINK, 2.0), Row("f", "float32", NOISE, 3.0)]
     (line,) = text(rows).splitlines()[2:]
-    assert re.split(r"\s{2,}", line.strip()) == ["f", "KINK", "ties", "x[0]", "5.0e-01", "1.0e-09", "3", "6.0 s"]
+    assert re.split(r"\s{2,}", line.strip()) == ["f", "KINK", "ties", "x[0]", "5.0e-01", "1.0e-09", "3", "6.00 s"]
     assert reports.tally(rows) == "3 checks: 1 PASS, 1 NOISE, 1 KINK"
 
 
@@ -135,20 +135,3 @@ def test_the_picture_has_a_logarithmic_axis():
 def test_the_picture_takes_any_numbers(values):
     drawn = page.picture([Report("a", True, *values)])
     assert drawn is None or all(page.LEFT <= x <= page.RIGHT for _, *xs in drawn["bars"] for x in xs)
-
-
-def test_a_file_is_written_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "deep" / "o.json"
-    reports.check_writable(path)
-    assert list(path.parent.iterdir()) == []
-    reports.write(path, "old")
-    with pytest.raises(UnicodeEncodeError):
-        reports.write(path, "new \ud800")
-    assert path.read_text() == "old" and list(path.parent.iterdir()) == [path]
-
-
-def test_what_cannot_be_written_is_refused(tmp_path):
-    (tmp_path / "file").write_text("")
-    for path in (tmp_path, tmp_path / "file" / "o.json"):
-        with pytest.raises(OSError):
-            reports.check_writable(path)
