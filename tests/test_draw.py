@@ -60,7 +60,7 @@ FIGURES = {
 }
 
 
-@pytest.mark.parametrize("kind", ["png", "svg"])
+@pytest.mark.parametrize("kind", ["png", pytest.param("svg", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("figure", FIGURES.values(), ids=FIGURES)
 def test_every_picture_is_a_figure_that_can_be_saved(figure, kind):
     figure, buffer = figure(), io.BytesIO()

@@ -2,12 +2,12 @@
 
 import warnings
 from functools import partial
+from statistics import NormalDist
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import ndtri
 from jaxtyping import Array, Float
 
 from jaxnn.r_neuralnet.fitted import Fitted
@@ -77,9 +77,9 @@ def confidence_interval(fitted: Fitted, alpha: float, as_in_r: bool) -> Confiden
     """
     architecture, excluded = fitted.settings.architecture, fitted.settings.excluded
     free = np.setdiff1d(np.arange(architecture.n_weights), excluded)
+    z = -NormalDist().inv_cdf(alpha / 2)  # of Python, as exact as R's qnorm: JAX would compile dozens of programs
     lower, upper, nic, without = [], [], [], 0
     with jax.enable_x64(True):
-        z = normal_quantile(1 - alpha / 2)
         for weights, error in zip(fitted.restarts.params, fitted.restarts.loss, strict=True):
             errors, penalty = standard_errors(weights, fitted.covariate, fitted.response, architecture, free, as_in_r)
             half = np.full(weights.size, np.nan)
@@ -184,8 +184,3 @@ def error_of_rs_hessian(
     n_first = first.size
     whole = jnp.zeros((weights.size, weights.size))
     return whole.at[n_first:, :n_first].set(cross).at[:n_first, n_first:].set(cross.T)
-
-
-def normal_quantile(share: float) -> float:
-    """Return the number below which this share of a standard normal lies, R's `qnorm`."""
-    return float(ndtri(share))

@@ -1,25 +1,56 @@
-"""scikit-learn's own checks of the two estimators."""
+"""scikit-learn's own checks of the two estimators, and what they do that scikit-learn does not ask."""
 
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from jaxnn.r_neuralnet.estimators import NeuralNetClassifier, NeuralNetRegressor
 
 # What is skipped needs packages that are not required.
 ignored = pytest.mark.filterwarnings("ignore")
 
+# Those that train nothing: each fit of another shape compiles its own program.
+FAST = {
+    "check_estimator_cloneable",
+    "check_estimator_repr",
+    "check_estimator_tags_renamed",
+    "check_estimators_unfitted",
+    "check_mixin_order",
+    "check_do_not_raise_errors_in_init_or_set_params",
+    "check_get_params_invariance",
+    "check_no_attributes_set_in_init",
+    "check_parameters_default_constructible",
+    "check_set_params",
+    "check_valid_tag_types",
+    "check_classifiers_one_label",
+    "check_classifiers_regression_target",
+    "check_estimators_empty_data_messages",
+    "check_complex_data",
+    "check_requires_y_none",
+    "check_supervised_y_no_nan",
+}
+
+
+def checks():
+    for estimator in (NeuralNetRegressor(), NeuralNetClassifier()):
+        for given, check in estimator_checks_generator(estimator):
+            name, settings = check.func.__name__, ", ".join(f"{k}={v}" for k, v in check.keywords.items())
+            title = f"{type(estimator).__name__}-{name}({settings})"
+            yield pytest.param(given, check, id=title, marks=() if name in FAST else pytest.mark.slow)
+
 
 @ignored
-@parametrize_with_checks([NeuralNetRegressor(), NeuralNetClassifier()])
+@pytest.mark.parametrize(("estimator", "check"), [*checks()])
 def test_scikit_learns_checks(estimator, check):
     check(estimator)
 
 
 @ignored
+@pytest.mark.slow
 def test_in_a_search_over_a_pipeline():
     rng = np.random.default_rng(0)
     x = 100 + 30 * rng.normal(size=(90, 2))
@@ -30,6 +61,25 @@ def test_in_a_search_over_a_pipeline():
     probabilities = search.predict_proba(x)
     assert probabilities.shape == (90, 3)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("labels", [("no", "yes"), ("low", "mid", "top")])
+def test_classes_are_texts_with_probabilities(labels):
+    x = np.random.default_rng(0).normal(size=(60, 1))
+    y = np.array(labels)[np.digitize(x[:, 0], np.linspace(-0.5, 0.5, len(labels) - 1))]
+    model = NeuralNetClassifier(hidden=0, threshold=0.5, random_state=0).fit(x, y)
+    probabilities = model.predict_proba(x)
+    np.testing.assert_array_equal(model.classes_, labels)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    np.testing.assert_array_equal(model.predict(x), np.array(labels)[probabilities.argmax(axis=1)])
+    assert (model.predict(x) == y).mean() > 0.9
+
+
+@ignored
+def test_a_fit_that_stops_short_warns_as_scikit_learn_does():
+    with pytest.warns(ConvergenceWarning, match="did not converge"):
+        model = NeuralNetRegressor(hidden=0, stepmax=3, random_state=0).fit([[0.0], [1], [3]], [0.0, 1, 2])
+    assert model.n_iter_ == 3 and model.predict([[1.0], [2]]).shape == (2,)
 
 
 @ignored

@@ -93,7 +93,7 @@ def test_classes():
 
 def test_prediction_merges_duplicates():
     data = {"g": [1, 1, 0, 0, 1], "h": [0, 0, 5, 5, 0.5], "y": [0.0, 1, 0, 1, 1]}
-    net = neuralnet("y ~ g + h", data, hidden=1, linear_output=False, threshold=1, seed=1, rep=2)
+    net = neuralnet("y ~ g + h", data, hidden=0, linear_output=False, threshold=1, seed=1, rep=2)
     table = net.prediction()
     np.testing.assert_array_equal(table.data["h"], [0, 0.5, 5])  # sorted by the last covariate first, as in R
     np.testing.assert_array_equal(table.data["g"], [1, 1, 0])
