@@ -56,7 +56,10 @@ def main(arguments: Sequence[str]) -> int:
 
 def parse(arguments: Sequence[str], known: Sequence[str]) -> argparse.Namespace:
     """Return which to run and the files, all known to be usable."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks mutants", description=__doc__, allow_abbrev=False)
+    more = "--by-tests, with options of its own: which mistakes in jaxnn's own code the project's tests see"
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks mutants", description=__doc__, epilog=more, allow_abbrev=False
+    )
     parser.add_argument("--only", default="", metavar="ID[,ID]", help="which mutants or correct cases (default: all)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write what each checker said")
     parser.add_argument("--totals", type=Path, metavar="FILE", help="where to write the table as JSON, for the report")
