@@ -84,6 +84,8 @@ def _is_data(arg):
 
 def _part(args, places, axis, piece):
     def cut(arg):
-        return arg[piece] if axis == 0 else arg[..., piece]
+        whole = np.asarray(arg)  # a slice of JAX's is a program that has to be compiled
+        part = whole[piece] if axis == 0 else whole[..., piece]
+        return jnp.asarray(part) if isinstance(arg, jax.Array) else part
 
     return tuple(cut(arg) if i in places else arg for i, arg in enumerate(args))

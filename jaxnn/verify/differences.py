@@ -70,7 +70,9 @@ def _extrapolated(quotients: np.ndarray, rounding: np.ndarray, powers: int) -> S
 def along(loss: Callable[[list[Any]], Any], leaves: list[Any], direction: list[np.ndarray]) -> Callable[[float], float]:
     """Return `phi(t)`, the loss at `leaves` moved by `t` times a direction."""
 
+    pairs = [(np.asarray(leaf), d) for leaf, d in zip(leaves, direction, strict=True)]  # NumPy adds without compiling
+
     def phi(t):
-        return float(loss([leaf + t * d for leaf, d in zip(leaves, direction, strict=True)]))
+        return float(loss([leaf + t * d for leaf, d in pairs]))
 
     return phi

@@ -4,8 +4,8 @@ One compiled program serves all points of the same shapes. A hand-written gradie
 is called as it is; a loss that JAX cannot trace leaves `reference` None, and only differences can judge.
 """
 
+import re
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -13,13 +13,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnn.verify.problem import Leaves, Problem, pose
-from jaxnn.verify.rounding import shaken_signs, spread
+from jaxnn.verify.rounding import runs, shaken_signs, spread
 
 # A cast to a lower precision must round, as it does outside of `jit`. To optimize less would compile faster, but then
 # XLA may compute a value twice and differently, and x == max(x) hold nowhere.
 STRICT = {"xla_allow_excess_precision": False}
-# For values that are compared with a wide margin: what runs a few times only is better compiled fast than well.
+# For what runs a few times only, which is better compiled fast than well.
 FAST = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True, **STRICT}
+# In the text of a program: two values compared, or the place of the largest looked for.
+TIES = re.compile(r"= (eq|ne|lt|le|gt|ge)(\[[^\]]*\])? [a-z]+ [a-z]+\b(?!:)|= (argmax|argmin|sort|select_and\w+)\b")
 
 
 class Evaluation(NamedTuple):
@@ -96,11 +98,10 @@ def programs(loss: Callable, grad: Callable, argnums: int | Sequence[int]) -> Pr
         leaves = [jnp.asarray(leaf) for leaf in p.leaves]
         if grad_too:
             out["hand"] = p.grad(leaves)
-            out["hand_noise"] = spread(p.grad, leaves, signs)
+            out["hand_runs"] = runs(p.grad, leaves, signs)
         if loss_too:
             out["value"], out["reference"] = jax.value_and_grad(p.loss)(leaves)
-            noise = spread(lambda leaves: jax.tree.leaves(jax.value_and_grad(p.loss)(leaves)), leaves, signs)
-            out["value_noise"], out["reference_noise"] = noise[0], noise[1:]
+            out["runs"] = runs(lambda leaves: jax.tree.leaves(jax.value_and_grad(p.loss)(leaves)), leaves, signs)
         return out
 
     def value(arrays, frame):
@@ -120,14 +121,24 @@ def programs(loss: Callable, grad: Callable, argnums: int | Sequence[int]) -> Pr
         leaves = [jnp.asarray(leaf) for leaf in p.leaves]
         return jax.lax.map(lambda v: jax.jvp(p.loss, (leaves,), (v,))[1], along)
 
-    compiled = partial(jax.jit, compiler_options=STRICT)
     return Programs(
-        compiled(everything, static_argnums=(2, 3, 4)),
-        compiled(value, static_argnums=1),
-        compiled(hand, static_argnums=1),
-        compiled(autodiff, static_argnums=1),
-        compiled(forward, static_argnums=2),
+        compiled(everything, (2, 3, 4)),
+        jax.jit(value, static_argnums=1, compiler_options=FAST),  # a loss is no other where its branch is another
+        compiled(hand, (1,)),
+        compiled(autodiff, (1,)),
+        compiled(forward, (2,)),
     )
+
+
+def compiled(f: Callable, static_argnums: tuple[int, ...] = ()) -> Callable:
+    """Return `f` compiled fast where no comparison in it can tell a value from the same value computed differently."""
+    fast, strict = (jax.jit(f, static_argnums=static_argnums, compiler_options=options) for options in (FAST, STRICT))
+
+    def call(*args):
+        # JAX keeps what it traced, so looking costs nothing once a program is there.
+        return (strict if TIES.search(str(fast.trace(*args).jaxpr)) else fast)(*args)
+
+    return call
 
 
 def evaluator(problem: Problem, directions: list[Leaves], programs: Programs) -> Evaluator:
@@ -142,6 +153,10 @@ def evaluator(problem: Problem, directions: list[Leaves], programs: Programs) ->
         arrays, frame = split(problem, leaves, data_too)
         found = programs.everything(arrays, signs, frame, loss_too, grad_too)
         out: dict[str, Any] = jax.tree.map(lambda v: np.asarray(v, np.float64), found)
+        if loss_too:
+            out["value_noise"], *out["reference_noise"] = spread(out["runs"])
+        if grad_too:
+            out["hand_noise"] = spread(out["hand_runs"])
         if not grad_too:
             given = [np.array(v, t) if isinstance(v, np.ndarray) else v for v, t in zip(leaves, like, strict=True)]
             out["hand"] = [np.asarray(v, np.float64) for v in problem.grad(given)]
@@ -157,7 +172,10 @@ def evaluator(problem: Problem, directions: list[Leaves], programs: Programs) ->
         )
 
     def loss(leaves):
-        return float(programs.loss(*split(problem, leaves, data_too)) if loss_too else problem.loss(list(leaves)))
+        if loss_too:
+            return float(programs.loss(*split(problem, leaves, data_too)))
+        own = zip(leaves, problem.leaves, strict=True)  # in the kind of array that the loss was given
+        return float(problem.loss([jnp.asarray(v) if isinstance(p, jax.Array) else v for v, p in own]))
 
     def reference(leaves):
         return [np.asarray(v) for v in programs.autodiff(*split(problem, leaves, data_too))]

@@ -30,19 +30,18 @@ EXACT = {
 }
 
 
-def spread(f: Callable, leaves: Sequence[Any], signs: Array) -> list[Array]:
-    """Return, for each array that `f(leaves)` returns, how far one rounding error of size 1 an operation moves it.
+def runs(f: Callable, leaves: Sequence[Any], signs: Array) -> list[Array]:
+    """Return what `f(leaves)` returns without a shake and in each shaken run, stacked: the input of `spread`.
 
-    Multiplied by a machine epsilon this is the rounding error to expect in that precision. `signs` is
-    `shaken_signs(leaves)`, a run a row; `f` must be traceable and run in float64.
+    `signs` is `shaken_signs(leaves)`, a run a row; `f` must be traceable and run in float64.
     """
     program, _ = jaxprs.program(f, list(leaves))
 
     def outputs(signs):
-        number = itertools.count()
+        number, twice = itertools.count(), 1 + SHAKE * jnp.concatenate([signs, signs])
 
         def shaken(value):
-            return _shaken(value, jnp.roll(signs, 31 * next(number)))
+            return _shaken(value, twice, 31 * next(number))
 
         def step(eqn, *values):
             out = jaxprs.apply(eqn, *values)
@@ -53,9 +52,18 @@ def spread(f: Callable, leaves: Sequence[Any], signs: Array) -> list[Array]:
         return [jnp.asarray(jaxprs.read(env, atom), float) for atom in program.outputs]
 
     # The first run is not shaken; one program for all compiles faster than two.
-    runs = jax.vmap(outputs)(jnp.concatenate([jnp.zeros_like(signs[:1]), signs]))
-    distances = [jnp.max(jnp.abs(out[1:] - out[:1]), axis=0) for out in runs]
-    return [jnp.nan_to_num(d, nan=jnp.inf) / SHAKE for d in distances]
+    return jax.vmap(outputs)(jnp.concatenate([jnp.zeros_like(signs[:1]), signs]))
+
+
+def spread(runs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return, for each array that a function returns, how far one rounding error of size 1 an operation moves it.
+
+    Multiplied by a machine epsilon this is the rounding error to expect in that precision.
+    """
+    # In NumPy: as a part of the program that makes the runs, this would take longer to compile than it ever takes.
+    with np.errstate(invalid="ignore"):
+        distances = [np.max(np.abs(out[1:] - out[:1]), axis=0) for out in map(np.asarray, runs)]
+    return [np.nan_to_num(distance, nan=np.inf) / SHAKE for distance in distances]
 
 
 def shaken_signs(leaves: Sequence[Any]) -> np.ndarray:
@@ -114,9 +122,16 @@ def _found_in(a, others):
     return bool(np.all(np.isin(a, numbers) | (a == np.round(a))))
 
 
-def _shaken(value, signs):
-    """Return a float array with each entry made a little larger or smaller, anything else as it is."""
+def _shaken(value, twice, turned):
+    """Return a float array with each entry made a little larger or smaller, anything else as it is.
+
+    By the factors that `twice` has two times over, turned by so many: each operation is shaken in its own way.
+    """
     if not jnp.issubdtype(jnp.result_type(value), jnp.floating):
         return value
-    value = jnp.asarray(value)
-    return value * (1 + SHAKE * jnp.resize(signs, value.shape)).astype(value.dtype)
+    value, count = jnp.asarray(value), len(twice) // 2
+    start = -turned % count
+    # A slice is one operation where `roll` and `resize` are seven, for each of the function's own.
+    own = twice[start : start + min(value.size, count)]
+    factors = own if value.size <= count else jnp.resize(own, value.size)
+    return value * factors.reshape(value.shape).astype(value.dtype)

@@ -12,6 +12,7 @@ from jaxnn.errors import require
 from jaxnn.trace import jaxprs
 from jaxnn.verify.check import check
 from jaxnn.verify.diagnose import returned, spoken
+from jaxnn.verify.evaluation import STRICT
 from jaxnn.verify.problem import widen
 from jaxnn.verify.rounding import SAFETY
 from jaxnn.verify.steps import record
@@ -206,7 +207,10 @@ def _second_order(f, f_fwd, f_bwd, args, places):
         return jax.grad(along, argnums=tuple(range(len(places))))(*chosen)
 
     try:
-        found, true = slope(rule), slope(f)
+        try:
+            found, true = jax.jit(lambda: (slope(rule), slope(f)), compiler_options=STRICT)()
+        except jax.errors.JAXTypeError:  # a branch on a value, which can be taken outside of `jit` only
+            found, true = slope(rule), slope(f)
     except Exception:  # a backward pass that JAX cannot differentiate again is no error: nobody asked for it
         return None
     for (path, got), expected in zip(jax.tree.leaves_with_path(found), jax.tree.leaves(true), strict=True):

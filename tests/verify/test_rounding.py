@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxnn.verify.rounding import EPSILON, lowest_epsilon, rounded_apart, shaken_signs, spread, tolerance
+from jaxnn.verify.rounding import EPSILON, lowest_epsilon, rounded_apart, runs, shaken_signs, spread, tolerance
 
 RNG = np.random.default_rng(5)
 
 
 def bar(f, *leaves):
     """Return the tolerance for `f(leaves)` in float64."""
-    (noise,) = spread(f, list(leaves), shaken_signs(leaves))
+    (noise,) = spread(runs(f, list(leaves), shaken_signs(leaves)))
     return np.asarray(tolerance([np.asarray(noise)], np.asarray(f(list(leaves)))))
 
 
@@ -72,19 +72,19 @@ def test_a_small_entry_has_a_small_bar_beside_large_ones():
 def test_moving_and_choosing_numbers_keeps_ties():
     """A maximum shaken apart from its operands would break the tie and change which gradient flows."""
     x = np.array([[1.0, 1.0], [2.0, 0.0]])
-    noise = spread(lambda p: jnp.where(p[0] == jnp.max(p[0], 1, keepdims=True), 1.0, 0.0), [x], shaken_signs([x]))
+    noise = spread(runs(lambda p: jnp.where(p[0] == jnp.max(p[0], 1, keepdims=True), 1.0, 0.0), [x], shaken_signs([x])))
     assert np.all(np.asarray(noise[0])[1] == 0)
 
 
 def test_the_spread_of_every_output_is_given_and_a_constant_has_none():
     x = np.array([1.0, 2.0])
-    one, two = spread(lambda p: [jnp.exp(p[0]), jnp.zeros(3)], [x], shaken_signs([x]))
+    one, two = spread(runs(lambda p: [jnp.exp(p[0]), jnp.zeros(3)], [x], shaken_signs([x])))
     assert one.shape == (2,) and np.all(np.asarray(one) > 0) and np.all(np.asarray(two) == 0)
 
 
 def test_what_is_no_number_under_shaking_cannot_be_judged():
     x = np.array([1.0])
-    (noise,) = spread(lambda p: jnp.sqrt(p[0] - 1.0), [x], shaken_signs([x]))  # shaken below 0
+    (noise,) = spread(runs(lambda p: jnp.sqrt(p[0] - 1.0), [x], shaken_signs([x])))  # shaken below 0
     assert np.isinf(np.asarray(noise)).all()
 
 
