@@ -56,7 +56,7 @@ def run(asked: argparse.Namespace) -> int:
 def listen(port: int | None) -> socket.socket:
     """Return a socket that listens on this machine alone: on `port`, or on `PORT`, or if that is taken on any."""
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a playground just stopped leaves its port at once
     try:
         try:
             listening.bind((HOST, PORT if port is None else port))

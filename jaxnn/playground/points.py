@@ -30,6 +30,7 @@ class Split(NamedTuple):
 
 def split(config: Mapping[str, Any]) -> Split:
     """Return the points of a set-up, shuffled and split at `floor(n percTrainData / 100)`, from its seed."""
+    # One stream for the points, their order and then the start weights, as in the original, whose links hold its seed.
     stream = SeedRandom(config["seed"])
     points = shuffled(stream, _points(config, stream))
     rows = np.column_stack([points.x, points.y])

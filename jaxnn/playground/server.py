@@ -60,7 +60,7 @@ async def play(websocket: WebSocket) -> None:
         await websocket.close(1013)
         return
     state.tabs += 1
-    run = asyncio.get_running_loop().run_in_executor
+    run = asyncio.get_running_loop().run_in_executor  # a session trains in a thread: meanwhile other tabs are answered
     try:
         session = await run(state.pool, Session)
         while True:
@@ -72,6 +72,7 @@ async def play(websocket: WebSocket) -> None:
                 reply: dict | bytes = {"error": "request: got bytes, expected text"}
             else:
                 reply = await run(state.pool, answer, session, text)
+            # Not `send_json`: half a character, which JSON can say, has to be escaped; as UTF-8 it cannot be sent.
             await (websocket.send_bytes(reply) if isinstance(reply, bytes) else websocket.send_text(json.dumps(reply)))
     except WebSocketDisconnect:
         return
@@ -84,7 +85,7 @@ def same_origin(origin: str | None, host: str) -> bool:
     return origin in (None, f"http://{host}")
 
 
-@cache
+@cache  # the thumbnails of nine sets are drawn once, and not for every tab
 def about() -> bytes:
     """Return what the page has to know before its socket opens: the sets' thumbnails, the choices, the bounds."""
     limits = {"hidden": HIDDEN, "nodes": NODES, "networks": NETWORKS, "epochs": EPOCHS}
@@ -117,7 +118,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
     app.state.tabs, app.state.pool = 0, ThreadPoolExecutor(WORKERS, thread_name_prefix="playground")
     app.state.pool.submit(warm_up)
     yield
-    app.state.pool.shutdown(wait=False, cancel_futures=True)
+    app.state.pool.shutdown(wait=False, cancel_futures=True)  # Ctrl-C does not wait for a program to be compiled
 
 
 def warm_up() -> None:
@@ -149,9 +150,8 @@ def serve(listening: socket.socket) -> None:
     config = uvicorn.Config(
         application(listening.getsockname()[0]),
         log_level="warning",
-        ws="websockets-sansio",
+        ws="websockets-sansio",  # older versions of uvicorn choose the one that websockets has deprecated
         ws_max_size=MESSAGE,
-        timeout_graceful_shutdown=1,
-        timeout_keep_alive=5,
+        timeout_graceful_shutdown=1,  # an open tab never goes by itself: Ctrl-C would wait for it
     )
     uvicorn.Server(config).run(sockets=[listening])
