@@ -162,11 +162,13 @@ def test_a_superfluous_node_has_no_interval(net):
     assert np.isnan(as_in_r.lower[0][0]).all() and np.isnan(as_in_r.nic).all()
 
 
-def test_weights_that_the_data_does_not_identify_have_no_interval():
-    """A column twice: only the sum of its two weights is known, and the other weights are those of the column once."""
+@pytest.mark.parametrize("noise", [0, 1e-6])
+def test_weights_that_the_data_does_not_identify_have_no_interval(noise):
+    """A column twice, or nearly: only the sum of its two weights is known; the others are those of the column once."""
     x, y = logit()
-    settings = {"hidden": 0, "err_fct": "ce", "linear_output": False, "threshold": 1e-6}
-    once, twice = (neuralnet(X=x[:, columns], y=y, seed=1, **settings) for columns in ([0, 1], [0, 1, 1]))
+    settings = {"hidden": 0, "err_fct": "ce", "linear_output": False, "threshold": 1e-6, "seed": 1}
+    once = neuralnet(X=x, y=y, **settings)
+    twice = neuralnet(X=np.column_stack([x, x[:, 1] + noise * rng.normal(size=len(x))]), y=y, **settings)
     with pytest.warns(UserWarning, match=r"1 of 1 repetition\(s\) could not calculate"):
         found = twice.confidence_interval().upper[0][0][:, 0]
     np.testing.assert_allclose(found[:2], once.confidence_interval().upper[0][0][:2, 0], rtol=1e-4)

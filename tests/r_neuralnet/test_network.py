@@ -5,7 +5,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxnn.r_neuralnet.network import Architecture, error_of, layers, matrices, objective, vector
+from jaxnn.r_neuralnet.network import (
+    Architecture,
+    error_of,
+    forward,
+    layers,
+    matrices,
+    objective,
+    output_of,
+    vector,
+)
 
 rng = np.random.default_rng(0)
 
@@ -57,10 +66,15 @@ def test_the_gradient_by_hand_is_that_of_autodiff(case, n):
     shape = Architecture(*case)
     w, x = rng.normal(size=shape.n_weights) / 2, rng.normal(size=(n, shape.sizes[0]))
     y = rng.integers(0, 2, (n, shape.sizes[-1])).astype(float)
-    both = jax.jit(lambda *args: (objective(shape, ())(*args), jax.value_and_grad(plain)(*args, shape)))
+
+    @jax.jit
+    def all_three(w, x, y):
+        outputs = output_of(forward(w, x.T, shape)[2], shape)
+        return objective(shape, ())(w, x, y), jax.value_and_grad(plain)(w, x, y, shape), error_of(outputs, y.T, shape)
+
     with jax.enable_x64(True):
-        (error, gradient), (expected, slopes) = both(w, x, y)
-    np.testing.assert_allclose(error, expected, rtol=1e-10)
+        (error, gradient), (expected, slopes), of_outputs = all_three(w, x, y)
+    np.testing.assert_allclose([error, of_outputs], expected, rtol=1e-10)
     np.testing.assert_allclose(gradient, slopes, rtol=1e-9, atol=1e-12)
 
 
