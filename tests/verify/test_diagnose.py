@@ -52,7 +52,10 @@ def test_a_rule_of_its_own_in_the_loss_is_named_where_differences_contradict_aut
     def loss(w):
         return jnp.sum(step(w))
 
-    found = check(loss, lambda w: 3 * jnp.ones_like(w), W)
+    def by_hand(w):
+        return 3 * jnp.ones_like(w)
+
+    found = check(loss, by_hand, W)
     assert found.kind == "FAIL" and found.witness == "central differences"
     assert "custom_jvp" in found.cause and "test_diagnose.py" in found.cause
 
