@@ -48,10 +48,12 @@ class Design(NamedTuple):
 
     @property
     def variables(self) -> list[str]:
+        """The names of the covariates' columns."""
         return [name for term in self.covariates for name in term.names(response=False)]
 
     @property
     def outputs(self) -> list[str]:
+        """The names of the responses' columns."""
         return [name for term in self.responses for name in term.names(response=True)]
 
     def x(self, data: Any) -> Float[np.ndarray, "n p"]:

@@ -45,7 +45,7 @@ def save(fitted: Fitted, path: str | PathLike) -> None:
     }
     arrays = {f"found.{name}": value for name, value in fitted.restarts._asdict().items()}
     arrays |= {name: getattr(fitted, name) for name in ("starts", "covariate", "response")} | {"constants": constants}
-    packed = io.BytesIO()
+    packed = io.BytesIO()  # whole before anything is written: what fails leaves the file that is there
     np.savez_compressed(packed, header=np.array(json.dumps(header)), **arrays)
     try:
         write(file, packed.getvalue())
@@ -68,6 +68,7 @@ def read(path: str | PathLike) -> Fitted:
     except FileNotFoundError:
         raise DataFileError(f"path: got {path}, which does not exist, expected a file that net.save wrote") from None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, TypeError, AttributeError) as error:
+        # What NumPy and zipfile raise on damaged files, between them; a lone array in a `.npy` file has no `files`.
         raise DataFileError(f"path: got {path}, which is damaged or no .npz file ({error}); save it again") from None
     try:
         header = json.loads(str(arrays.pop("header")))

@@ -96,7 +96,7 @@ def neuralnet(
     with jax.enable_x64(True):  # R computes in float64, and its steps are to be taken one for one
         if startweights is None:
             draw, seed = normal_draws(rng, seed)
-            startweights = draw(rep * (architecture.n_weights - len(excluded)))
+            startweights = draw(rep * (architecture.n_weights - len(excluded)))  # R draws for what is trained alone
         else:
             seed = None
         starts = start_weights(startweights, rep, architecture, excluded, constants)

@@ -136,6 +136,7 @@ def forward(
     weights: Float[Array, " w"], x: Float[Array, "p n"], architecture: Architecture
 ) -> tuple[list[Array], list, Float[Array, "k n"]]:
     """Return each layer's inputs with a row of ones, the hidden nodes' residuals, and the output nodes' inputs."""
+    # The row of ones makes a layer one product, intercepts included, and its gradient one as well.
     *hidden, last = layers(weights, architecture)
     fwd, _ = activation_rule(architecture.activation)
     inputs, residuals = [with_ones(x)], []
@@ -155,7 +156,7 @@ def error_and_gradient(
     inputs, residuals, z = forward(weights, x, architecture)
     error, dz = error_and_dz(z, y, architecture)
     _, bwd = activation_rule(architecture.activation)
-    gradients = [products(dz, inputs[-1])]
+    gradients = [products(dz, inputs[-1])]  # in place of `@`: half the time on a CPU where both have few rows
     for layer, kept, a in zip(layers(weights, architecture)[:0:-1], residuals[::-1], inputs[-2::-1], strict=True):
         (dz,) = bwd(kept, layer[:, 1:].T @ dz)
         gradients.append(products(dz, a))

@@ -397,6 +397,29 @@ def test_warnings_come_before_anything_is_trained(settings, message, monkeypatch
         neuralnet(**({"formula": "y ~ x", "data": data, "seed": 1} | settings))
 
 
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, ((1, 1, 1), "logistic", "linear", "sse")),
+        ({"hidden": (3, 2), "act_fct": "tanh", "linear_output": False}, ((1, 3, 2, 1), "tanh", "tanh", "sse")),
+        ({"linear_output": False, "output_act_fct": "softplus"}, ((1, 1, 1), "logistic", "softplus", "sse")),
+        ({"hidden": 0, "linear_output": False, "err_fct": "ce"}, ((1, 1), "logistic", "logistic", "ce")),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:the response is 0 or 1")
+def test_what_the_nodes_compute(settings, expected, monkeypatch):
+    seen = []
+
+    def fit_until(*_, **__):
+        raise Diverged("not trained here")
+
+    monkeypatch.setattr("jaxnn.r_neuralnet.fit.fit_until", fit_until)
+    monkeypatch.setattr("jaxnn.r_neuralnet.fit.objective", lambda architecture, _: seen.append(architecture))
+    with pytest.raises(InvalidArgument, match="not trained here"):
+        neuralnet("y ~ x", SMALL, seed=1, **settings)
+    assert seen == [Architecture(*expected)]
+
+
 def test_a_threshold_of_0_takes_all_steps():
     with pytest.warns(UserWarning, match="did not converge"):
         net = neuralnet("y ~ x", SMALL, hidden=0, threshold=0, stepmax=30, linear_output=False, seed=1)
