@@ -1,5 +1,7 @@
 """Every cause is built on purpose from random arrays, and must be named; what has no cause must get none."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -276,20 +278,20 @@ def test_pooling_that_hands_back_to_the_wrong_entry(share, words):
     says(cause("dZ", pooled(share), right, TOLERANCE), "2 x 2 window (axes 1 and 2) has the right sum", words)
 
 
-@pytest.mark.parametrize("size", [1e-7, 1e-4, 1.0])
-@pytest.mark.parametrize("seed", range(8))
-def test_noise_has_no_cause(size, seed):
-    rng = np.random.default_rng(seed)
-    for name in ("dW1", "dZ1", "db1", "dZ2", "db2", "dA1"):
-        noise = size * rng.normal(size=NET[name].shape)
-        assert cause(name, NET[name] + noise, NET[name], TOLERANCE, sizes=SIZES, others=NET, factors={"D": MASK}) == ""
+GRADIENTS = ("dW1", "dZ1", "db1", "dZ2", "db2", "dA1")
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_an_unrelated_array_has_no_cause(seed):
-    rng = np.random.default_rng(seed)
-    for name in ("dW1", "dZ1", "db1", "dZ2", "db2", "dA1"):
-        assert cause(name, rng.normal(size=NET[name].shape), NET[name], TOLERANCE, sizes=SIZES, others=NET) == ""
+def test_noise_has_no_cause():
+    for size, seed, name in itertools.product((1e-7, 1e-4, 1.0), range(8), GRADIENTS):
+        noise = size * np.random.default_rng(seed).normal(size=NET[name].shape)
+        said = cause(name, NET[name] + noise, NET[name], TOLERANCE, sizes=SIZES, others=NET, factors={"D": MASK})
+        assert said == "", f"{name}, seed {seed}, size {size}"
+
+
+def test_an_unrelated_array_has_no_cause():
+    for seed, name in itertools.product(range(20), GRADIENTS):
+        unrelated = np.random.default_rng(seed).normal(size=NET[name].shape)
+        assert cause(name, unrelated, NET[name], TOLERANCE, sizes=SIZES, others=NET) == "", f"{name}, seed {seed}"
 
 
 def test_one_number_is_no_constant_unless_it_is_a_likely_one():

@@ -260,6 +260,7 @@ def shell(*arguments, **settings):
     return subprocess.run(command, capture_output=True, text=True, env={**known, **settings})
 
 
+@pytest.mark.slow
 def test_in_a_shell_the_projects_own_are_float64():
     done = shell("--only", "flatten", "--json")
     found = json.loads(done.stdout)

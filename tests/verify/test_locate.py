@@ -91,17 +91,21 @@ class Backward:
 
 
 CASES = [
-    (missing_tanh, "dZ1 = dA1", "missing_tanh"),
     (wrong_in_numpy, 'dA1 = -dZ2 @ p["W2"].T', "wrong_in_numpy"),
     (wrong_in_a_helper, "dZ = dA * (1 - A)", "layer_backward"),
-    (wrong_forward, "A1 = jax.nn.sigmoid(Z1)", "wrong_forward"),
     (wrong_under_jit, 'back = ( error @ p["W2"].T * (1 - h) )', "wrong_under_jit"),
+]
+MORE = [
+    (missing_tanh, "dZ1 = dA1", "missing_tanh"),
+    (wrong_forward, "A1 = jax.nn.sigmoid(Z1)", "wrong_forward"),
     (wrong_leaf, "dW2 = 3 * A1.T @ dZ2", "wrong_leaf"),
     (Backward(), "d_pre = d_hidden * hidden * (1 - hidden)", "__call__"),
 ]
 
 
-@pytest.mark.parametrize(("grad", "text", "function"), CASES, ids=[case[2] for case in CASES])
+@pytest.mark.parametrize(
+    ("grad", "text", "function"), [*CASES, *(pytest.param(*case, marks=pytest.mark.slow) for case in MORE)]
+)
 def test_the_wrong_line_is_named(grad, text, function):
     verdict = check(loss, grad, PARAMS, X, Y)
     assert verdict.kind == "FAIL"
@@ -109,6 +113,7 @@ def test_the_wrong_line_is_named(grad, text, function):
     assert "(test_locate.py:" in verdict.line and verdict.line.endswith(f"in {function})")
 
 
+@pytest.mark.slow
 def test_without_the_names_of_the_textbook_the_line_is_named_too():
     def unlike(p, x, y):
         q = jnp.tanh(x @ p["W1"])
@@ -168,6 +173,7 @@ def layers_grad(p, x, y):
     return {"W1": dW1, "W2": dW2}
 
 
+@pytest.mark.slow
 def test_a_wrong_line_in_a_function_that_every_layer_calls_is_named():
     verdict = check(layers_loss, layers_grad, PARAMS, X, Y)
     assert verdict.line.startswith("dw = inputs.T @ dz") and "a term with" in verdict.cause
@@ -186,6 +192,7 @@ def test_a_stale_value_is_named_where_it_comes_from():
     assert verdict.line.startswith("w = jnp.asarray(captured)") and "stale" in verdict.cause
 
 
+@pytest.mark.slow
 def test_two_values_that_one_line_swaps_are_named_together():
     square = {"W1": RNG.normal(size=(2, 2)), "W2": RNG.normal(size=(2, 2))}
 
