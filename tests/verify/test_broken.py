@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from jaxnn.verify import survey
 from jaxnn.verify.broken import place
@@ -50,8 +51,12 @@ def test_a_loss_without_a_gradient_leaves_the_line_that_raises():
     assert line.text.startswith("dw = ") and why == ""
 
 
-def test_a_survey_says_so():
+@pytest.mark.slow
+def test_a_survey_that_is_wrong_before_it_breaks_fails():
     verdict = survey(loss, laid_out_otherwise, {"square": (POINT[0][:, :2], POINT[1][:, :2]), "wide": POINT})
     assert verdict.kind == "FAIL"
+
+
+def test_a_survey_says_so():
     wide = survey(loss, laid_out_otherwise, {"a row": (np.ones((1, 1)), np.ones((1, 1))), "wide": POINT})
     assert wide.case == "wide" and "cannot be computed" in wide.cause and "s = " in wide.line

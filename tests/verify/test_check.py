@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from jaxnn.verify import check, check_rule
+from tests.verify.unread import unread
 
 RNG = np.random.default_rng(9)
 M = 4
@@ -83,13 +84,14 @@ def test_the_message_can_be_acted_on(wrong):
 # Large parameters, precisions
 
 
-@pytest.mark.parametrize("n", [100, pytest.param(784, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n", [20, pytest.param(784, marks=pytest.mark.slow)])
 def test_a_single_wrong_entry_among_many_is_found(n):
     w, x = RNG.normal(size=(n, 512)) / 28, RNG.normal(size=(1, n))
 
     def f(w, x):
         return jnp.sum(jnp.sin(x @ w))
 
+    @unread
     def by_hand(w, x):
         dw = x.T @ jnp.cos(x @ w)
         return dw.at[n // 2, 77].multiply(1 + 1e-6)
@@ -99,19 +101,18 @@ def test_a_single_wrong_entry_among_many_is_found(n):
     assert verdict.actual / verdict.expected == pytest.approx(1 + 1e-6, abs=1e-9)
 
 
-def a_little_off(w, x, y):
-    return squares_grad(w, x, y) * (1 + 1e-5)  # far below the resolution of bfloat16
+@pytest.mark.parametrize(("off", "kind"), [(0.0, "PASS"), (1e-5, "FAIL")])  # far below the resolution of bfloat16
+def test_low_precision_is_judged_by_a_float64_reference(off, kind):
+    @unread
+    def gradient(w, x):
+        return x * jnp.cos(x * w) * (1 + off)
 
-
-@pytest.mark.parametrize(
-    ("dtype", "gradient", "kind"),
-    [("bfloat16", squares_grad, "PASS"), ("bfloat16", a_little_off, "FAIL")],
-)
-def test_low_precision_is_judged_by_a_float64_reference(dtype, gradient, kind):
-    assert check(squares, gradient, *(jnp.asarray(v, dtype) for v in (W, X, Y))).kind == kind
+    w, x = (jnp.asarray(v, "bfloat16") for v in (W[:, 0], X[0]))
+    assert check(lambda w, x: jnp.sum(jnp.sin(x * w)), gradient, w, x).kind == kind
 
 
 def test_a_cast_in_the_middle_is_seen():
+    @unread
     def cast(w):
         dw = jnp.cos(w.astype(jnp.float32))
         return dw.astype(float)
@@ -150,6 +151,7 @@ def test_lists_of_named_tuples_and_their_paths():
     def penalty(layers):
         return sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(layers)) / 2
 
+    @unread
     def penalty_grad(layers):
         first, second = layers
         return [first, Layer(second.w, 2 * second.b)]
@@ -163,6 +165,7 @@ def test_several_argnums():
     def f(x, w):
         return jnp.sum(jnp.sin(x) * w)
 
+    @unread
     def by_hand(x, w):
         return -jnp.cos(x) * w, jnp.sin(x)
 
@@ -247,6 +250,7 @@ def test_a_stop_gradient_copied_by_hand_is_seen_by_differences():
         scale = jax.lax.stop_gradient(jnp.sum(w**2))
         return jnp.sum(w) * scale
 
+    @unread
     def by_hand(w):
         return jnp.ones_like(w) * jnp.sum(w**2)
 
@@ -255,6 +259,7 @@ def test_a_stop_gradient_copied_by_hand_is_seen_by_differences():
     assert "stop_gradient" in verdict.cause and "test_check.py" in verdict.cause
 
 
+@pytest.mark.slow
 def test_the_line_that_copied_a_stop_gradient_is_named():
     def loss(w, x):
         h = x @ w
@@ -292,6 +297,7 @@ def precision():
 
 
 def test_captured_parameters_are_stale_at_a_second_point():
+    @unread
     def stale(w):
         return 3 * w * W
 
@@ -300,6 +306,7 @@ def test_captured_parameters_are_stale_at_a_second_point():
 
 
 def test_a_mistake_at_one_example_alone_is_found_by_splitting_the_batch():
+    @unread
     def squeezed(w, x, y):
         return squares_grad(w, x, y) if len(x) > 1 else 0 * w
 
@@ -319,10 +326,11 @@ def test_a_gradient_that_raises_for_one_example_alone_is_no_error_of_the_check()
 
 
 def test_a_mistake_under_tracing_alone_is_found():
-    def traced_otherwise(w, x, y):
-        return squares_grad(w, x, y) * (2 if isinstance(w, jax.core.Tracer) else 1)
+    @unread
+    def traced_otherwise(w):
+        return jnp.cos(w) * (2 if isinstance(w, jax.core.Tracer) else 1)
 
-    assert check(squares, traced_otherwise, W, X, Y).kind == "FAIL"
+    assert check(lambda w: jnp.sum(jnp.sin(w)), traced_otherwise, W).kind == "FAIL"
 
 
 def test_the_error_of_a_function_is_its_own():

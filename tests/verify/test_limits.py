@@ -7,6 +7,7 @@ import pytest
 
 from jaxnn.errors import InvalidArgument
 from jaxnn.verify import check, survey
+from tests.verify.unread import unread
 
 V = np.array([0.4, 0.9, 1.7])
 X, Y, W = (np.random.default_rng(0).normal(size=shape) for shape in ((6, 3), (6, 4), (3, 4)))
@@ -20,6 +21,7 @@ def test_a_loss_that_itself_computes_in_lower_precision_is_no_error(low):
     def loss(w, x, y):
         return jnp.sum(residual(w, x, y) ** 2)
 
+    @unread
     def by_hand(w, x, y):
         return (x.astype(low).T @ (2 * residual(w, x, y)).astype(low)).astype(w.dtype)
 

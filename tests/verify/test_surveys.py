@@ -7,6 +7,7 @@ import pytest
 
 from jaxnn.errors import InvalidArgument
 from jaxnn.verify import grid, survey
+from tests.verify.unread import unread
 
 RNG = np.random.default_rng(6)
 W, X, Y = RNG.normal(size=(2, 1)), RNG.normal(size=(4, 2)), RNG.normal(size=(4, 1))
@@ -21,6 +22,7 @@ def squares_grad(w, x, y):
     return x.T @ dz
 
 
+@unread
 def over_all_outputs(w, x, y):
     dz = 2 * (x @ w - y) / y.size  # right for one output
     return x.T @ dz
@@ -56,6 +58,7 @@ def sigmoid_loss(w, x):
 
 
 def test_a_mistake_at_inputs_of_exactly_zero_is_found():
+    @unread
     def never_zero(w, x):
         return jnp.where(x == 0, 1.0, x).T @ (1 - jnp.tanh(x @ w) ** 2)
 
@@ -68,6 +71,7 @@ def test_labels_that_do_not_sum_to_1_are_found_by_the_grid():
     def cross_entropy(z, y):
         return -jnp.sum(y * jax.nn.log_softmax(z, axis=1))
 
+    @unread
     def by_hand(z, y):
         return jax.nn.softmax(z, axis=1) - y
 
@@ -143,17 +147,14 @@ def test_a_parameter_that_has_no_gradient_is_the_callers_mistake(w, message):
         survey(lambda w: jnp.sum(jnp.abs(w)), lambda w: w, [(w,)])
 
 
-@pytest.mark.parametrize(("count", "kind"), [(1, "KINK"), pytest.param(2, "FAIL", marks=pytest.mark.slow), (3, "FAIL")])
+@pytest.mark.parametrize(("count", "kind"), [(1, "KINK"), (2, "FAIL"), (3, "FAIL")])
 def test_of_a_tie_each_may_get_all_but_not_several_at_once(count, kind):
     """Later cases are heard by the witnesses of single entries only, which have to see entries together."""
 
-    def largest(image):
-        return jnp.sum(jnp.max(image, axis=1) * jnp.array([1.0, 3.0]))
+    @unread
+    def grad(window):
+        ties = window == jnp.max(window)
+        last_ones = jnp.cumsum(ties[::-1])[::-1] <= count
+        return 1.0 * (ties & last_ones)
 
-    def grad(image):
-        ties = image == jnp.max(image, axis=1, keepdims=True)
-        chosen = ties & (jnp.cumsum(ties[:, ::-1], axis=1)[:, ::-1] <= count)  # the last ones
-        return jnp.where(chosen, jnp.array([[1.0], [3.0]]), 0.0)
-
-    ordinary, tied = np.arange(6.0).reshape(2, 3), np.full((2, 3), 0.5)
-    assert survey(largest, grad, [(ordinary,), (tied,)]).kind == kind
+    assert survey(jnp.max, grad, [(np.arange(3.0),), (np.full(3, 0.5),)]).kind == kind
