@@ -121,9 +121,7 @@ def neuralnet(
                 starts,
                 optimizer,
                 (x, targets),
-                threshold=max(
-                    threshold, np.finfo(float).tiny
-                ),  # R takes 0 as well: a threshold that no gradient reaches
+                threshold=max(threshold, np.finfo(float).tiny),  # R takes 0 as well, which no gradient need reach
                 stepmax=int(stepmax),
                 progress=life.step if lifesign == "full" else lifesign if callable(lifesign) else None,
                 every=_steps_per_program(architecture, len(x)) if lifesign in ("none", "minimal") else lifesign_step,

@@ -25,6 +25,7 @@ def test_everything_comes_back(net, tmp_path):
     net.save(tmp_path / "net.npz")
     again = load(tmp_path / "net.npz")
     assert str(again) == str(net) and again.settings.design == net.settings.design
+    assert again.settings._replace(constants=None) == net.settings._replace(constants=None)
     np.testing.assert_array_equal(again.predict(DATA), net.predict(DATA))
     np.testing.assert_array_equal(again.generalized_weights, net.generalized_weights)
     for name in ("error", "steps", "converged", "reached_threshold", "covariate", "response", "starts"):

@@ -1,4 +1,4 @@
-"""Fits against real ones: R 4.2.2 with neuralnet 1.44.2 (`reference.json`), and its rules run in R (`rules.json`)."""
+"""Fits against real ones of R 4.2.2 with neuralnet 1.44.2 (`reference.json`), and what a call takes and refuses."""
 
 import json
 import warnings
@@ -7,19 +7,16 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 
 from jaxnn import RRandom, neuralnet
 from jaxnn.data import circle
 from jaxnn.errors import Diverged, InvalidArgument
-from jaxnn.r_neuralnet import algorithms
 from jaxnn.r_neuralnet.fit import _steps_per_program
 from jaxnn.r_neuralnet.network import Architecture
 
-HERE = Path(__file__).parent
-REFERENCE = json.loads((HERE / "reference.json").read_text())["cases"]
-RULES = json.loads((HERE / "rules.json").read_text())["cases"]
+REFERENCE = json.loads((Path(__file__).parent / "reference.json").read_text())["cases"]
+CIRCLE = {"hidden": 4, "threshold": 0.1, "linear_output": False}
 
 
 def data_of(case):
@@ -35,10 +32,10 @@ def fit(case, **starts):
     return neuralnet(case["formula"], data_of(case), learningrate=case["learningrate"], **settings, **starts)
 
 
-# rprop- and backprop are compared with R below as well.
+# rprop- and backprop are compared with R in `test_algorithms.py` as well, the cross-entropy by the data set infert.
+SLOW = ("circle rprop- sse", "circle backprop", "circle rprop+ ce likelihood")
 REFERENCE_CASES = [
-    pytest.param(c, id=c["name"], marks=pytest.mark.slow if c["algorithm"] in ("rprop-", "backprop") else ())
-    for c in REFERENCE
+    pytest.param(case, id=case["name"], marks=pytest.mark.slow if case["name"] in SLOW else ()) for case in REFERENCE
 ]
 
 
@@ -92,92 +89,17 @@ def test_start_weights_are_rs_after_set_seed(case):
         close(found, expected, rtol=1e-14)
 
 
-@pytest.fixture(scope="module")
-def drawn():
-    """The data of `rules.json`."""
-    rng = RRandom(11)
-    x1, x2, x3 = (rng.rnorm(150) for _ in range(3))
-    return {"x1": x1, "x2": x2, "x3": x3, "y": 1.0 * (x1**2 + x2**2 > 1), "z": np.sin(x1) + x2 * x3}
+@pytest.fixture
+def untrained(monkeypatch):
+    """A fit ends where training would begin: everything before it is as always, and nothing is compiled."""
 
+    def fit_until(*_, **__):
+        raise Diverged("not trained here")
 
-KINDS = {
-    "circle": ("y ~ x1 + x2", {"hidden": 4, "threshold": 0.1, "linear_output": False}),
-    "two layers, tanh": ("z ~ x1 + x2 + x3", {"hidden": (3, 2), "threshold": 0.8, "act_fct": "tanh"}),
-    "two responses, softplus, excluded": (
-        "y + z ~ x1 + x2",
-        {"hidden": 3, "threshold": 0.3, "act_fct": "softplus", "exclude": [12, 2, 5], "constant_weights": [0.5]},
-    ),
-    "no hidden layer, ce": (
-        "y ~ x1 + x2",
-        {"hidden": 0, "threshold": 0.05, "err_fct": "ce", "linear_output": False},
-    ),
-    "limits and factors": (
-        "y ~ x1 + x2",
-        {"hidden": 5, "threshold": 0.1, "linear_output": False, "learningrate_limit": (1e-6, 5)}
-        | {"learningrate_factor": {"minus": 0.3, "plus": 1.5}},
-    ),
-    "": ("y + z ~ x1 + x2", {"hidden": 2, "threshold": 1, "act_fct": "tanh", "learningrate": 0.002}),
-}
-
-
-# Each algorithm once and each kind of fit once; each of one with each of the other is for `make test-all`.
-FAST = (
-    "rprop+ two responses, softplus, excluded",
-    "rprop- limits and factors",
-    "sag no hidden layer, ce",
-    "slr no hidden layer, ce",
-    "backprop",
-)
-
-
-@pytest.mark.filterwarnings("ignore:Algorithm did not converge")
-@pytest.mark.parametrize(
-    "case",
-    [pytest.param(c, id=c["name"], marks=() if c["name"] in FAST else pytest.mark.slow) for c in RULES],
-)
-def test_every_algorithm_takes_rs_steps(case, drawn):
-    algorithm, _, kind = case["name"].partition(" ")
-    formula, settings = KINDS[kind]
-    short = case["steps"] == 60
-    stepmax = 60 if short else 20_000
-    net = neuralnet(formula, drawn, algorithm=algorithm, stepmax=stepmax, seed=case["seed"], **settings)
-    assert net.steps.tolist() == [case["steps"]]
-    if short:  # the weights kept are those of the lowest error; the curve has the last
-        curve = net.restarts.curves[0]
-        np.testing.assert_allclose(curve[np.isfinite(curve)][-1], case["error"], rtol=1e-6)
-    else:
-        np.testing.assert_allclose(net.error, case["error"], rtol=1e-6)
-        np.testing.assert_allclose(net.reached_threshold, case["reached"], rtol=1e-6)
-        np.testing.assert_allclose(net.vector(), case["weights"], rtol=1e-6)
-
-
-def test_excluded_weights_are_reported_as_r_reports_them(drawn):
-    formula, settings = KINDS["two responses, softplus, excluded"]
-    net = neuralnet(formula, drawn, seed=1, **settings)
-    # 12 is constant at 0.5 and keeps its value; 2 and 5 are 0 and shown as missing
-    assert net.vector()[[11, 1, 4]].tolist() == [0.5, 0, 0]
-    assert np.isnan(net.weights[0][0]).sum() == 2 and np.isnan(net.startweights[0][0]).sum() == 2
-    assert net.weights[0][0][1, 0] != net.weights[0][0][1, 0] and net.weights[0][1][2, 0] == 0.5
-    assert net.n_parameters == 17 - 2
-    assert np.isfinite(net.predict(drawn)).all()
+    monkeypatch.setattr("jaxnn.r_neuralnet.fit.fit_until", fit_until)
 
 
 SMALL = {"x": [0.0, 1, 2, 3, 4], "z": [1.0, -1, 1, -1, 0], "y": [0.0, 1, 0, 1, 1]}
-
-
-@pytest.mark.parametrize("algorithm", ["lbfgs", optax.adam(0.05)], ids=["lbfgs", "adam"])
-def test_other_optimizers_find_the_least_squares(algorithm, drawn):
-    net = neuralnet("z ~ x1 + x2 + x3", drawn, hidden=0, algorithm=algorithm, threshold=1e-3, seed=1)
-    inputs = np.stack([np.ones(150), drawn["x1"], drawn["x2"], drawn["x3"]], axis=1)
-    np.testing.assert_allclose(net.vector(), np.linalg.lstsq(inputs, drawn["z"])[0], atol=1e-4)
-    assert net.converged.all()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("algorithm", ["lbfgs", optax.adam(0.05)], ids=["lbfgs", "adam"])
-def test_other_optimizers_train_hidden_nodes(algorithm, drawn):
-    net = neuralnet("z ~ x1 + x2 + x3", drawn, hidden=3, act_fct="tanh", algorithm=algorithm, threshold=1.0, seed=1)
-    assert net.converged.all() and net.error[0] < 0.2 * np.var(drawn["z"]) * 75
 
 
 def test_functions_of_the_user(drawn):
@@ -228,7 +150,7 @@ def test_restarts_keep_their_places_converged_or_not(drawn):
     with pytest.warns(
         UserWarning, match=r"Algorithm did not converge in [1-3] of 4 repetition\(s\) within the stepmax"
     ):
-        net = neuralnet(*KINDS["circle"][:1], drawn, rep=4, stepmax=110, seed=5, **KINDS["circle"][1])
+        net = neuralnet("y ~ x1 + x2", drawn, rep=4, stepmax=110, seed=5, **CIRCLE)
     assert len(net.weights) == len(net.error) == len(net.net_result) == 4
     for rep in np.flatnonzero(~net.converged):
         assert np.isfinite(net.error[rep]) and net.steps[rep] == 110
@@ -237,9 +159,7 @@ def test_restarts_keep_their_places_converged_or_not(drawn):
         assert net.error[rep] <= np.nanmin(errors)
         shown = np.sum((net.predict(drawn, rep=rep)[:, 0] - drawn["y"]) ** 2) / 2
         np.testing.assert_allclose(net.error[rep], shown, rtol=1e-9)
-    alone = neuralnet(
-        "y ~ x1 + x2", drawn, startweights=[net.startweights[net.best]], stepmax=110, **KINDS["circle"][1]
-    )
+    alone = neuralnet("y ~ x1 + x2", drawn, startweights=[net.startweights[net.best]], stepmax=110, **CIRCLE)
     np.testing.assert_array_equal(alone.vector(), net.vector("best"))
 
 
@@ -265,30 +185,6 @@ def test_the_running_stream_and_keys_give_starts(drawn):
     unseeded, seed = starts()
     np.testing.assert_array_equal(unseeded, starts(seed=seed)[0])
     assert (unseeded != starts()[0]).all()
-
-
-def test_lifesign_prints_as_r_does(drawn, capsys):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        neuralnet("y ~ x1 + x2", drawn, rep=2, stepmax=100, seed=5, lifesign="full", lifesign_step=40,
-                  **(KINDS["circle"][1] | {"threshold": 0.3}))  # fmt: skip
-        neuralnet("y ~ x1", drawn, hidden=0, stepmax=50, seed=5, lifesign="minimal", likelihood=True, err_fct="ce",
-                  linear_output=False, threshold=10)  # fmt: skip
-    out, said = capsys.readouterr()
-    lines = said.splitlines()
-    assert not out
-    assert lines[0].startswith("hidden: 4    thresh: 0.3    rep: 1/2    steps:      40\tmin thresh: ")
-    assert any("error: " in line or "stepmax\tmin thresh: " in line for line in lines)
-    assert "\taic: " in said and "\tbic: " in said and "time: " in lines[-1]
-
-
-def test_lifesign_calls_a_function(drawn):
-    told = []
-    with pytest.warns(UserWarning, match="did not converge"):
-        neuralnet("y ~ x1 + x2", drawn, stepmax=100, seed=5, lifesign=lambda *seen: told.append(seen),
-                  lifesign_step=40, **KINDS["circle"][1])  # fmt: skip
-    assert [steps.tolist() for steps, _ in told] == [[40], [80], [100]]
-    assert (np.diff([smallest[0] for _, smallest in told]) <= 0).all()
 
 
 @pytest.mark.parametrize(
@@ -387,11 +283,7 @@ def test_a_fit_that_diverges_keeps_its_best_weights_and_says_so(drawn):
         ({"linear_output": False, "likelihood": True}, "no negative log-likelihood"),
     ],
 )
-def test_warnings_come_before_anything_is_trained(settings, message, monkeypatch):
-    def fit_until(*_, **__):
-        raise Diverged("not trained here")
-
-    monkeypatch.setattr("jaxnn.r_neuralnet.fit.fit_until", fit_until)
+def test_warnings_come_before_anything_is_trained(settings, message, untrained):
     data = SMALL | {"c": [1] * 5, "w": [100, 200, 300, 400, 500]}
     with pytest.raises(InvalidArgument, match="not trained here"), pytest.warns(UserWarning, match=message):
         neuralnet(**({"formula": "y ~ x", "data": data, "seed": 1} | settings))
@@ -407,13 +299,8 @@ def test_warnings_come_before_anything_is_trained(settings, message, monkeypatch
     ],
 )
 @pytest.mark.filterwarnings("ignore:the response is 0 or 1")
-def test_what_the_nodes_compute(settings, expected, monkeypatch):
+def test_what_the_nodes_compute(settings, expected, untrained, monkeypatch):
     seen = []
-
-    def fit_until(*_, **__):
-        raise Diverged("not trained here")
-
-    monkeypatch.setattr("jaxnn.r_neuralnet.fit.fit_until", fit_until)
     monkeypatch.setattr("jaxnn.r_neuralnet.fit.objective", lambda architecture, _: seen.append(architecture))
     with pytest.raises(InvalidArgument, match="not trained here"):
         neuralnet("y ~ x", SMALL, seed=1, **settings)
@@ -431,7 +318,3 @@ def test_large_fits_are_cut_into_programs_of_seconds():
         _steps_per_program(Architecture((2, h, 1), "tanh", "linear", "sse"), n) for h, n in ((4, 1000), (1000, 10**5))
     )
     assert (small, large) == (10_000, 4)
-
-
-def test_every_rprop_has_its_name():
-    assert list(algorithms.RPROP) == ["rprop+", "rprop-", "sag", "slr"]

@@ -11,10 +11,9 @@ from jaxnn.errors import InvalidArgument
 from jaxnn.r_neuralnet import inference
 from jaxnn.r_neuralnet.network import Architecture, objective
 
-rng = np.random.default_rng(0)
-
 
 def example(sizes, activation, output, error, n=40):
+    rng = np.random.default_rng(0)
     shape = Architecture(sizes, activation, output, error)
     w, x = rng.normal(size=shape.n_weights), rng.normal(size=(n, sizes[0]))
     y = np.eye(sizes[-1])[rng.integers(0, sizes[-1], n)] if sizes[-1] > 1 else rng.integers(0, 2, (n, 1)) * 1.0
@@ -84,6 +83,7 @@ def test_standard_errors_are_whites(case):
 
 
 def logit(n=400):
+    rng = np.random.default_rng(1)
     x = rng.normal(size=(n, 2))
     return x, (rng.uniform(size=n) < 1 / (1 + np.exp(-(0.5 + x @ [1.0, -2])))).astype(float)
 
@@ -166,9 +166,9 @@ def test_a_superfluous_node_has_no_interval(net):
 def test_weights_that_the_data_does_not_identify_have_no_interval(noise):
     """A column twice, or nearly: only the sum of its two weights is known; the others are those of the column once."""
     x, y = logit()
-    settings = {"hidden": 0, "err_fct": "ce", "linear_output": False, "threshold": 1e-6, "seed": 1}
+    settings = {"hidden": 0, "err_fct": "ce", "linear_output": False, "threshold": 1e-4, "seed": 1}
     once = neuralnet(X=x, y=y, **settings)
-    twice = neuralnet(X=np.column_stack([x, x[:, 1] + noise * rng.normal(size=len(x))]), y=y, **settings)
+    twice = neuralnet(X=np.column_stack([x, x[:, 1] + noise * np.cos(np.arange(len(x)))]), y=y, **settings)
     with pytest.warns(UserWarning, match=r"1 of 1 repetition\(s\) could not calculate"):
         found = twice.confidence_interval().upper[0][0][:, 0]
     np.testing.assert_allclose(found[:2], once.confidence_interval().upper[0][0][:2, 0], rtol=1e-4)

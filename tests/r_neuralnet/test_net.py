@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from jaxnn import neuralnet
+from jaxnn import draw, neuralnet
 from jaxnn.errors import InvalidArgument
 
 rng = np.random.default_rng(0)
@@ -61,6 +61,13 @@ def test_why_names_the_largest_gradient_flat_nodes_and_unscaled_columns():
     assert len(net.why()) == 3 and "1layhid" in net.why()[1]
 
 
+def test_why_names_the_largest_gradient_of_each_restart(net):
+    for rep in np.flatnonzero(~net.converged):
+        words = net.why(rep)[0].split()
+        np.testing.assert_allclose(abs(float(words[4].rstrip(","))), net.reached_threshold[rep], rtol=0.01)
+        assert words[6].rstrip(";") in net.weight_names
+
+
 def test_nothing_to_explain_where_it_converged(net):
     assert net.why("best") == [] or not net.converged[net.best]
 
@@ -71,6 +78,7 @@ def test_best_is_the_lowest_error_among_the_converged(net):
     assert net.best == converged[np.argmin(net.error[converged])]
     np.testing.assert_array_equal(net.predict(DATA, rep="best"), net.predict(DATA, rep=net.best))
     np.testing.assert_array_equal(net.predict(DATA, rep=-1), net.predict(DATA, rep=2))
+    assert net.number(-1) == 2
 
 
 @pytest.mark.parametrize("rep", [3, -4, "worst", None, 1.0, True])
@@ -136,6 +144,18 @@ def test_linear_outputs_are_drawn_as_slopes():
     ax = net.plot_generalized_weights().axes[0]
     assert ax.get_ylabel() == "slope"
     np.testing.assert_allclose(ax.lines[1].get_ydata(), net.slopes()[:, 0, 0])
+
+
+def test_generalized_weights_are_drawn_for_the_covariate_and_the_best_restart_is_marked(net):
+    ax = net.plot_generalized_weights("b", highlight=True).axes[0]
+    drawn = [line for line in ax.lines if len(line.get_xdata()) == 60]
+    order = [rep for rep in range(3) if rep != net.best] + [net.best]
+    for line, rep in zip(drawn, order, strict=True):
+        np.testing.assert_array_equal(line.get_xdata(), X[:, 1])
+        np.testing.assert_allclose(line.get_ydata(), net.generalized_weights[rep][:, 1])
+    assert drawn[-1].get_color() == draw.ORANGE
+    of_another = net.plot_generalized_weights("b", rep=order[0], highlight=True).axes[0]
+    assert draw.ORANGE not in [line.get_color() for line in of_another.lines]
 
 
 def test_what_is_not_there_cannot_be_drawn(net):

@@ -16,8 +16,6 @@ from jaxnn.r_neuralnet.network import (
     vector,
 )
 
-rng = np.random.default_rng(0)
-
 
 def plain(weights, x, y, shape):
     """The error as the definition has it, one example a row, the weights as R's matrices."""
@@ -63,7 +61,7 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=range(len(CASES)))
 @pytest.mark.parametrize("n", [9, pytest.param(1, marks=pytest.mark.slow)])
 def test_the_gradient_by_hand_is_that_of_autodiff(case, n):
-    shape = Architecture(*case)
+    shape, rng = Architecture(*case), np.random.default_rng(0)
     w, x = rng.normal(size=shape.n_weights) / 2, rng.normal(size=(n, shape.sizes[0]))
     y = rng.integers(0, 2, (n, shape.sizes[-1])).astype(float)
 
@@ -79,7 +77,7 @@ def test_the_gradient_by_hand_is_that_of_autodiff(case, n):
 
 
 def test_excluded_weights_have_no_gradient():
-    shape = Architecture((2, 3, 1), "tanh", "linear", "sse")
+    shape, rng = Architecture((2, 3, 1), "tanh", "linear", "sse"), np.random.default_rng(0)
     w, x, y = rng.normal(size=shape.n_weights), rng.normal(size=(5, 2)), rng.normal(size=(5, 1))
     whole, some = (np.asarray(jax.jit(objective(shape, out))(w, x, y)[1]) for out in ((), (0, 7)))
     np.testing.assert_array_equal(some[[0, 7]], 0)
