@@ -32,7 +32,7 @@ from jaxnn.environment import cores
 ROOT = Path(__file__).parents[2]
 LEFT_TO_SLOW = 7  # of the 67 mistakes at most: the fast tests are to see the others
 FAST, SLOW = "not slow", "slow"
-GRADIENTS = "jaxnn.gradients"  # the table of the project's own gradients: who tests all of it tests each module
+ALL_GRADIENTS = "test_gradients.py"  # tests each row of `jaxnn.gradients`, and so every module with one
 FAILED, INTERRUPTED = 1, 130
 
 
@@ -214,15 +214,14 @@ def copy_repository(root: Path, copy: Path) -> None:
 def tests_of(module: str, root: Path) -> list[str]:
     """Return the test files of a module, the likeliest to see a mistake in it first.
 
-    The one that mirrors it; of a module in a package the others of the package's folder, of one in `jaxnn` itself those
-    that import it; and those that import the table of all gradients.
+    The one that mirrors it and the one of all gradients; then of a module in a package the others of the package's
+    folder, of one in `jaxnn` itself those that import it.
     """
     _, *package, name = module.split(".")
     tests = root / "tests"
     folder = tests.joinpath(*package)
-    beside = [path for path in tests.rglob("test_*.py") if package and path.parent == folder]
-    users = [path for path in tests.rglob("test_*.py") if imported(path) & {GRADIENTS, *([] if package else [module])}]
-    found = dict.fromkeys([folder / f"test_{name}.py", *sorted(beside), *sorted(users)])
+    others = folder.glob("test_*.py") if package else (p for p in tests.rglob("test_*.py") if module in imported(p))
+    found = dict.fromkeys([folder / f"test_{name}.py", tests / ALL_GRADIENTS, *sorted(others)])
     return [str(path.relative_to(root)) for path in found if path.exists()]
 
 
