@@ -79,7 +79,7 @@ def check_first_batch(
     network: ModuleType, params: Params, x: Examples, y: Examples, peer: Any, tolerance: float = 2e-5
 ) -> None:
     """Raise `Different` unless loss and gradient of one batch agree to float32's accuracy, dropout switched off."""
-    with jax.default_matmul_precision("highest"):
+    with jax.default_matmul_precision("highest"):  # an accelerator's own is coarser than the tolerance
         loss, grads = network.value_and_grad(params, x, y)
     peer_loss, peer_grads = peer.value_and_grad(params, x, y)
     agree("the loss of the first batch", loss, peer_loss, tolerance)

@@ -32,7 +32,7 @@ def sides(variant: str, peers: Collection[str]) -> dict[str, Side]:
         "autodiff": jax.value_and_grad(network.loss_and_metrics, has_aux=True),
     }
     first = (params, x[: digits.BATCH], y[: digits.BATCH], key)
-    with jax.default_matmul_precision("highest"):
+    with jax.default_matmul_precision("highest"):  # an accelerator's own is coarser than the tolerance
         ours, theirs = (jax.tree.leaves(jax.jit(gradient)(*first)) for gradient in gradients.values())
     for number, (expected, actual) in enumerate(zip(ours, theirs, strict=True)):
         agree(f"leaf {number} of loss, accuracy and gradient", expected, actual, TOLERANCE)
