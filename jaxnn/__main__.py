@@ -4,4 +4,5 @@ import sys
 
 from jaxnn.cli import main
 
-sys.exit(main())
+if __name__ == "__main__":  # not in the processes that `verify` starts, which import this module too
+    sys.exit(main())

@@ -6,7 +6,6 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from jaxnn.files import check_writable, write
 from jaxnn.formatting import duration
 from jaxnn.references import described, load
 from jaxnn.verify import page, reports
-from jaxnn.verify.verdict import Verdict, worst
+from jaxnn.verify.verdict import Verdict
 
 DESCRIPTION = """\
 Check gradients written by hand.
@@ -133,12 +132,12 @@ def projects(asked: argparse.Namespace) -> tuple[list[reports.Row], dict]:
 
     names = None if asked.only is None else [name.strip() for name in asked.only.split(",") if name.strip()]
     chosen = project.chosen(names)
-    rows = []
-    with jax.enable_x64(True), Console(stderr=True).status("") as status:
-        for number, (what, at, verdict) in enumerate(chosen, 1):
-            status.update(f"{number} of {len(chosen)}: {what}, {at}")
-            rows.append(timed(what, at, verdict))
-        return rows, environment()
+    found: list[reports.Row] = []
+    with jax.enable_x64(True), Console(stderr=True).status(f"{len(chosen)} gradients") as status:
+        for row in project.checked(chosen):
+            found.append(row)
+            status.update(f"{len(found)} of {len(chosen)}: {row.what} {row.verdict.kind}")
+        return found, environment()
 
 
 def users(asked: argparse.Namespace) -> tuple[list[reports.Row], dict]:
@@ -166,12 +165,13 @@ def users(asked: argparse.Namespace) -> tuple[list[reports.Row], dict]:
 def judged(rule: bool, functions: Sequence[Callable], cases: Any, argnums: int | tuple[int, ...]) -> Verdict:
     """Return the verdict on a rule or a gradient at one tuple of arguments, or the gravest of several."""
     from jaxnn.verify import check, check_rule, survey
+    from jaxnn.verify.rules import survey_rule
 
     if rule:
         f, f_fwd, f_bwd = functions
         if isinstance(cases, tuple):
             return check_rule(f, f_fwd, f_bwd, *cases)
-        return worst([replace(check_rule(f, f_fwd, f_bwd, *case), case=name) for name, case in cases.items()])
+        return survey_rule(f, f_fwd, f_bwd, cases)
     loss, grad = functions
     if isinstance(cases, tuple):
         return check(loss, grad, *cases, argnums=argnums)

@@ -133,5 +133,5 @@ def _shaken(value, twice, turned):
     start = -turned % count
     # A slice is one operation where `roll` and `resize` are seven, for each of the function's own.
     own = twice[start : start + min(value.size, count)]
-    factors = own if value.size <= count else jnp.resize(own, value.size)
+    factors = own if value.size <= count else jnp.resize(own, (value.size,))
     return value * factors.reshape(value.shape).astype(value.dtype)

@@ -1,8 +1,8 @@
 """`check_rule`: a hand-written rule in `jax.custom_vjp`'s form, its wiring included."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,12 +10,13 @@ import numpy as np
 
 from jaxnn.errors import require
 from jaxnn.trace import jaxprs
-from jaxnn.verify.check import check
+from jaxnn.verify.check import run
 from jaxnn.verify.diagnose import returned, spoken
-from jaxnn.verify.evaluation import STRICT
+from jaxnn.verify.evaluation import STRICT, Programs, programs
 from jaxnn.verify.problem import widen
 from jaxnn.verify.rounding import SAFETY
 from jaxnn.verify.steps import record
+from jaxnn.verify.surveys import overall
 from jaxnn.verify.targets import close, is_adjoint
 from jaxnn.verify.trial import at_entry, float64
 from jaxnn.verify.verdict import Verdict
@@ -33,9 +34,39 @@ def check_rule(f: Callable, f_fwd: Callable, f_bwd: Callable, *args: Any) -> Ver
 
     Raises `InvalidArgument` where `f` returns no floating-point array.
     """
+    return _judged(f, f_fwd, f_bwd, args, {})
+
+
+def survey_rule(f: Callable, f_fwd: Callable, f_bwd: Callable, cases: Mapping[str, Sequence[Any]]) -> Verdict:
+    """Return the verdict of `check_rule` at many argument tuples, by name: the first that is false.
+
+    The first case is brought before every witness, the others before those that look at every entry. Without a failure
+    the verdict is that of `survey`: KINK, PASS, or NOISE where nothing could be resolved; its `note` counts.
+    """
+    require(bool(cases), "cases", "none", "argument tuples by name")
+    prepared: dict[Any, _Prepared] = {}
+    verdicts = []
+    for name, args in cases.items():
+        verdict = replace(_judged(f, f_fwd, f_bwd, args, prepared, quick=bool(verdicts)), case=name)
+        if not verdict:
+            return verdict
+        verdicts.append(verdict)
+    return overall(verdicts)
+
+
+class _Prepared(NamedTuple):
+    """A rule as a scalar loss, `f` times a cotangent, and its gradient, with the programs of both."""
+
+    loss: Callable
+    grad: Callable
+    programs: Programs
+
+
+def _judged(f, f_fwd, f_bwd, args, prepared, quick=False):
+    """Return the verdict; `prepared` keeps programs from one case to the next of the same shapes."""
     for name, function in {"f": f, "f_fwd": f_fwd, "f_bwd": f_bwd}.items():
         require(callable(function), name, repr(function), "a function")
-    places = [i for i, arg in enumerate(args) if _floats(arg)]
+    places = tuple(i for i, arg in enumerate(args) if _floats(arg))
     require(bool(places), "args", "no argument of floating-point numbers", "one at least, to differentiate by")
     with jax.default_matmul_precision("highest"):
         out = f(*args)
@@ -43,8 +74,24 @@ def check_rule(f: Callable, f_fwd: Callable, f_bwd: Callable, *args: Any) -> Ver
         wiring = _wiring(out, f, f_fwd, f_bwd, args, places)
     if wiring is not None:
         return wiring
-    cotangent = _cotangent(out)
+    like = places, str(jax.tree.map(lambda leaf: (np.shape(leaf), jnp.result_type(leaf)), out))
+    if like not in prepared:
+        prepared[like] = _prepared(f, f_fwd, f_bwd, places, _cotangent(out))
+    with float64():
+        exact = jax.tree.map(widen, args)
+        linear = _linear(f, f_fwd, f_bwd, exact, places)
+    loss, grad, ready = prepared[like]
+    verdict = run(loss, grad, args, places, ready, quick=quick)
+    if linear is not None:
+        return replace(linear, line=linear.line or verdict.line)
+    if not verdict or quick:
+        return verdict
+    with float64():
+        second = _second_order(f, f_fwd, f_bwd, exact, places)
+    return verdict if second is None else second
 
+
+def _prepared(f, f_fwd, f_bwd, places, cotangent):
     def loss(*args):
         products = jax.tree.map(lambda y, g: jnp.sum(y * g), f(*args), _like(cotangent, args))
         return sum(jax.tree.leaves(products))
@@ -53,17 +100,7 @@ def check_rule(f: Callable, f_fwd: Callable, f_bwd: Callable, *args: Any) -> Ver
         given = f_bwd(f_fwd(*args)[1], _like(cotangent, args))
         return tuple(_filled(given[i], args[i]) for i in places)
 
-    with float64():
-        exact = jax.tree.map(widen, args)
-        linear = _linear(f, f_fwd, f_bwd, exact, places)
-    verdict = check(loss, grad, *args, argnums=tuple(places))
-    if linear is not None:
-        return replace(linear, line=linear.line or verdict.line)
-    if not verdict:
-        return verdict
-    with float64():
-        second = _second_order(f, f_fwd, f_bwd, exact, places)
-    return verdict if second is None else second
+    return _Prepared(loss, grad, programs(loss, grad, places))
 
 
 def _wiring(out, f, f_fwd, f_bwd, args, places) -> Verdict | None:

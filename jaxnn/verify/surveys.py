@@ -61,9 +61,14 @@ def survey(
         raise InvalidArgument(
             f"cases: the loss cannot be computed at any of them, at {left_out[0][0]}: {left_out[0][1]}"
         )
+    skipped = f"; left out, since the loss has no value there: {len(left_out)}" if left_out else ""
+    return overall(verdicts, skipped)
+
+
+def overall(verdicts: Sequence[Verdict], skipped: str = "") -> Verdict:
+    """Return what verdicts without a failure say together: KINK, PASS, or NOISE where nothing could be resolved."""
     kinds = Counter(verdict.kind for verdict in verdicts)
     counted = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
-    skipped = f"; left out, since the loss has no value there: {len(left_out)}" if left_out else ""
     chosen = next((v for v in verdicts if v.kind == "KINK" and v.leaf), None)
     chosen = chosen or next((v for v in verdicts if v.kind == "PASS"), verdicts[0])
     share = max((v.resolution for v in verdicts if v.kind == chosen.kind), default=0.0)

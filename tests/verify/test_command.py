@@ -13,7 +13,9 @@ import pytest
 
 from jaxnn.cli import main
 from jaxnn.errors import InvalidArgument
+from jaxnn.gradients import Gradient
 from jaxnn.verify import Verdict, project
+from jaxnn.verify.reports import Row
 
 SOURCE = """
 import functools
@@ -65,7 +67,7 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def checks(monkeypatch):
-    """Put stand-ins in the place of the three functions that check, and give the calls they get."""
+    """Put stand-ins in the place of the functions that check, and give the calls they get."""
     calls = []
 
     def check(loss, grad, *args, argnums=0):
@@ -82,8 +84,13 @@ def checks(monkeypatch):
         calls.append(("survey", cases, argnums))
         return Verdict("KINK", "w", case="zero")
 
+    def survey_rule(f, f_fwd, f_bwd, cases):
+        calls.append(("survey_rule", cases, None))
+        return Verdict("PASS")
+
     for function in (check, check_rule, survey):
         monkeypatch.setattr(f"jaxnn.verify.{function.__name__}", function, raising=False)
+    monkeypatch.setattr("jaxnn.verify.rules.survey_rule", survey_rule)
     return calls
 
 
@@ -135,7 +142,7 @@ def test_a_rule_has_three_names(checks):
     rule = [f"mine_to_verify:{name}" for name in ("loss", "grad", "grad")]
     assert verify("--rule", *rule, "--args", "mine_to_verify:one") == 0
     assert verify("--rule", *rule, "--args", "mine_to_verify:named") == 0
-    assert [(kind, len(args)) for kind, args, _ in checks] == [("check_rule", 2)] * 3
+    assert [(kind, len(args)) for kind, args, _ in checks] == [("check_rule", 2), ("survey_rule", 2)]
 
 
 BAD = {
@@ -203,23 +210,21 @@ def test_a_function_of_the_users_that_raises_is_named_with_its_line(checks, caps
 
 @pytest.fixture
 def own(monkeypatch):
-    """Put three quick checks in the place of the project's own, and give which were run under which x64."""
+    """Put three quick verdicts in the place of the project's own, and give which were asked for under which x64."""
     ran = []
+    kinds = {"dense": ["PASS"], "mlp.grad": ["KINK", "FAIL"]}
 
-    def checks():
-        for what, at, kind in (
-            ("dense", "square", "PASS"),
-            ("mlp.grad", "ties", "KINK"),
-            ("mlp.grad", "float32", "FAIL"),
-        ):
+    def rows():
+        for name, found in kinds.items():
+            yield from (Gradient(name, kind, "", lambda module: None, dict) for kind in found)
 
-            def verdict(what=what, at=at, kind=kind):
-                ran.append((what, at, jax.config.jax_enable_x64))
-                return Verdict(kind, "W1", (0, 1), 1.0, float("nan"))
+    def checked(chosen):
+        for row in chosen:
+            ran.append((row.name, row.variant, jax.config.jax_enable_x64))
+            yield Row(row.name, row.variant, Verdict(row.variant, "W1", (0, 1), 1.0, float("nan")), 0.0)
 
-            yield project.Check(what, at, verdict)
-
-    monkeypatch.setattr(project, "checks", checks)
+    monkeypatch.setattr(project, "rows", rows)
+    monkeypatch.setattr(project, "checked", checked)
     return ran
 
 
@@ -230,9 +235,9 @@ def test_the_projects_own_are_checked_in_float64(own, capsys):
         assert not jax.config.jax_enable_x64
     finally:
         jax.config.update("jax_enable_x64", True)
-    assert own == [("dense", "square", True), ("mlp.grad", "ties", True), ("mlp.grad", "float32", True)]
+    assert own == [("dense", "PASS", True), ("mlp.grad", "KINK", True), ("mlp.grad", "FAIL", True)]
     shown = capsys.readouterr().out
-    assert "mlp.grad, float32\nFAIL: W1[0, 1]" in shown and "3 checks: 1 PASS, 1 KINK, 1 FAIL" in shown
+    assert "mlp.grad, FAIL\nFAIL: W1[0, 1]" in shown and "3 checks: 1 PASS, 1 KINK, 1 FAIL" in shown
     assert "KINK: W1" not in shown
 
 

@@ -1,63 +1,16 @@
-"""Tests for `jaxnn/verify/project.py`: nothing is missing from the list, and names narrow it down.
+"""Tests for `jaxnn/verify/project.py`: names narrow the table down, and a row is checked at all of its points.
 
-That every gradient passes is for `jaxnn verify` itself, which takes minutes; a few quick ones are checked here.
+That every gradient is right is for `jaxnn verify` itself, which `tests/test_gradients.py` runs whole.
 """
 
-import ast
-import importlib
-import inspect
-import pkgutil
-
+import jax.numpy as jnp
 import pytest
 
-from jaxnn import losses, networks, ops
 from jaxnn.errors import InvalidArgument
-from jaxnn.networks import blocks
-from jaxnn.r_neuralnet import network
+from jaxnn.gradients import Rule, rows
 from jaxnn.verify import project
 
-LISTED = {check.what for check in project.checks()}
-
-
-def by_hand(module):
-    """Return the public functions of a network's module that give a gradient, read from its source."""
-    tree = ast.parse(inspect.getsource(module))
-    names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
-    return {name for name in names if name.endswith(("_and_grad", "_bwd")) or name == "backward"}
-
-
-def test_every_rule_is_in_the_list():
-    rules = {name.removesuffix("_bwd") for module in (ops, losses) for name in dir(module) if name.endswith("_bwd")}
-    assert rules and rules <= LISTED
-
-
-@pytest.mark.parametrize(
-    "module", [networks.linear, networks.hidden_layer, networks.mlp, networks.cnn, blocks], ids=lambda m: m.__name__
-)
-def test_every_gradient_of_a_network_is_in_the_list(module):
-    title = module.__name__.split(".")[-1]
-    expected = by_hand(module) - {"metrics_and_grad"}  # what value_and_grad returns a part of
-    assert expected and {f"{title}.{name}" for name in expected} <= LISTED
-
-
-def test_no_network_is_forgotten():
-    names = [module.name for module in pkgutil.iter_modules(networks.__path__)]
-    modules = {name for name in names if by_hand(importlib.import_module(f"jaxnn.networks.{name}"))}
-    assert modules == {"linear", "hidden_layer", "mlp", "cnn", "blocks"}
-
-
-def test_everything_listed_exists():
-    for what in LISTED:
-        module, _, name = what.rpartition(".")
-        if module:
-            assert hasattr(network if module == "r_neuralnet" else getattr(networks, module), name)
-        else:
-            assert hasattr(ops, f"{what}_bwd") or hasattr(losses, f"{what}_bwd")
-
-
-def test_the_words_tell_the_checks_of_a_gradient_apart():
-    pairs = [(check.what, check.at) for check in project.checks()]
-    assert len(set(pairs)) == len(pairs)
+LISTED = {row.name for row in rows()}
 
 
 @pytest.mark.parametrize(
@@ -70,7 +23,7 @@ def test_the_words_tell_the_checks_of_a_gradient_apart():
     ],
 )
 def test_names_narrow_the_list(names, expected):
-    assert {check.what for check in project.chosen(names)} == expected
+    assert {row.name for row in project.chosen(names)} == expected
 
 
 def test_an_unknown_name_lists_near_ones():
@@ -78,11 +31,26 @@ def test_an_unknown_name_lists_near_ones():
         project.chosen(["dense", "soft_plus"])
 
 
-QUICK = {("relu", "zeros and whole numbers"): "KINK", ("dense", "5 x 1 to 5 x 1"): "PASS"}
-QUICK |= {("linear.value_and_grad", "3, 2; 5 examples, in float32"): "PASS"}
+def test_a_network_is_also_looked_at_in_float32_and_in_other_shapes():
+    (row,) = [row for row in rows() if row.title == "linear.value_and_grad"]
+    points = project.cases(row)
+    assert set(row.points()) < set(points) and points["float32"][1].dtype == jnp.float32
+    shapes = [args[1].shape for name, args in points.items() if name.startswith("all dimensions unequal")]
+    assert len(shapes) == 1 and len({*shapes[0], points["std"][1].shape[0]}) == 3
 
 
-@pytest.mark.parametrize(("what", "at"), QUICK)
-def test_a_check_gives_its_verdict(what, at):
-    (found,) = [check for check in project.chosen([what]) if check.at == at]
-    assert found.verdict().kind == QUICK[what, at]
+def test_a_wrong_rule_is_named_with_the_point_that_shows_it():
+    rule = Rule(jnp.abs, lambda x: (jnp.abs(x), x), lambda x, g: (jnp.where(x < -10, g, jnp.sign(x) * g),))
+    points = {"near": (jnp.array([1.0, -2.0]),), "far": (jnp.array([1.0, -20.0]),)}
+    verdict = project.verdict(rule, points)
+    assert verdict.kind == "FAIL" and verdict.case == "far" and verdict.index == (1,)
+    assert project.verdict(rule, {"near": points["near"]}).kind == "PASS"
+
+
+def test_few_are_checked_one_after_the_other_and_many_by_several_processes(monkeypatch):
+    chosen = project.chosen(["sigmoid", "flatten"])[:3]
+    one = [(row.what, row.case, row.verdict.kind) for row in project.checked(chosen)]
+    monkeypatch.setattr(project, "FEW", 2)
+    monkeypatch.setattr(project, "cores", lambda: 2)
+    assert [(row.what, row.case, row.verdict.kind) for row in project.checked(chosen)] == one
+    assert one[0] == ("sigmoid", "6 points", "PASS") and one[1] == ("sigmoid", "a scalar, one point", "PASS")
