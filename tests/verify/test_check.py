@@ -3,6 +3,7 @@
 Expected values are the derivatives on paper.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -32,6 +33,14 @@ def missing_mean(w, x, y):
     dy = 2 * (x @ w - y)
     dw = x.T @ dy
     return dw
+
+
+def waves(w, x):
+    return jnp.sum(jnp.sin(x * w))
+
+
+def waves_grad(w, x, factor=1.0):
+    return factor * x * jnp.cos(x * w)
 
 
 def witness(verdict, name):
@@ -103,12 +112,8 @@ def test_a_single_wrong_entry_among_many_is_found(n):
 
 @pytest.mark.parametrize(("off", "kind"), [(0.0, "PASS"), (1e-5, "FAIL")])  # far below the resolution of bfloat16
 def test_low_precision_is_judged_by_a_float64_reference(off, kind):
-    @unread
-    def gradient(w, x):
-        return x * jnp.cos(x * w) * (1 + off)
-
     w, x = (jnp.asarray(v, "bfloat16") for v in (W[:, 0], X[0]))
-    assert check(lambda w, x: jnp.sum(jnp.sin(x * w)), gradient, w, x).kind == kind
+    assert check(waves, partial(waves_grad, factor=1 + off), w, x).kind == kind
 
 
 def test_a_cast_in_the_middle_is_seen():
@@ -121,12 +126,12 @@ def test_a_cast_in_the_middle_is_seen():
     assert verdict.kind == "FAIL" and 0 < abs(verdict.actual / verdict.expected - 1) < 1e-5
 
 
-@pytest.mark.parametrize(("gradient", "kind"), [(squares_grad, "PASS"), (missing_mean, "FAIL")])
-def test_with_x64_off_the_reference_is_float64_all_the_same(gradient, kind):
+@pytest.mark.parametrize(("factor", "kind"), [(1.0, "PASS"), (4.0, "FAIL")])
+def test_with_x64_off_the_reference_is_float64_all_the_same(factor, kind):
     with jax.enable_x64(False):
-        arrays = [jnp.asarray(v) for v in (W, X, Y)]
+        arrays = [jnp.asarray(v) for v in (W[:, 0], X[0])]
         assert arrays[0].dtype == "float32"
-        verdict = check(squares, gradient, *arrays)
+        verdict = check(waves, partial(waves_grad, factor=factor), *arrays)
         assert jnp.ones(1).dtype == "float32"  # as before
     assert verdict.kind == kind
     if kind == "PASS":
@@ -174,11 +179,11 @@ def test_several_argnums():
 
 
 def test_numpy_gradients_and_jitted_functions():
-    def numpy_grad(w, x, y):
-        return 2 * np.asarray(x).T @ (np.asarray(x) @ np.asarray(w) - np.asarray(y)) / len(x)
+    def numpy_grad(w, x):
+        return np.asarray(x) * np.cos(np.asarray(x) * np.asarray(w))
 
-    assert check(squares, numpy_grad, W, X, Y).kind == "PASS"
-    assert check(jax.jit(squares), jax.jit(squares_grad), jnp.asarray(W), X, Y).kind == "PASS"
+    assert check(waves, numpy_grad, W[:, 0], X[0]).kind == "PASS"
+    assert check(jax.jit(waves), jax.jit(waves_grad), jnp.asarray(W[:, 0]), X[0]).kind == "PASS"
 
 
 def numpy_loss(w):
@@ -210,18 +215,18 @@ def test_a_loss_with_a_custom_vjp_has_no_forward_mode_but_a_verdict():
     assert found.kind == "PASS" and witness(found, "autodiff, forward").agrees is None
 
 
-def with_value_and_names(w, x, y, factor=1.0):
-    dy = 2 * (x @ w - y) / len(x)
-    return factor * squares(w, x, y), x.T @ dy, {"dy": dy}
+def with_value_and_names(w, x, factor=1.0):
+    dz = jnp.cos(x * w)
+    return factor * waves(w, x), x * dz, {"dz": dz}
 
 
 def test_the_value_and_named_intermediates_may_come_along():
-    verdict = check(squares, with_value_and_names, W, X, Y)
+    verdict = check(waves, with_value_and_names, W[:, 0], X[0])
     assert verdict.kind == "PASS" and witness(verdict, "value beside the gradient").agrees
 
 
 def test_a_wrong_value_beside_a_right_gradient_is_an_error():
-    verdict = check(squares, lambda w, x, y: with_value_and_names(w, x, y, 0.5)[:2], W, X, Y)
+    verdict = check(waves, lambda w, x: with_value_and_names(w, x, 0.5)[:2], W[:, 0], X[0])
     assert (verdict.kind, verdict.leaf) == ("FAIL", "loss") and "not the loss" in verdict.cause
     assert verdict.actual == pytest.approx(verdict.expected / 2)
 
