@@ -13,19 +13,19 @@ from benchmarks.mutants.functions import functions
 from benchmarks.mutants.mutant import HERE, Edit, mutated
 from benchmarks.mutants.targets import TARGETS, Problem, Rule
 
-SMOOTH = ("linear", "sigmoid", "dropout", "convolution", "normalized")
+SMOOTH = ("linear", "sigmoid_model", "dropout_model", "convolution", "normalized")
 NETWORKS = (
-    "linear_net",
-    "hidden",
-    "hidden_lecture",
-    "hidden_squared",
-    "mlp",
-    "mlp_dropout",
-    "cnn",
-    "blocks",
-    "cnn_net",
+    "linear.value_and_grad",
+    "hidden_layer.value_and_grad",
+    "hidden_layer.backward",
+    "hidden_layer.half_squared_error_and_grad",
+    "mlp.value_and_grad",
+    "mlp.value_and_grad, dropout",
+    "cnn.features_bwd",
+    "blocks.features_bwd",
+    "cnn.value_and_grad",
 )
-RULES = ("rule", "sigmoid_rule", "tanh_rule", "relu_rule", "softplus_rule", "dense_rule", "conv_rule", "pool_rule")
+RULES = ("rule", "sigmoid", "tanh", "relu", "softplus", "dense", "conv2d", "max_pool")
 POOLED = ("convolution",)  # in bfloat16 it is rounding that decides which entry of a window is the largest
 REWRITES = tomllib.loads((HERE / "rewrites.toml").read_text(encoding="utf-8"))
 
@@ -48,7 +48,7 @@ def cases(folder: Path) -> list[Case]:
 def as_written() -> list[Case]:
     """Return every gradient of the benchmark as it is, at each of its scenarios."""
     return [
-        Case(f"{name} {scenario}", right(name), args)
+        Case(f"{named(name)} {scenario}", right(name), args)
         for name, target in TARGETS.items()
         if target.x64
         for scenario, args in target.cases().items()
@@ -60,10 +60,10 @@ def in_precision() -> list[Case]:
     found = []
     for name in (*SMOOTH, *NETWORKS, *RULES):
         args = TARGETS[name].cases()["std"]
-        found.append(Case(f"{name} float32", right(name), cast(args, np.float32)))
-        found.append(Case(f"{name} float32 without x64", right(name), cast(args, np.float32), x64=False))
+        found.append(Case(f"{named(name)} float32", right(name), cast(args, np.float32)))
+        found.append(Case(f"{named(name)} float32 without x64", right(name), cast(args, np.float32), x64=False))
         if name not in (*NETWORKS, *POOLED):
-            found.append(Case(f"{name} bfloat16", right(name), cast(args, jnp.bfloat16)))
+            found.append(Case(f"{named(name)} bfloat16", right(name), cast(args, jnp.bfloat16)))
     return found
 
 
@@ -84,6 +84,11 @@ def rewritten(folder: Path) -> list[Case]:
 def small() -> list[Case]:
     """Return the small functions."""
     return [Case(name, Problem(loss, grad), args, argnums) for name, loss, grad, args, argnums in functions()]
+
+
+def named(target: str) -> str:
+    """Return a target's name as a part of an id; ids are given on the command line with commas between."""
+    return target.replace(",", "")
 
 
 def right(name: str) -> Problem | Rule:

@@ -39,7 +39,7 @@ def closed(problem: Problem | Rule, args: tuple, argnums: Argnums) -> tuple[Call
     args = tuple(jax.tree.map(jnp.asarray, args))
     if isinstance(problem, Rule):
         f = jax.custom_vjp(problem.f)
-        f.defvjp(problem.fwd, problem.bwd)
+        f.defvjp(problem.f_fwd, problem.f_bwd)
         return f, args
     places = argnums if isinstance(argnums, tuple) else (argnums,)
 
@@ -160,8 +160,8 @@ class Flat:
         """Return the gradient times `g`, or a rule's cotangents for `g`."""
         args = self.whole(leaves)
         if isinstance(self.problem, Rule):
-            y, residuals = self.problem.fwd(*args)
-            found = self.problem.bwd(residuals, jnp.asarray(g, y.dtype))
+            y, residuals = self.problem.f_fwd(*args)
+            found = self.problem.f_bwd(residuals, jnp.asarray(g, y.dtype))
             found = [jnp.zeros_like(a) if c is None else c for c, a in zip(found, args, strict=True)]
         else:
             found = jax.tree.leaves(gradient_of(self.problem, args, self.argnums))

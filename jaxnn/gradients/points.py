@@ -146,10 +146,14 @@ def features_point(n: int = 2, channels: int = 1, size: tuple[int, int] = (6, 4)
 
 
 def cnn() -> Points:
-    """Return all parameters of the convolutional network, images and one-hot targets: ordinary, all relus at 0."""
+    """Return all parameters of the convolutional network, images and one-hot targets."""
+    return {"std": image_point(12, n=3)}
+
+
+def black_images() -> Points:
+    """Return images and biases of 0: every relu of the first layer at its kink, every window of the pool tied."""
     params, x, y = image_point(12, n=3)
-    # The first layer is 0 everywhere: relu at its kink, every window of the pool tied.
-    return {"std": (params, x, y), "kink": ({**params, "b1": 0 * params["b1"]}, 0 * x, y)}
+    return {"std": ({**params, "b1": 0 * params["b1"]}, 0 * x, y)}
 
 
 def odd_images() -> Points:

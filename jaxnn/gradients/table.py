@@ -131,6 +131,7 @@ def rows() -> Iterator[Gradient]:
         of_points, dims = points.features, (FEATURES, "n 2*h 2*w c")
         yield Gradient(f"{module}.features_bwd", "", f"{networks}{module}", features_of, of_points, dims)
     yield Gradient("cnn.value_and_grad", "", f"{networks}cnn", network(), points.cnn, CNN)
+    yield Gradient("cnn.value_and_grad", "black images", f"{networks}cnn", network(), points.black_images)
     yield Gradient("cnn.value_and_grad", "dropout", f"{networks}cnn", network(key=9, rate=0.5), points.odd_images)
     geometry = network(stride=(2, 1), dilation=2)
     yield Gradient("cnn.value_and_grad", "stride 2 x 1, dilation 2", f"{networks}cnn", geometry, points.strided_images)
