@@ -106,6 +106,7 @@ def restricted(step: Step, values: Sequence[Any], places: Sequence[int]) -> Call
 def pullback_of(step: Step, tape: Tape, places: list[int]) -> Callable[[dict[int, Any]], tuple]:
     """Return the function from the adjoints of a step's results, by slot, to the contributions to its operands."""
     values = [tape.read(atom) for atom in step.inputs]
+    # Of a whole-number result JAX wants a cotangent of the dtype float0: left out, there is none to give.
     real = [i for i, slot in enumerate(step.outputs) if is_real(tape.values[slot])]
     apply = restricted(step, values, places)
 
@@ -117,6 +118,7 @@ def pullback_of(step: Step, tape: Tape, places: list[int]) -> Callable[[dict[int
 
     def pullback(cotangents):
         slots = [step.outputs[i] for i in real]
+        # `jnp.asarray` compiles a program for every shape, unless it is told the dtype.
         filled = [
             jnp.asarray(cotangents.get(slot, np.zeros(value.shape, value.dtype)), value.dtype)
             for slot, value in zip(slots, out, strict=True)

@@ -103,6 +103,7 @@ def argument(text: str, dtype: Any) -> Any:
 def _array(value, dtype):
     if isinstance(value, dict):
         return {key: _array(part, dtype) for key, part in value.items()}
+    # Whole numbers become floats without a word; "int:0.5" is refused and not cut off.
     return np.asarray(value).astype(dtype, casting="same_kind" if np.asarray(value).dtype.kind == "f" else "unsafe")
 
 

@@ -98,6 +98,7 @@ def _while(eqn, values):
 
 def _primitive(eqn, values):
     """Return a primitive at float64 values; where it insists on the dtypes it was traced with, at those."""
+    # A cast to float32 has its dtype among the parameters: left as it is, it would round the differences.
     params = {key: _double_dtype(value) for key, value in eqn.params.items()}
     try:
         if eqn.primitive.name == "bitcast_convert_type":
@@ -124,6 +125,7 @@ def _is_short(dtype):
 
 
 def _double(value):
+    # Random keys among them, which NumPy cannot hold.
     if isinstance(value, jax.Array) and value.dtype not in SHORT | {jnp.dtype("complex64")}:
         return value
     value = np.asarray(value)

@@ -58,13 +58,14 @@ def explain(
     with jax.enable_x64(True) if _in_double(leaves) else nullcontext():
         closed = _traced(f, args)
         values = [jax.device_put(leaf) for leaf in leaves]
+        # `jax.jit(f)` is explained as `f` is: the calls around the whole function do not count as depth.
         tape = record(closed, values, opens(open, depth + _wrappers(closed)))
         tape, result = _pick(tape, output)
         arguments = dict(zip(tape.inputs, names.argument_names(f, args), strict=True))
         named = names.assigned_names(tape.steps, set(arguments.values()))
         if fold:
             tape, named = merged(tape, named)
-            result = tape.outputs[0]
+            result = tape.outputs[0]  # another slot, where the result is the same as an earlier value
             tape = shortened(tape, lambda t: len(_shown(t, result, fold)), limit)
         shown = _shown(tape, result, fold)
         function = getattr(f, "__name__", type(f).__name__)
@@ -197,7 +198,7 @@ def _owners(tape, fold):
 
 def _names(function, tape, output, arguments, named, shown):
     given = {slot: name for slot, name in named.items() if slot not in arguments}
-    if output not in given and output not in arguments and function.isidentifier():
+    if output not in given and output not in arguments and function.isidentifier():  # "<lambda>" is none
         given[output] = function
     rounds = {slot: _round(tape.steps[n], slot) for slot, n in shown}
     return names.name_all([*tape.inputs, *(slot for slot, _ in shown)], arguments | given, rounds)

@@ -73,7 +73,10 @@ def owners(tape: Tape) -> dict[int, int]:
 
 
 def active(tape: Tape, output: Any, varied: Collection[int]) -> set[int]:
-    """Return the slots that depend on the slots `varied` by real numbers and that `output` depends on."""
+    """Return the slots that depend on the slots `varied` by real numbers and that `output` depends on.
+
+    Those are the only ones with a derivative: activity analysis, as automatic differentiation calls it.
+    """
     reached = set(varied)
     for step in tape.steps:
         if any(step.inputs[place] in reached for place in differentiable_operands(step, tape)):

@@ -61,6 +61,7 @@ RULES = {
         "'1 inside, 1/2 at a bound, else 0'",
         "'1 where it holds'",
     ),
+    # Of `select_n` the case for False comes first.
     "select_n": ("where(x, z, y)", "", "'0 where {x}, else 1'", "'1 where {x}, else 0'"),
     "stop_gradient": ("stop_gradient(x)", "0"),
     "reduce_sum": ("sum(x)", "1"),
@@ -117,7 +118,7 @@ def rule(name: str, params: dict[str, Any], n: int) -> tuple[str, tuple[str, ...
         lower = {2: "x", 1: "1"}.get(power, f"x**{power - 1}" if power > 1 else f"x**({power - 1})")
         return (f"x**{power}" if power > 0 else f"x**({power})"), (f"{power} * {lower}",)
     if name == "cond":
-        return _call(OPERANDS[1:n], n), ("",) * n
+        return _call(OPERANDS[1:n], n), ("",) * n  # the first operand is the number of the branch
     if name == "item":
         return f"x[{', '.join(map(str, params['index']))}]", ("1",)
     if name in COMPARED:

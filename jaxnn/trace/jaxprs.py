@@ -206,7 +206,7 @@ def source_line(file: str, number: int, function: str) -> Line:
     return Line(file, first, function, names, text)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=256)  # every equation asks for its file
 def _statements(file: str) -> dict[int, tuple[int, str, tuple[str, ...]]]:
     """Return, for each line of a file, the simple statement it belongs to: first line, text, names assigned."""
     lines = linecache.getlines(file)
@@ -216,6 +216,7 @@ def _statements(file: str) -> dict[int, tuple[int, str, tuple[str, ...]]]:
         return {}
     found = {}
     for node in ast.walk(tree):
+        # Those with a body, loops and functions, span the lines of other statements.
         if isinstance(node, ast.stmt) and not hasattr(node, "body"):
             text = " ".join(line.strip() for line in lines[node.lineno - 1 : node.end_lineno])
             names = tuple(

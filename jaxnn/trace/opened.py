@@ -48,6 +48,7 @@ def _inside(passes: Passes, step: Step) -> Inside:
         given = [*varied_names, *(f"d{name}" for name in varied_names)]
         forward = _rows(record(jaxprs.body_of(step.eqn), values, lambda *_: True), called, {})[0]
         return Inside(step.title, forward, _rows(record(closed, [*varied, *tangents]), given, {})[0])
+    # Under `jax.vjp` what runs is the rule's own forward, `f_fwd`, and not the function.
     closed = jax.make_jaxpr(lambda *x: jax.vjp(apply, *x)[0])(*varied)
     forward, known = _rows(record(closed, varied), varied_names, {})
     out, pullback = jax.vjp(apply, *varied)
@@ -62,6 +63,7 @@ def _rows(tape: Tape, given: list[str], known: dict[str, Any]) -> tuple[tuple[Ro
     labels = dict(zip(tape.inputs, given, strict=True))
     made = [(slot, n) for n, step in enumerate(tape.steps) for slot in step.outputs]
     constants = set(tape.values) - set(tape.inputs) - {slot for slot, _ in made}
+    # The residuals come as constants without a name: a value of the forward pass that is equal to one gives it its own.
     for slot in sorted(constants):
         same = [name for name, value in known.items() if _equal(value, tape.values[slot])]
         labels |= {slot: same[0]} if same else {}

@@ -41,6 +41,7 @@ class Step(NamedTuple):
     @property
     def key(self) -> Any:
         """What tells an operation from another one, the same in every round of a loop."""
+        # The rounds of a loop run the same equation; the rows of its arrays are taken by steps without one.
         return self.eqn and id(self.eqn) or (self.name, tuple(a for a in self.inputs if self.name == "item"))
 
 
