@@ -103,7 +103,7 @@ def seen(mutants: Sequence[Mutant], folder: Path, workers: int) -> Iterator[dict
     """
     copies = [folder / str(number) for number in range(min(workers, len(mutants)))]
     check(copies[0], mutants, FAST)
-    for other in copies[1:]:  # with what the first has compiled
+    for other in copies[1:]:  # with what the tests in the first have compiled and kept
         shutil.copytree(copies[0], other)
     left = []
     for mutant, test, seconds in tested(mutants, copies, FAST):
@@ -190,13 +190,8 @@ def failed_test(output: str) -> str:
 
 
 def environment(copy: Path) -> dict[str, str]:
-    """Return the environment in which the copy is what `import jaxnn` finds, before what is installed.
-
-    Each copy has a compilation cache of its own: JAX writes its files in place, and another process could read half of
-    one.
-    """
-    cache = {"JAX_COMPILATION_CACHE_DIR": str(copy / ".jax_cache"), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
-    return os.environ | cache | {"PYTHONPATH": str(copy)}
+    """Return the environment in which the copy is what `import jaxnn` finds, before what is installed."""
+    return os.environ | {"PYTHONPATH": str(copy)}
 
 
 def copy_repository(root: Path, copy: Path) -> None:
