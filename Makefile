@@ -1,5 +1,5 @@
 # Each target makes what it needs, from a Python >= 3.11 alone. `make reproduce PYTHON=/path/to/python` to choose another.
-.PHONY: reproduce quick test test-oldest bench check clean
+.PHONY: reproduce quick test test-all test-oldest bench check clean
 .DELETE_ON_ERROR:
 
 # The newest Python from 3.11 to 3.14 that really runs, on the PATH or under pyenv; $(call newest,3.11 3.11) narrows it.
@@ -23,10 +23,15 @@ quick: $(VENV)/installed
 bench: $(VENV)/installed
 	$(RUN) -m benchmarks
 
+# A file at a time to a worker, since its tests share what is compiled and what is made for them.
 test: $(VENV)/installed-test
-	$(RUN) -m pytest -n 2 $(TESTS)
+	$(RUN) -m pytest -n 2 --dist loadfile $(TESTS)
 
-# The same tests on the oldest supported JAX, which is the one that Python 3.11 gets.
+# The expensive tests too.
+test-all: $(VENV)/installed-test
+	$(RUN) -m pytest -n 2 --dist loadfile -m "" $(TESTS)
+
+# The tests of `make test` on the oldest supported JAX, which is the one that Python 3.11 gets.
 test-oldest:
 	@python="$(call newest,3.11 3.11)"; \
 	if [ -z "$$python" ]; then echo "no Python 3.11 here: the oldest JAX was not tested"; \

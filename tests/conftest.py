@@ -2,16 +2,40 @@
 
 The data, the neuralnet, the experiments and the benchmarks choose their precision themselves: their tests start as
 their users do.
+
+What XLA compiles is kept in `.pytest_cache/jax`: most of the time of a test is spent on compiling, and several tests,
+the other worker, the processes that tests start and the next run all ask for the same programs.
 """
+
+import os
+import shutil
+from pathlib import Path
 
 import jax
 import pytest
+
+COMPILED, MOST = Path(__file__).parents[1] / ".pytest_cache" / "jax", 2**30  # bytes
+CACHE = {
+    "jax_compilation_cache_dir": str(COMPILED),
+    "jax_persistent_cache_min_compile_time_secs": 0.0,
+    "jax_persistent_cache_min_entry_size_bytes": -1,
+}
+for name, value in CACHE.items():
+    jax.config.update(name, value)
+    os.environ[name.upper()] = str(value)  # for the processes that tests start
 
 AS_USERS_START = {"data", "experiments", "benchmarks", "r_neuralnet"}
 
 jax.config.update("jax_enable_x64", True)  # for what test modules make while they are collected
 jax.config.update("jax_default_matmul_precision", "highest")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+def pytest_configure(config):
+    """Start anew where years of programs have come together; one worker does so before there are others."""
+    if not hasattr(config, "workerinput") and COMPILED.is_dir():
+        if sum(file.stat().st_size for file in COMPILED.iterdir()) > MOST:
+            shutil.rmtree(COMPILED)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -123,8 +123,10 @@ def rows() -> Iterator[Gradient]:
     of = network(key=9, rate=0.4)
     yield Gradient("mlp.value_and_grad", "dropout", f"{networks}mlp", of, points.dense_labels, DENSE)
     for activation in mlp.ACTIVATIONS:
-        of = network(key=9, rate=0.3, activation=activation)
+        of = network(activation=activation)
         yield Gradient("mlp.value_and_grad", f"{activation}, deep", f"{networks}mlp", of, points.layers_of(4, 5, 6, 3))
+    of = network(key=9, rate=0.3, activation="tanh")
+    yield Gradient("mlp.value_and_grad", "dropout, deep", f"{networks}mlp", of, points.layers_of(4, 5, 6, 3))
     yield Gradient("mlp.value_and_grad", "no hidden layer", f"{networks}mlp", network(), points.layers_of(4, 3))
     yield Gradient("mlp.backward", "", f"{networks}mlp", dense_layers, points.dense_cotangent, (DENSE[0], "n d"))
     for module in ("cnn", "blocks"):

@@ -7,7 +7,7 @@ import ast
 import itertools
 import linecache
 import sysconfig
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +23,8 @@ BODIES = {
     "custom_jvp_call": "call_jaxpr",
     "custom_vjp_call": "call_jaxpr",
 }
+
+COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 
 # Named one by one: the user's own package may be installed beside them.
 DEPENDENCIES = (
@@ -120,6 +122,26 @@ def flatten(closed: Any, opened: Callable[[Any], bool] = lambda eqn: True) -> Pr
     inputs = [next(count) for _ in getattr(closed, "jaxpr", closed).invars]
     outputs = visit(closed, inputs, (), ())
     return Program(tuple(inputs), constants, tuple(equations), tuple(outputs))
+
+
+def every_equation(jaxpr: Any) -> Iterator[Any]:
+    """Yield the equations of a jaxpr as JAX has them, those in the bodies of calls, loops and branches too."""
+    for eqn in getattr(jaxpr, "jaxpr", jaxpr).eqns:
+        yield eqn
+        for value in eqn.params.values():
+            for body in value if isinstance(value, tuple | list) else (value,):
+                if hasattr(getattr(body, "jaxpr", body), "eqns"):
+                    yield from every_equation(body)
+
+
+def compares(jaxpr: Any) -> bool:
+    """Return whether two computed floating-point values are compared, which a value computed twice may not survive."""
+    return any(
+        eqn.primitive.name in COMPARISONS
+        and not any(isinstance(v, core.Literal) for v in eqn.invars)
+        and jax.numpy.issubdtype(eqn.invars[0].aval.dtype, jax.numpy.floating)
+        for eqn in every_equation(jaxpr)
+    )
 
 
 def body_of(eqn: Any) -> Any:

@@ -4,7 +4,6 @@ One compiled program serves all points of the same shapes. A hand-written gradie
 is called as it is; a loss that JAX cannot trace leaves `reference` None, and only differences can judge.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxnn.trace import jaxprs
 from jaxnn.verify.problem import Leaves, Problem, pose
 from jaxnn.verify.rounding import runs, shaken_signs, spread
 
@@ -20,8 +20,6 @@ from jaxnn.verify.rounding import runs, shaken_signs, spread
 STRICT = {"xla_allow_excess_precision": False}
 # For what runs a few times only, which is better compiled fast than well.
 FAST = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True, **STRICT}
-# In the text of a program: two values compared, or the place of the largest looked for.
-TIES = re.compile(r"= (eq|ne|lt|le|gt|ge)(\[[^\]]*\])? [a-z]+ [a-z]+\b(?!:)|= (argmax|argmin|sort|select_and\w+)\b")
 
 
 class Evaluation(NamedTuple):
@@ -136,7 +134,7 @@ def compiled(f: Callable, static_argnums: tuple[int, ...] = ()) -> Callable:
 
     def call(*args):
         # JAX keeps what it traced, so looking costs nothing once a program is there.
-        return (strict if TIES.search(str(fast.trace(*args).jaxpr)) else fast)(*args)
+        return (strict if jaxprs.compares(fast.trace(*args).jaxpr) else fast)(*args)
 
     return call
 

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import jax
+
 from jaxnn.errors import InvalidArgument, require
 from jaxnn.verify import broken
 from jaxnn.verify.check import run
@@ -37,7 +39,8 @@ def survey(
         require(isinstance(args, tuple | list), f"cases: {name}", type(args).__name__, "a tuple of arguments")
         first = pose(loss, grad, args, argnums)  # what cannot be differentiated by is refused here
         if _cannot_compute(loss, args) is None:
-            first.loss(first.leaves)  # as is a loss that is no scalar
+            with jax.default_matmul_precision("highest"):
+                first.loss(first.leaves)  # as is a loss that is no scalar
     ready = programs(loss, grad, argnums)
     verdicts, left_out = [], []
     for name, args in named:
@@ -88,7 +91,9 @@ def _broken(error: Exception, name: str, *problem: Any) -> Verdict:
 def _cannot_compute(loss, args):
     """Return why the loss itself has no value at these arguments, None if it has one."""
     try:
-        loss(*args)
+        # As `check` runs it, whose programs then serve for both.
+        with jax.default_matmul_precision("highest"):
+            loss(*args)
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return None
