@@ -43,7 +43,7 @@ check: $(VENV)/installed-test
 	$(VENV)/bin/basedpyright --pythonpath $(RUN)
 
 clean:
-	rm -rf .venv .venv-oldest results
+	rm -rf .venv .venv-oldest .pytest_cache results
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	@[ -n "$(PYTHON)" ] || { echo "no Python from 3.11 to 3.14 was found: install one, or name it with PYTHON=..."; exit 1; }

@@ -17,6 +17,8 @@ Notation, the same everywhere, and the lecture's where they differ:
 import importlib
 from typing import TYPE_CHECKING, Any
 
+__version__ = "0.1.0"
+
 if TYPE_CHECKING:
     from jaxnn import losses as losses
     from jaxnn import networks as networks

@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Sequence
 
+from jaxnn import __version__
 from jaxnn.environment import environment
 from jaxnn.playground import command as play
 from jaxnn.trace import command as explain
@@ -14,6 +15,7 @@ from jaxnn.verify import command as verify
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status."""
     parser = argparse.ArgumentParser(prog="jaxnn", description="Neural networks from first principles in JAX.")
+    parser.add_argument("--version", action="version", version=f"jaxnn {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     info = commands.add_parser("info", help="versions, device and settings")
     info.add_argument("--json", action="store_true", help="as JSON")
