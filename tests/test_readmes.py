@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("[a-z]*/**/README.md"))]
 PAGES = [page for page in PAGES if "digits" not in page.parts and not set(page.parts) & {"results", "build"}]
-LENGTHS = {"README.md": 120, "CONTRIBUTING.md": 200, "benchmarks/README.md": 430}  # any other: 150 lines
+LENGTHS = {"README.md": 120, "CONTRIBUTING.md": 200, "benchmarks/README.md": 450}  # any other: 150 lines
 SLOW = {("experiments/README.md", "shell"), ("README.md", "shell")}  # which train, and measure the machine
 
 # Runs blocks of code, read as JSON, one after the other, and prints as JSON what each prints.
