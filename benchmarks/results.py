@@ -86,7 +86,7 @@ def table(all_rows: Sequence[dict]) -> Table:
 def print_whole(shown: Table) -> None:
     """Print a table that is to be pasted elsewhere: whole, however narrow the screen."""
     console = Console(highlight=False, markup=False)
-    console.width = max(console.width, 160)
+    console.width = max(console.width, console.measure(shown, options=console.options.update(max_width=1000)).maximum)
     console.print(shown, soft_wrap=True)
 
 

@@ -236,7 +236,7 @@ def table(rows: Sequence[dict]) -> Table:
     """Return who sees each mistake, and by which test."""
     shown = Table(box=box.MARKDOWN)
     for header in ("id", "module", "what", "seen by", "first failing test", "seconds"):
-        shown.add_column(header, no_wrap=header in ("id", "module", "seen by"), overflow="fold")
+        shown.add_column(header, no_wrap=True)
     for found in rows:
         cells = (found[name] for name in ("id", "module", "what"))
         shown.add_row(*cells, found["seen_by"] or "nothing", found["test"], f"{found['seconds']:.1f}")
