@@ -127,3 +127,8 @@ def test_entries_lie_on_one_path():
             assert slope.linked
     largest = np.unravel_index(np.argmax(np.abs(explanation.row("W").adjoint)), W.shape)
     assert explanation.row("W").entry == largest
+
+
+def test_of_an_array_with_nan_that_entry_is_shown():
+    explanation = explain(lambda x: jnp.sum(jnp.sqrt(x)), np.array([1e-9, -1.0, 9.0]))
+    assert [row.entry for row in explanation.rows] == [(1,), (1,), ()]

@@ -102,7 +102,8 @@ def test_a_hand_written_rule_shows_its_own_backward():
     assert inside.name == "square"
     backward = {row.formula.text: float(row.value) for row in inside.backward if row.formula}
     assert list(backward.values()) == [18.0]  # slope 6 times the cotangent 3
-    assert " * g" in next(iter(backward))
+    forward = {row.name: row.formula.text for row in inside.forward if row.formula}
+    assert forward["b"] == "2 * x" and list(backward) == ["b * g"]  # the residual goes by its name in the forward
 
 
 def test_a_wrong_rule_differs_from_the_function():

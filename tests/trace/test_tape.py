@@ -44,7 +44,8 @@ def test_a_library_function_has_no_lines_of_an_earlier_call():
 def test_values_are_those_of_the_function():
     def f(x):
         y = lax.scan(lambda h, t: (h * t, h + t), x, jnp.arange(1.0, 5.0), reverse=True)
-        return y[0] + lax.cond(x > 1, jnp.sum, lambda v: v[0], y[1]), lax.while_loop(lambda h: h < 9, jnp.square, x)
+        weighted = y[1] * jnp.arange(4.0)
+        return y[0] + lax.cond(x > 1, jnp.sum, lambda v: v[0], weighted), lax.while_loop(lambda h: h < 9, jnp.square, x)
 
     for opened in (lambda *_: True, lambda *_: False):
         tape = recorded(f, 1.5, opened=opened)
