@@ -134,8 +134,8 @@ def dense_cotangent() -> Points:
 
 
 def features() -> Points:
-    """Return the convolutions' parameters and images: ordinary, one image, several channels, more than a block."""
-    sizes = {"std": {}, "m1": {"n": 1}, "channels": {"channels": 2}, "many": {"n": 17}}
+    """Return the convolutions' parameters and images: ordinary, more than a block, one image, several channels."""
+    sizes = {"std": {}, "many": {"n": 17}, "m1": {"n": 1}, "channels": {"channels": 2}}
     return {name: features_point(**size) for name, size in sizes.items()}
 
 

@@ -3,6 +3,7 @@
 That every gradient is right is for `jaxnn verify` itself, which `tests/test_gradients.py` runs whole.
 """
 
+import jax
 import jax.numpy as jnp
 import pytest
 
@@ -31,12 +32,26 @@ def test_an_unknown_name_lists_near_ones():
         project.chosen(["dense", "soft_plus"])
 
 
-def test_a_network_is_also_looked_at_in_float32_and_in_other_shapes():
-    (row,) = [row for row in rows() if row.title == "linear.value_and_grad"]
+@pytest.mark.parametrize(
+    ("title", "expected"),
+    [
+        ("linear.value_and_grad", {"std", "ny", "float32"}),  # of those in other shapes the first
+        ("relu", {"std", "kink", "slab", "saturated", "huge", "float32"}),
+        ("dense, 40 outputs", {"std"}),
+    ],
+)
+def test_a_row_is_looked_at_in_float32_too_and_in_one_other_shape(title, expected):
+    (row,) = [row for row in rows() if row.title == title]
     points = project.cases(row)
-    assert set(row.points()) < set(points) and points["float32"][1].dtype == jnp.float32
-    shapes = [args[1].shape for name, args in points.items() if name.startswith("all dimensions unequal")]
-    assert len(shapes) == 1 and len({*shapes[0], points["std"][1].shape[0]}) == 3
+    assert set(points) == expected and points.get("float32", points["std"])[0] is not None
+
+
+def test_where_the_table_has_one_shape_a_grid_gives_another():
+    (row,) = [row for row in rows() if row.title == "cnn.value_and_grad"]
+    points = project.cases(row)
+    assert {leaf.dtype for leaf in jax.tree.leaves(points["float32"])} == {jnp.dtype(jnp.float32)}
+    names = [name for name in points if name not in ("std", "float32")]
+    assert len(names) == 2 and {points[name][1].shape for name in names} != {points["std"][1].shape}
 
 
 def test_a_wrong_rule_is_named_with_the_point_that_shows_it():
