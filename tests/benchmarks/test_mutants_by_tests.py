@@ -172,6 +172,7 @@ def test_what_git_ignores_is_not_copied_and_what_is_new_is(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not (by_tests.ROOT / ".git").exists(), reason="git says which files to copy")
 def test_the_projects_own_tests_see_a_mistake(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(by_tests, "tests_of", lambda module, root: ["tests/ops/test_activations.py"])  # enough, and few
     path = tmp_path / "run.json"

@@ -53,13 +53,13 @@ def test_subgradients_lie_between_the_slopes_to_both_sides():
 def test_rewritten_models_that_differ_at_kinks_agree_elsewhere(tmp_path):
     named = {case.id: case for case in correct.rewritten(tmp_path)}
     for name in (
-        "dropout relu_slope_1",
-        "dropout relu_slope_half",
+        "dropout_model relu_slope_1",
+        "dropout_model relu_slope_half",
         "convolution last_of_ties",
         "convolution ties_split",
     ):
         assert error(named[f"{name} std"]) < 1e-12
-    assert error(named["dropout relu_slope_1 kink"]) > 1e-3 and error(named["convolution ties_split tie2"]) > 1e-3
+    assert error(named["dropout_model relu_slope_1 kink"]) > 1e-3 and error(named["convolution ties_split tie2"]) > 1e-3
 
 
 def chosen_for_a_test(case):
