@@ -80,13 +80,13 @@ def cases(row: Gradient) -> dict[str, tuple]:
     Of points in other shapes than the ordinary one the first alone: each takes as long to compile as all else together.
     The tests compare all of them with autodiff.
     """
-    points = jax.tree.map(jnp.asarray, row.points())
+    points = {name: jax.tree.map(jnp.asarray, args) for name, args in row.points().items()}
     other = [name for name, args in points.items() if _shapes(args) != _shapes(points["std"])]
     points = {name: args for name, args in points.items() if name not in other[1:]}
     if row.variant:
         return points
     points["float32"] = jax.tree.map(_float32, points["std"])
-    if row.dims and not other:
+    if row.dims and not other and isinstance(row.functions(), Problem):
         made = grid(points["std"], row.dims)
         points |= {
             case.name: case for case in made if case.name.startswith(("all dimensions unequal", "all data tied"))
