@@ -338,6 +338,17 @@ def test_a_mistake_under_tracing_alone_is_found():
     assert check(lambda w: jnp.sum(jnp.sin(w)), traced_otherwise, W).kind == "FAIL"
 
 
+def test_a_mistake_under_jit_in_the_precision_of_the_arguments_alone_is_found():
+    @unread
+    def compiled_otherwise(w, x):
+        wrong = isinstance(w, jax.core.Tracer) and w.dtype == "float32"
+        return waves_grad(w, x, 2.0 if wrong else 1.0)
+
+    with jax.enable_x64(False):
+        verdict = check(waves, compiled_otherwise, *(jnp.asarray(v, "float32") for v in (W[:, 0], X[0])))
+    assert verdict.kind == "FAIL" and verdict.witness == "jit against eager"
+
+
 def test_the_error_of_a_function_is_its_own():
     with pytest.raises(ZeroDivisionError):
         check(squares, lambda w, x, y: 1 / 0, W, X, Y)

@@ -43,6 +43,11 @@ def test_a_second_point_is_looked_for_closer_by_where_the_loss_is_not_finite():
     assert found and second(found).agrees is True
 
 
+def test_a_parameter_that_is_0_is_moved_too():
+    found = check(lambda w: jnp.sum(w**3), lambda w: 0 * w, np.zeros(2))
+    assert found.kind == "FAIL" and second(found).agrees is False
+
+
 def test_a_loss_that_is_finite_at_one_point_alone_has_no_second():
     def loss(w):
         return jnp.sum(w**2) + jnp.where(jnp.all(w == 1.0), 0.0, jnp.inf)
