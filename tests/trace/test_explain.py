@@ -71,7 +71,7 @@ def network(params, x, key):
 
 
 RNG = np.random.default_rng(0)
-PARAMS = [(RNG.normal(size=(3, 4)), RNG.normal(size=4)), (RNG.normal(size=(4, 5)), RNG.normal(size=5))]
+PARAMS = [(RNG.normal(size=(3, 3)), RNG.normal(size=3)) for _ in range(2)]  # of one shape, compiled once
 X = RNG.normal(size=(6, 3))
 VECTOR = np.array([1.5, 0.3, 2.0, -0.7])
 MATRIX = RNG.normal(size=(3, 3))
