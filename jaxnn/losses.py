@@ -47,6 +47,7 @@ def bernoulli_fwd(z: Float[Array, "n k"], y: Float[Array, "n k"]) -> tuple[Float
 
 def bernoulli_bwd(residuals: Residuals, g: Scalar) -> tuple[Float[Array, "n k"], Float[Array, "n k"]]:
     z, y = residuals
+    # From the logits the derivatives of sigmoid and logarithm cancel: nothing is divided by y_hat or 1 - y_hat.
     return g * (sigmoid(z) - y), -g * z
 
 
@@ -62,6 +63,7 @@ def softmax_cross_entropy(z: Float[Array, "n k"], y: Float[Array, "n k"]) -> Flo
 
 def softmax_cross_entropy_fwd(z: Float[Array, "n k"], y: Float[Array, "n k"]) -> tuple[Float[Array, ""], Residuals]:
     check_shape("y", y, z.shape)
+    # The logarithm is kept and its exponential taken in the backward pass: log of a softmax of 0 would be -inf.
     log_y_hat = jax.nn.log_softmax(z)
     return -jnp.sum(y * log_y_hat), (log_y_hat, y)
 

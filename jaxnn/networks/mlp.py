@@ -54,6 +54,7 @@ def init(
     check_positive_int("n_outputs", n_outputs)
     check_dtype("dtype", dtype)
     check_key("key", key)
+    # Within another program JAX takes no options of XLA for this part of it.
     backend = None if isinstance(key, core.Tracer) else jax.default_backend()
     return _drawing(backend)(key, (n_inputs, *hidden, n_outputs), jnp.dtype(dtype))
 
@@ -212,6 +213,7 @@ def _layers(params):
 def _keys(key, count):
     """Return a key for each hidden layer's dropout, or as many None."""
     if key is None or count == 1:
+        # One hidden layer drops out by the key itself, more by keys split from it.
         return [key] * count
     return list(jax.random.split(key, count))
 

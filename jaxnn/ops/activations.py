@@ -20,6 +20,7 @@ def sigmoid(x: Float[Array, "..."]) -> Float[Array, "..."]:
 
 def sigmoid_fwd(x: Float[Array, "..."]) -> tuple[Float[Array, "..."], Residuals]:
     y = sigmoid(x)
+    # The output is kept, not the input: the derivative needs no second exponential.
     return y, (y,)
 
 
@@ -48,6 +49,7 @@ def relu(x: Float[Array, "..."]) -> Float[Array, "..."]:
 
     At the kink: the derivative at 0 is 0, as in Keras, PyTorch and `jax.nn.relu` (Bertoin et al. 2021 on why 0).
     """
+    # `where`, not `maximum`, whose derivative at 0 JAX takes as 1/2; and NaN, which is not below 0, stays NaN.
     return jnp.where(x <= 0, jnp.zeros_like(x), x)
 
 
@@ -83,6 +85,7 @@ def heaviside(x: Float[Array, "..."]) -> Float[Array, "..."]:
     Its derivative is 0 wherever it has one; at the jump the value is 0, as in the lecture's `x>0`, and the derivative
     0.
     """
+    # Of NaN it is NaN, where `x > 0` would be 0 and hide it.
     return jnp.heaviside(x, jnp.zeros_like(x))
 
 

@@ -35,6 +35,7 @@ def dense_bwd(
 
 def outer(x: Float[Array, "n d"], g: Float[Array, "n k"]) -> Float[Array, "d k"]:
     r"""Return $x^\top g$, a sum of outer products; of a few columns $(g^\top x)^\top$, five times as fast on a CPU."""
+    # Turned, the product of the MLP's ten outputs takes a CPU 0.05 ms in place of 0.25.
     if g.shape[1] > 32:
         return x.T @ g
     return lax.platform_dependent(x, g, cpu=_turned, default=lambda x, g: x.T @ g)
@@ -72,7 +73,9 @@ def dropout(x: Float[Array, "..."], key: Key[Array, ""], *, rate: float) -> Floa
 
 def dropout_fwd(x: Float[Array, "..."], key: Key[Array, ""], *, rate: float) -> tuple[Float[Array, "..."], Residuals]:
     check_share("rate", rate)
+    # At a rate next to 1 one entry in 65,536 stays: the scale 1 / (1 - rate) is finite.
     dropped = min(round(rate * 2**16), 2**16 - 1)
+    # Drawn once for the forward and the backward pass: computing the bits again takes longer than reading them.
     kept = materialized(bits16(key, x.shape) >= dropped)
     scale = kept.astype(x.dtype) / (1 - dropped / 2**16)
     return x * scale, (scale,)

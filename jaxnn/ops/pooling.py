@@ -32,6 +32,7 @@ def max_pool_bwd(
     residuals: Residuals, g: Float[Array, "n h2 w2 c"], *, size: Window = (2, 2)
 ) -> tuple[Float[Array, "n h w c"]]:
     x, y = residuals
+    # At a tie the first place that has the largest value takes the cotangent, and `free` keeps it from the others.
     free = jnp.ones(y.shape, bool)
     shares = []
     for part in windows(x, size):
