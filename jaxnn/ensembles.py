@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Key
 
 from jaxnn.devices import check_mesh
 from jaxnn.epochs import Data, Training, compiler_options, epochs_per_call, keys_of_epochs, run_epochs
@@ -29,7 +29,7 @@ def fit_ensemble(
     *,
     epochs: int,
     batch_size: int | None = None,
-    key: Array | None = None,
+    key: Key[Array, ""] | None = None,
     with_key: bool = False,
     progress: Callable[[int, Mapping[str, np.ndarray]], None] | None = None,
     mesh: "Mesh | None" = None,

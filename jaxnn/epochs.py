@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array
+from jaxtyping import Array, Bool, Float, Key, Shaped
 
 from jaxnn.devices import mean_of_rows, mean_over_devices, over_devices
 
@@ -16,8 +16,9 @@ if TYPE_CHECKING:  # optax takes a tenth of the time of `import jax`
     import optax
     from jax.sharding import Mesh
 
-Rows = Array | np.ndarray
+Rows = Shaped[Array, "n ..."] | Shaped[np.ndarray, "n ..."]
 Data = tuple[Rows, Rows]
+"""`(x, y)`: one example a row, floating-point numbers or, for labels, whole ones."""
 State = tuple[Any, Any]
 """The parameters and the optimizer's state."""
 
@@ -39,9 +40,9 @@ class Epochs(NamedTuple):
     """
 
     state: State
-    history: dict[str, Array]
-    losses: Array
-    finite: Array
+    history: dict[str, Float[Array, " epochs"]]
+    losses: Float[Array, "epochs updates"]
+    finite: Bool[Array, ""]
 
 
 def run_epochs(
@@ -50,7 +51,7 @@ def run_epochs(
     state: State,
     data: Data,
     held_out: Data | None,
-    keys: Array | None,
+    keys: Key[Array, " epochs"] | None,
     *,
     mean: Callable = mean_of_rows,
 ) -> Epochs:
@@ -116,7 +117,7 @@ def mean_metrics(
     y: Rows,
     batch_size: int = EVALUATED_AT_ONCE,
     mean: Callable = mean_of_rows,
-) -> dict[str, Array]:
+) -> dict[str, Float[Array, ""]]:
     """Return the means over all examples of `metrics`, themselves means over a batch."""
     batch = min(batch_size, len(x))
     full, rest = divmod(len(x), batch)
@@ -163,6 +164,6 @@ def epochs_per_call(examples: int, batch_size: int) -> int:
     return max(1, _UPDATES_PER_CALL // -(-examples // batch_size))
 
 
-def keys_of_epochs(key: Array, epochs: int) -> Array:
+def keys_of_epochs(key: Key[Array, ""], epochs: int) -> Key[Array, " epochs"]:
     """Return a key an epoch, whatever their number: a longer run begins like a shorter one."""
     return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(epochs))

@@ -10,9 +10,15 @@ seen, the test passes and the summary at the end says so.
 import importlib
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+if TYPE_CHECKING:  # the plugin is loaded by every run of pytest, and imports neither JAX nor the checker
+    from jaxnn.verify import Verdict
+
+Cases = Iterable[Sequence[Any]] | Mapping[str, Sequence[Any]]
 CHECKER = ("jaxnn.verify.", "jaxnn.trace.", "jaxnn.errors")  # the modules of which no traceback shows a frame
 __tracebackhide__ = True  # by pytest: a traceback leads from the test straight to the functions under test
 
@@ -26,17 +32,17 @@ class GradCheck:
     def __init__(self, notes: list[tuple[str, object]]):
         self._notes = notes
 
-    def __call__(self, loss, grad, *args, argnums=0):
+    def __call__(self, loss: Callable, grad: Callable, *args: Any, argnums: int | Sequence[int] = 0) -> "Verdict":
         from jaxnn.verify import check
 
         return self._judged(check(loss, grad, *args, argnums=argnums))
 
-    def rule(self, f, f_fwd, f_bwd, *args):
+    def rule(self, f: Callable, f_fwd: Callable, f_bwd: Callable, *args: Any) -> "Verdict":
         from jaxnn.verify import check_rule
 
         return self._judged(check_rule(f, f_fwd, f_bwd, *args))
 
-    def survey(self, loss, grad, cases, *, argnums=0):
+    def survey(self, loss: Callable, grad: Callable, cases: "Cases", *, argnums: int | Sequence[int] = 0) -> "Verdict":
         from jaxnn.verify import survey
 
         return self._judged(survey(loss, grad, cases, argnums=argnums))
@@ -48,13 +54,13 @@ class GradCheck:
         return verdict
 
 
-def summary(verdict) -> str:
+def summary(verdict: "Verdict") -> str:
     """Return a verdict in one line: its kind, and for one that is right only as far as can be seen, what was seen."""
     return verdict.kind if verdict.kind == "PASS" else " ".join(" ".join(str(verdict).splitlines()[:2]).split())
 
 
 @pytest.fixture
-def gradcheck(request) -> GradCheck:
+def gradcheck(request: pytest.FixtureRequest) -> GradCheck:
     """Check hand-written gradients: `gradcheck(loss, grad, *args)`, `.rule(f, f_fwd, f_bwd, *args)`, `.survey(...)`."""
     importlib.import_module("jaxnn.verify")  # here and not above, so that pytest starts without it
     for name, module in list(sys.modules.items()):
@@ -63,7 +69,7 @@ def gradcheck(request) -> GradCheck:
     return GradCheck(request.node.user_properties)  # which travel with the test's report, between processes too
 
 
-def pytest_terminal_summary(terminalreporter):
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how many gradients were checked, and name those that are right only as far as can be seen."""
     reports = [report for reports in terminalreporter.stats.values() for report in reports]
     notes = {  # by test; a test's last report has all of its notes

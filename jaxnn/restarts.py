@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jaxtyping import Bool, Float, Int
 
 from jaxnn.devices import check_mesh
 from jaxnn.epochs import Data, compiler_options
@@ -29,12 +30,12 @@ class Restarts(NamedTuple):
     """
 
     params: Any
-    loss: np.ndarray
-    largest_gradient: np.ndarray
-    steps: np.ndarray
-    converged: np.ndarray
-    diverged: np.ndarray
-    curves: np.ndarray
+    loss: Float[np.ndarray, " restarts"]
+    largest_gradient: Float[np.ndarray, " restarts"]
+    steps: Int[np.ndarray, " restarts"]
+    converged: Bool[np.ndarray, " restarts"]
+    diverged: Bool[np.ndarray, " restarts"]
+    curves: Float[np.ndarray, "restarts slots"]
 
 
 class _State(NamedTuple):

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Float, Key, Shaped
 
 from jaxnn.devices import check_mesh, replicated
-from jaxnn.epochs import Data, Training, epochs_per_call, keys_of_epochs, mean_metrics, program
+from jaxnn.epochs import Data, Rows, Training, epochs_per_call, keys_of_epochs, mean_metrics, program
 from jaxnn.errors import Diverged, InvalidArgument, check_finite, check_key, check_positive_int, check_share, require
 from jaxnn.feeding import fed_epoch, fed_means, read_ahead
 from jaxnn.waiting import wait_for
@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # optax takes a tenth of the time of `import jax`
     import optax
     from jax.sharding import Mesh
 
-History = dict[str, np.ndarray]
+History = dict[str, Float[np.ndarray, " epochs"]]
 """What each epoch was like, arrays of one entry an epoch: `loss`, other metrics, and `val_...` of the held-out part."""
 
 
@@ -44,7 +44,7 @@ def fit(
     *,
     epochs: int,
     batch_size: int | None = None,
-    key: Array | None = None,
+    key: Key[Array, ""] | None = None,
     with_key: bool = False,
     validation_split: float = 0.0,
     metrics: Callable | None = None,
@@ -158,7 +158,7 @@ def evaluate(metrics: Callable, params: Any, data: Data, *, batch_size: int = 10
     return {name: float(value) for name, value in _evaluated(metrics, params, x, y, min(batch_size, len(x))).items()}
 
 
-def predict(apply: Callable, params: Any, x: Array | np.ndarray, *, batch_size: int = 1000) -> np.ndarray:
+def predict(apply: Callable, params: Any, x: Rows, *, batch_size: int = 1000) -> Shaped[np.ndarray, "n ..."]:
     """Return `apply(params, x)`, computed `batch_size` examples at a time."""
     check_positive_int("batch_size", batch_size)
     x = x if isinstance(x, jax.Array) else np.asarray(x)
@@ -172,7 +172,16 @@ def predict(apply: Callable, params: Any, x: Array | np.ndarray, *, batch_size: 
 _evaluated = jax.jit(mean_metrics, static_argnums=(0, 4))
 
 
-def checked_run(value_and_grad, params, data, epochs, batch_size, key, with_key, block_size=None) -> Data:
+def checked_run(
+    value_and_grad: Callable,
+    params: Any,
+    data: Data,
+    epochs: int,
+    batch_size: int | None,
+    key: Key[Array, ""] | None,
+    with_key: bool,
+    block_size: int | None = None,
+) -> Data:
     """Return `checked_data(data, params)` once all is known to fit together; the arguments are those of `fit`.
 
     Data that come in blocks are looked at block by block, and returned as they were given.
@@ -183,7 +192,8 @@ def checked_run(value_and_grad, params, data, epochs, batch_size, key, with_key,
     if block_size is not None:
         check_positive_int("block_size", block_size)
         require(batch_size is not None, "batch_size", None, "a number, since block_size asks for it")
-        require(block_size % batch_size == 0, "block_size", block_size, f"a multiple of the batch size {batch_size}")
+        whole = block_size % (batch_size or 1) == 0
+        require(whole, "block_size", block_size, f"a multiple of the batch size {batch_size}")
     require(key is not None or not with_key, "key", None, "a random key, since with_key asks for it")
     if key is not None:
         check_key("key", key)
@@ -228,7 +238,7 @@ def _check_precision(name, array, params):
         require(array.dtype == promised, name, f"dtype {array.dtype}", expected)
 
 
-def stop_if_diverged(losses: np.ndarray, finite: bool, epochs_before: int) -> None:
+def stop_if_diverged(losses: Float[np.ndarray, "epochs updates"], finite: bool, epochs_before: int) -> None:
     """Raise `Diverged` where one of the losses, `(epochs, updates)`, or the parameters after them are not `finite`."""
     bad = np.argwhere(~np.isfinite(losses))
     if len(bad):

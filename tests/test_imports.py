@@ -173,3 +173,18 @@ def test_every_module_says_what_it_is_and_is_short():
     lengths = {name(path): len(path.read_text().splitlines()) for path in ALL}
     assert {path: length for path, length in lengths.items() if length > 400} == {}
     assert [name(p) for p in ALL if "from __future__ import annotations" in p.read_text().splitlines()] == []
+
+
+def test_public_functions_annotate_every_parameter_and_what_they_return():
+    missing = []
+    for path in LIBRARY:
+        for node in tree(path).body:
+            owner = isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+            for function in node.body if owner else [node]:
+                if isinstance(function, ast.FunctionDef) and not function.name.startswith("_"):
+                    kinds = function.args.posonlyargs, function.args.args, function.args.kwonlyargs
+                    bare = [
+                        a.arg for kind in kinds for a in kind if a.annotation is None and a.arg not in ("self", "cls")
+                    ]
+                    missing += [f"{name(path)}: {function.name}"] * bool(bare or function.returns is None)
+    assert missing == []

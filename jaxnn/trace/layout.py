@@ -13,6 +13,7 @@ SWEEPS = 24
 
 Edge = tuple[str, str]  # parent, child
 Node = str | tuple[str, str, int]  # a box, or the point of the line (parent, child) in a layer, a "dummy vertex"
+Neighbours = Mapping[Node, Sequence[Node]]
 
 
 class Layout(NamedTuple):
@@ -66,7 +67,7 @@ def levels(nodes: Sequence[str], edges: Sequence[Edge]) -> dict[str, int]:
     return found
 
 
-def ordered(layers, above, below) -> list[list[Node]]:
+def ordered(layers: Sequence[Sequence[Node]], above: Neighbours, below: Neighbours) -> list[list[Node]]:
     """Return the layers with each node near the mean place of its neighbours, swept down and up in turn."""
     layers = [list(layer) for layer in layers]
     best, fewest = layers, crossings(layers, below)
@@ -83,7 +84,7 @@ def ordered(layers, above, below) -> list[list[Node]]:
     return best
 
 
-def crossings(layers, below) -> int:
+def crossings(layers: Sequence[Sequence[Node]], below: Neighbours) -> int:
     """Return how many pairs of lines cross."""
     total = 0
     for upper, lower in zip(layers, layers[1:], strict=False):

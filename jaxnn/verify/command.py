@@ -32,7 +32,7 @@ of them, a dict of them by name, or a function without arguments that returns on
 """
 
 
-def add_to(commands) -> None:
+def add_to(commands: Any) -> None:
     """Add the command to the subcommands of a parser."""
     parser = commands.add_parser(
         "verify",

@@ -24,7 +24,7 @@ class Row(NamedTuple):
     seconds: float
 
 
-def table(rows: Sequence[Row]):
+def table(rows: Sequence[Row]) -> Any:
     """Return a table of `rich` with a line for each gradient: the gravest of its verdicts, and the time of all."""
     from rich import box
     from rich.table import Table

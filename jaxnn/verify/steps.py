@@ -132,7 +132,9 @@ def is_array(value: Any) -> bool:
 
 
 @contextmanager
-def watched(seen: Callable[[Key, Any, Callable[[], Scope]], Any], lines: Collection[Line] | None = None):
+def watched(
+    seen: Callable[[Key, Any, Callable[[], Scope]], Any], lines: Collection[Line] | None = None
+) -> Iterator[None]:
     """A context in which `seen(key, value, scope)` hears of every assignment and may return another array.
 
     `scope()` is what the line saw before it was run. With `lines` it hears of theirs, and of little else, much faster.

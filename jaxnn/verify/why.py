@@ -18,7 +18,7 @@ from jaxnn.verify.problem import Problem
 from jaxnn.verify.rounding import SAFETY
 from jaxnn.verify.steps import Step
 from jaxnn.verify.targets import close
-from jaxnn.verify.trial import loss_at
+from jaxnn.verify.trial import Trial, loss_at
 
 
 class Known(NamedTuple):
@@ -63,7 +63,7 @@ def of_leaf(known: Known, comparison: Comparison, culprit: Culprit | None, leaf:
     return cause(f"d{names[leaf]}", *values, **known.about(culprit))
 
 
-def likely_sizes(trial, problem, constants: Iterable[float]) -> dict[str, float]:
+def likely_sizes(trial: Trial, problem: Problem, constants: Iterable[float]) -> dict[str, float]:
     """Return the numbers that a gradient is likely to be wrong by: m, `constants` of the loss, scalars, other sizes."""
     found: dict[str, float] = {}
     try:
@@ -84,7 +84,7 @@ def likely_sizes(trial, problem, constants: Iterable[float]) -> dict[str, float]
     return found
 
 
-def constants(problem) -> list[float]:
+def constants(problem: Problem) -> list[float]:
     """Return the numbers that stand in the loss, but for the plainest."""
     program, _ = jaxprs.program(problem.loss, problem.leaves)
     atoms = (atom for equation in program.equations for atom in equation.inputs if not isinstance(atom, int))

@@ -3,8 +3,9 @@
 Images are (n, height, width, channels), kernels (height, width, channels, features).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -54,7 +55,7 @@ def to_kernel(x: np.ndarray, g: np.ndarray, lo: tuple[int, int], shape: tuple[in
     return total
 
 
-def changed(gap: Gap, of, p: tuple[str, np.ndarray], q: tuple[str, np.ndarray], images: Pool) -> str:
+def changed(gap: Gap, of: Callable, p: tuple[str, np.ndarray], q: tuple[str, np.ndarray], images: Pool) -> str:
     """Return what was done to x or g, where the true array is `of(x, g)` for some padding."""
     (name, x), (other, g), shape = p, q, gap.actual.shape
     kernel = x.shape if of is to_images else shape
@@ -73,7 +74,9 @@ def changed(gap: Gap, of, p: tuple[str, np.ndarray], q: tuple[str, np.ndarray], 
     return ""
 
 
-def changes(of, p: tuple[str, np.ndarray], q: tuple[str, np.ndarray], lo, images: Pool) -> Iterator[Change]:
+def changes(
+    of: Callable, p: tuple[str, np.ndarray], q: tuple[str, np.ndarray], lo: Any, images: Pool
+) -> Iterator[Change]:
     (name, x), (other, g) = p, q
     which = f"the kernel {name}" if of is to_images else name
     for chosen in ((0, 1), (0,), (1,)) if of is to_images else ((1, 2), (1,), (2,)):
