@@ -1,4 +1,4 @@
-"""What several tests of the explanations look at: one explained CNN, which takes seconds."""
+"""What several tests of the explanations look at: two networks, each explained once."""
 
 from typing import NamedTuple
 
@@ -9,6 +9,7 @@ import pytest
 
 from jaxnn.networks import cnn
 from jaxnn.trace import Explanation, explain
+from tests.trace.networks import PARAMS, X, network
 
 
 class ExplainedCNN(NamedTuple):
@@ -16,6 +17,11 @@ class ExplainedCNN(NamedTuple):
     x: np.ndarray
     y: np.ndarray
     explanation: Explanation
+
+
+@pytest.fixture(scope="session")
+def explained_network():
+    return explain(network, PARAMS, X, jax.random.key(0))
 
 
 @pytest.fixture(scope="session")

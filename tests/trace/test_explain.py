@@ -10,6 +10,7 @@ import pytest
 from jaxnn.errors import InvalidArgument
 from jaxnn.networks import cnn
 from jaxnn.trace import explain
+from tests.trace.networks import PARAMS, RNG, X, network
 
 
 def f(x):
@@ -62,17 +63,6 @@ def test_a_value_used_twice_by_one_operation_has_two_slopes():
     assert rows[0].adjoint == 6
 
 
-def network(params, x, key):
-    h = x
-    for w, b in params:
-        h = jnp.tanh(h @ w + b[None])
-    h = jnp.where(jax.random.bernoulli(key, 0.5, h.shape), h / 0.5, 0.0)
-    return -jnp.mean(jax.nn.log_softmax(h)[:, 0])
-
-
-RNG = np.random.default_rng(0)
-PARAMS = [(RNG.normal(size=(3, 3)), RNG.normal(size=3)) for _ in range(2)]  # of one shape, compiled once
-X = RNG.normal(size=(6, 3))
 VECTOR = np.array([1.5, 0.3, 2.0, -0.7])
 MATRIX = RNG.normal(size=(3, 3))
 
@@ -96,7 +86,7 @@ FUNCTIONS = {
 }
 
 
-SLOW = {"solve"}  # a decomposition is looked at in test_opened.py too
+SLOW = {"solve", "attention"}  # what they hold is in the network and in a test of test_opened.py too
 
 
 @pytest.mark.parametrize(
@@ -113,14 +103,14 @@ def test_adjoints_equal_autodiff_and_check_themselves(name):
         assert {row.check.kind for row in explanation.rows if row.check} == {"ok"}, f"folded: {fold}"
 
 
-def test_terms_add_up_to_the_adjoint():
-    for row in explain(*FUNCTIONS["network"][:1], *FUNCTIONS["network"][1]).rows:
+def test_terms_add_up_to_the_adjoint(explained_network):
+    for row in explained_network.rows:
         if row.terms:
             assert math.isclose(sum(t.value for t in row.terms), row.adjoint[row.entry], rel_tol=1e-12, abs_tol=1e-15)
 
 
-def test_names_come_from_the_source():
-    names = [row.name for row in explain(network, PARAMS, X, jax.random.key(0)).rows]
+def test_names_come_from_the_source(explained_network):
+    names = [row.name for row in explained_network.rows]
     assert names[:5] == ["params.0.0", "params.0.1", "params.1.0", "params.1.1", "x"]
     assert {"h", "h_2", "h_3", "network"} <= set(names)
 
@@ -185,6 +175,7 @@ def test_the_first_nan_is_named_both_ways():
     assert (explanation.first_bad_value, explanation.first_bad_adjoint) == ("", "x")
 
 
+@pytest.mark.slow
 def test_the_whole_cnn_stays_readable(explained_cnn):
     params, x, y, explanation = explained_cnn
     operations = [row for row in explanation.rows if row.formula]

@@ -13,6 +13,7 @@ import rich.console
 from jaxnn.trace import explain
 
 SVG = "{http://www.w3.org/2000/svg}"
+GRAPHS = ["lecture", "network", "hostile", pytest.param("cnn", marks=pytest.mark.slow)]
 
 
 def f(x):
@@ -30,7 +31,12 @@ def lecture():
 
 
 @pytest.fixture
-def network(explained_cnn):
+def network(explained_network):
+    return explained_network
+
+
+@pytest.fixture
+def cnn(explained_cnn):
     return explained_cnn.explanation
 
 
@@ -100,7 +106,7 @@ class Tags(HTMLParser):
         self.text += data
 
 
-@pytest.mark.parametrize("which", ["lecture", "network", "hostile"])
+@pytest.mark.parametrize("which", GRAPHS)
 def test_the_page_is_whole_and_needs_nothing_else(which, request):
     page = request.getfixturevalue(which).html()
     tags = Tags()
@@ -124,7 +130,7 @@ def boxes(svg):
     return [(x, y, x + w, y + h) for x, y, w, h in sides]
 
 
-@pytest.mark.parametrize("which", ["lecture", "network", "hostile"])
+@pytest.mark.parametrize("which", GRAPHS)
 def test_the_drawing_is_xml_with_boxes_apart_and_on_the_paper(which, request):
     explanation = request.getfixturevalue(which)
     svg = explanation.svg()
@@ -151,7 +157,7 @@ def test_long_labels_are_cut():
     assert max(map(len, re.findall(r">([^<>]+)</text>", explanation.svg()))) == 30
 
 
-@pytest.mark.parametrize("which", ["lecture", "network", "hostile"])
+@pytest.mark.parametrize("which", GRAPHS)
 def test_latex_is_balanced_and_escaped(which, request):
     source = request.getfixturevalue(which).latex()
     assert source.count("\\begin{tabular}") == source.count("\\end{tabular}") == 2

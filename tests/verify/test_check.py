@@ -93,9 +93,9 @@ def test_the_message_can_be_acted_on(wrong):
 # Large parameters, precisions
 
 
-@pytest.mark.parametrize("n", [20, pytest.param(784, marks=pytest.mark.slow)])
-def test_a_single_wrong_entry_among_many_is_found(n):
-    w, x = RNG.normal(size=(n, 512)) / 28, RNG.normal(size=(1, n))
+@pytest.mark.parametrize(("n", "k"), [(20, 60), pytest.param(784, 512, marks=pytest.mark.slow)])
+def test_a_single_wrong_entry_among_many_is_found(n, k):
+    w, x = RNG.normal(size=(n, k)) / 28, RNG.normal(size=(1, n))
 
     def f(w, x):
         return jnp.sum(jnp.sin(x @ w))
@@ -103,10 +103,10 @@ def test_a_single_wrong_entry_among_many_is_found(n):
     @unread
     def by_hand(w, x):
         dw = x.T @ jnp.cos(x @ w)
-        return dw.at[n // 2, 77].multiply(1 + 1e-6)
+        return dw.at[n // 2, 37].multiply(1 + 1e-6)
 
     verdict = check(f, by_hand, w, x)
-    assert verdict.kind == "FAIL" and (verdict.leaf, verdict.index) == ("w", (n // 2, 77))
+    assert verdict.kind == "FAIL" and (verdict.leaf, verdict.index) == ("w", (n // 2, 37))
     assert verdict.actual / verdict.expected == pytest.approx(1 + 1e-6, abs=1e-9)
 
 

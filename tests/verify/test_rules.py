@@ -229,6 +229,7 @@ def test_pytrees_in_and_out():
     assert check_rule(f, fwd, bwd, {"w": V}, V[::-1] + 1).kind == "PASS"
 
 
+@pytest.mark.slow  # tests/test_gradients.py has all of them
 def test_rules_of_the_library_pass():
     assert check_rule(ops.dense, ops.dense_fwd, ops.dense_bwd, X, W, B).kind == "PASS"
     kink = check_rule(ops.relu, ops.relu_fwd, ops.relu_bwd, np.array([0.0, 1.0, -2.0]))

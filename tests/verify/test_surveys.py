@@ -37,6 +37,7 @@ def test_a_right_gradient_passes_and_the_cases_are_counted():
     assert verdict.kind == "PASS" and verdict.case == "" and "2 PASS" in verdict.note
 
 
+@pytest.mark.slow
 def test_a_mistake_that_shows_with_two_outputs_alone_is_found_and_the_case_named():
     verdict = survey(squares, over_all_outputs, {"one output": case(), "two outputs": case(2)})
     assert verdict.kind == "FAIL" and verdict.case == "two outputs" and "(two outputs)" in str(verdict)
@@ -51,6 +52,7 @@ def test_the_grid_finds_what_one_point_hides():
     }
     verdict = survey(squares, over_all_outputs, named)
     assert len(named) == 3 and verdict.kind == "FAIL" and verdict.case.startswith("all dimensions unequal")
+    assert f"({verdict.case})" in str(verdict) and "before it were right" in verdict.note
 
 
 def sigmoid_loss(w, x):
