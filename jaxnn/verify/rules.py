@@ -37,17 +37,20 @@ def check_rule(f: Callable, f_fwd: Callable, f_bwd: Callable, *args: Any) -> Ver
     return _judged(f, f_fwd, f_bwd, args, {})
 
 
-def survey_rule(f: Callable, f_fwd: Callable, f_bwd: Callable, cases: Mapping[str, Sequence[Any]]) -> Verdict:
+def survey_rule(
+    f: Callable, f_fwd: Callable, f_bwd: Callable, cases: Mapping[str, Sequence[Any]], *, quick: bool = False
+) -> Verdict:
     """Return the verdict of `check_rule` at many argument tuples, by name: the first that is false.
 
-    The first case is brought before every witness, the others before those that look at every entry. Without a failure
-    the verdict is that of `survey`: KINK, PASS, or NOISE where nothing could be resolved; its `note` counts.
+    The first case is brought before every witness, the others, and where it is to be `quick` the first too, before
+    those that look at every entry. Without a failure the verdict is that of `survey`: KINK, PASS, or NOISE where nothing
+    could be resolved; its `note` counts.
     """
     require(bool(cases), "cases", "none", "argument tuples by name")
     prepared: dict[Any, _Prepared] = {}
     verdicts = []
     for name, args in cases.items():
-        verdict = replace(_judged(f, f_fwd, f_bwd, args, prepared, quick=bool(verdicts)), case=name)
+        verdict = replace(_judged(f, f_fwd, f_bwd, args, prepared, quick=quick or bool(verdicts)), case=name)
         if not verdict:
             return verdict
         verdicts.append(verdict)

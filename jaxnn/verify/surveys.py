@@ -32,13 +32,25 @@ def survey(
 
     Raises `InvalidArgument` where there is no case, or the loss cannot be computed at any.
     """
+    return surveyed(loss, grad, cases, argnums)
+
+
+def surveyed(
+    loss: Callable,
+    grad: Callable,
+    cases: Iterable[Sequence[Any]] | Mapping[str, Sequence[Any]],
+    argnums: int | Sequence[int] = 0,
+    *,
+    quick: bool = False,
+) -> Verdict:
+    """Return `survey`'s verdict; a `quick` one brings the first case, too, before those that look at every entry."""
     pairs = cases.items() if isinstance(cases, Mapping) else ((_name(k, case), case) for k, case in enumerate(cases))
     named = [(str(name), case) for name, case in pairs]
     require(bool(named), "cases", "none", "argument tuples; grid(example_args) makes some")
     for name, args in named[:1]:
         require(isinstance(args, tuple | list), f"cases: {name}", type(args).__name__, "a tuple of arguments")
         first = pose(loss, grad, args, argnums)  # what cannot be differentiated by is refused here
-        if _cannot_compute(loss, args) is None:
+        if not quick and _cannot_compute(loss, args) is None:
             with jax.default_matmul_precision("highest"):
                 first.loss(first.leaves)  # as is a loss that is no scalar
     ready = programs(loss, grad, argnums)
@@ -46,7 +58,7 @@ def survey(
     for name, args in named:
         require(isinstance(args, tuple | list), f"cases: {name}", type(args).__name__, "a tuple of arguments")
         try:
-            verdict = replace(run(loss, grad, args, argnums, ready, quick=bool(verdicts)), case=name)
+            verdict = replace(run(loss, grad, args, argnums, ready, quick=quick or bool(verdicts)), case=name)
         except Exception as error:
             problem = _cannot_compute(loss, args)
             verdict = (
