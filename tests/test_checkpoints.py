@@ -73,10 +73,10 @@ def test_a_finished_run_is_not_run_again(tmp_path, undisturbed):
 @pytest.mark.parametrize(
     "optimizer",
     [
-        optax.sgd(0.1),
-        optax.adam(1e-2),
+        pytest.param(optax.sgd(0.1), marks=pytest.mark.slow),
+        pytest.param(optax.adam(1e-2), marks=pytest.mark.slow),
         optax.chain(optax.add_noise(0.1, 0.5, jax.random.key(3)), optax.sgd(0.1, momentum=0.9)),
-        optax.adamw(optax.cosine_decay_schedule(0.1, 20)),
+        pytest.param(optax.adamw(optax.cosine_decay_schedule(0.1, 20)), marks=pytest.mark.slow),
     ],
     ids=["sgd", "adam", "noise", "schedule"],
 )
@@ -114,6 +114,7 @@ def kill_at_random_moments(folder, kills, seed):
     return [text.splitlines()[-1] for text in last]
 
 
+@pytest.mark.slow
 def test_a_run_killed_again_and_again_ends_as_the_undisturbed(tmp_path):
     killed, undisturbed = kill_at_random_moments(tmp_path, 3, 0)
     assert killed == undisturbed

@@ -39,31 +39,37 @@ def eight():
     return json.loads(out)
 
 
+@pytest.mark.slow
 def test_eight_devices_leave_one_devices_parameters_and_history(eight):
     assert eight["devices"] == 8
     for name, tolerance in (("float32", 1e-6), ("two axes", 1e-6), ("float64", 1e-12)):
         assert {run: max(found) <= tolerance for run, found in eight[name].items()} == dict.fromkeys(eight[name], True)
 
 
+@pytest.mark.slow
 def test_a_step_has_one_all_reduce_of_the_loss_the_metrics_and_all_gradients(eight):
     parameters = 3 * 3 * 2 * 3 + 3 + 2 * 2 * 3 * 2 + 2 + 2 * 3 * 2 * 5 + 5 + 5 * 10 + 10
     assert eight["collectives"] == [[str(parameters + 2), "all-reduce"]]
 
 
+@pytest.mark.slow
 def test_restarts_stop_where_they_do_on_one_device(eight):
     one, several, difference = eight["restarts"]
     assert one == several and len(one) == 11 and difference <= 1e-12
 
 
+@pytest.mark.slow
 def test_networks_side_by_side_are_one_devices(eight):
     assert 0 <= eight["ensemble"] <= 1e-5
 
 
+@pytest.mark.slow
 def test_each_device_draws_its_own_noise(eight):
     one, several = eight["noise"]
     assert one != several
 
 
+@pytest.mark.slow
 def test_two_processes_leave_one_process_result_and_go_on_from_a_checkpoint(tmp_path):
     port = free_port()
     both = [start(rank, 2, port, tmp_path) for rank in (0, 1)]
@@ -77,6 +83,7 @@ def test_two_processes_leave_one_process_result_and_go_on_from_a_checkpoint(tmp_
     assert [one["resumed"] for one in found] == [0, 0] and {"2", "5"} <= {path.name for path in tmp_path.iterdir()}
 
 
+@pytest.mark.slow
 def test_a_killed_process_ends_the_other_with_a_message_within_a_minute():
     port = free_port()
     with start(0, 2, port, "forever") as first, start(1, 2, port, "forever") as second:

@@ -27,6 +27,7 @@ def one(tree, i):
     return jax.tree.map(lambda leaf: leaf[i], tree)
 
 
+@pytest.mark.slow
 def test_each_network_is_what_fit_makes_of_it():
     starts, keys = mlps(3), jax.random.split(KEY, 3)
     ours = fit_ensemble(mlp.metrics_and_grad, starts, rmsprop(), (X, LABELS), epochs=120, **DROPOUT)

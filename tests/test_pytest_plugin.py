@@ -91,6 +91,7 @@ def run(tmp_path_factory):
     return done.stdout, outcomes
 
 
+@pytest.mark.slow
 def test_what_is_right_passes_and_what_is_wrong_fails(run):
     assert run[1] == {
         **dict.fromkeys(["test_right", "test_rule", "test_survey", "test_kink", "test_without"], "passed"),

@@ -177,6 +177,7 @@ def test_those_that_have_stopped_leave_the_batch(monkeypatch):
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12), ours, alone)
 
 
+@pytest.mark.slow
 def test_optimizers_that_search_along_a_line_are_given_the_loss():
     ours = fit_until(OBJECTIVE, starts(2), optax.lbfgs(), (X, Y), threshold=0.05, stepmax=500)
     plain = fit_until(OBJECTIVE, starts(2), rprop_plus(), (X, Y), threshold=0.05, stepmax=5000)

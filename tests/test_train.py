@@ -121,6 +121,7 @@ def small(key, n=20):
     return mlp.init(key, 3, 4, 2, dtype=jnp.float64), (x, np.arange(n) % 2)
 
 
+@pytest.mark.slow
 def test_many_compiled_programs_are_one(key):
     params, data = small(key)
     settings = {"epochs": 7, "batch_size": 8, "key": key, "with_key": True, "metrics": mlp.metrics}

@@ -24,6 +24,7 @@ def test_generated_digits_are_mnists_moved_with_noise(folder):
     assert len(np.unique(x, axis=0)) == 700
 
 
+@pytest.mark.slow
 def test_a_process_says_what_the_epochs_after_the_first_took(folder, capsys):
     feeding.main(str(folder), "768", "2")
     told = json.loads(capsys.readouterr().out)

@@ -12,6 +12,7 @@ from benchmarks import memory, results
 from benchmarks.timing import Timing
 
 
+@pytest.mark.slow
 def test_a_program_is_told_by_its_arguments(monkeypatch, capsys):
     mnist = jaxnn.load_mnist()
     monkeypatch.setattr(

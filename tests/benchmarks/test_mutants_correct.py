@@ -30,7 +30,7 @@ def test_at_least_200_each_with_its_own_name(tmp_path):
 
 @pytest.mark.parametrize(
     "group",
-    [*(pytest.param(name, marks=pytest.mark.slow) for name in ("as_written", "in_precision", "rewritten")), "small"],
+    [pytest.param(name, marks=pytest.mark.slow) for name in ("as_written", "in_precision", "rewritten", "small")],
 )
 def test_each_agrees_with_autodiff(group, tmp_path):
     cases = correct.rewritten(tmp_path) if group == "rewritten" else getattr(correct, group)()

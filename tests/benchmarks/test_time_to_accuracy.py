@@ -19,6 +19,7 @@ def few(monkeypatch):
     monkeypatch.setattr(jaxnn, "load_mnist", lambda: some)
 
 
+@pytest.mark.slow
 def test_a_run_says_after_how_many_epochs_it_was_there(few, capsys):
     time_to_accuracy.main("50", "0")
     told = json.loads(capsys.readouterr().out)

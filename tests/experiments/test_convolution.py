@@ -57,6 +57,7 @@ def test_kernel_gradient_against_the_normal_matrix():
     np.testing.assert_allclose(by_hand, autodiff, rtol=1e-14)
 
 
+@pytest.mark.slow
 def test_run_meets_the_lectures_example(result):
     (row,) = [row for row in judge_all(result.numbers) if row["id"] == "conv.example"]
     assert row["ok"]

@@ -30,6 +30,7 @@ def test_flatten_runs_along_the_rows_of_pixels():
     np.testing.assert_allclose(mlp_section.flatten(image)[0, 28], image[0, 1, 0] / 255)
 
 
+@pytest.mark.slow
 def test_the_mlp_by_hand_learns_digits_in_a_few_seconds():
     # a network with one gradient wrong (a sign, a missing mask, a transposed matrix) stays far below
     mnist = digits.digits(quick=True)

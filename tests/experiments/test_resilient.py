@@ -18,6 +18,7 @@ def result():
     patch.undo()
 
 
+@pytest.mark.slow
 def test_both_numbers_are_judged_by_all_restarts(result):
     rows = {row["id"]: row for row in judge_all(result.numbers) if row["id"] in result.numbers}
     assert set(rows) == {"neuralnet.steps", "neuralnet.error"}

@@ -84,6 +84,7 @@ def test_solved_is_99_percent_of_the_test_points_once():
     assert row == ["nothing", "1 of 2", "79.6 %", "60.0 %"]
 
 
+@pytest.mark.slow
 def test_a_quick_run_says_so_everywhere(result):
     result, told = result
     assert "This is a quick run: 4 epochs in place of 1,000" in result.remarks[0]

@@ -59,7 +59,11 @@ def test_logits_loss_and_accuracy_by_loops(n, image, filters):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-13), ours(params), expected)
 
 
-SIZES = [(1, (2, 3, 1), (1, 2)), (16, (4, 6, 1), (3, 2)), (35, (5, 7, 3), (2, 5))]
+SIZES = [
+    pytest.param(1, (2, 3, 1), (1, 2), marks=pytest.mark.slow),
+    pytest.param(16, (4, 6, 1), (3, 2), marks=pytest.mark.slow),
+    (35, (5, 7, 3), (2, 5)),
+]
 
 
 @pytest.mark.parametrize(("n", "image", "filters"), SIZES)
@@ -150,7 +154,14 @@ def logits_by_lax(p, x, stride, dilation):
 
 
 @pytest.mark.parametrize(
-    ("stride", "dilation"), [((2, 2), (1, 1)), ((1, 1), (2, 2)), ((1, 2), (3, 1)), ((2, 1), (2, 2))]
+    ("stride", "dilation"),
+    [
+        *(
+            pytest.param(*sides, marks=pytest.mark.slow)
+            for sides in (((2, 2), (1, 1)), ((1, 1), (2, 2)), ((1, 2), (3, 1)))
+        ),
+        ((2, 1), (2, 2)),
+    ],
 )
 def test_stride_and_dilation_are_those_of_lax(stride, dilation):
     image = (9, 11, 2)

@@ -131,6 +131,7 @@ def net():
     return neuralnet(X=np.asarray(x), y=np.asarray(y).ravel(), **settings)
 
 
+@pytest.mark.slow
 def test_criteria(net):
     assert net.n_parameters == 9
     np.testing.assert_allclose(net.log_likelihood, -net.error)

@@ -146,6 +146,7 @@ def rnn_grad(p, x, y):
     return {"Wx": dWx, "Wh": dWh}
 
 
+@pytest.mark.slow
 def test_a_wrong_line_in_a_time_loop_is_named():
     params = {"Wx": RNG.normal(size=(2, 3)), "Wh": RNG.normal(size=(3, 3))}
     verdict = check(rnn_loss, rnn_grad, params, RNG.normal(size=(5, 4, 2)), RNG.normal(size=(5, 3)))

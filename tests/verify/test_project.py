@@ -62,6 +62,7 @@ def test_a_wrong_rule_is_named_with_the_point_that_shows_it():
     assert project.verdict(rule, {"near": points["near"]}).kind == "PASS"
 
 
+@pytest.mark.slow
 def test_few_are_checked_one_after_the_other_and_many_by_several_processes(monkeypatch):
     chosen = project.chosen(["sigmoid", "flatten"])[:3]
     one = [(row.what, row.case, row.verdict.kind) for row in project.checked(chosen)]
