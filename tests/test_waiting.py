@@ -20,7 +20,7 @@ def slow(x):
 
 @pytest.fixture
 def interruptible():
-    """Ctrl-C raises KeyboardInterrupt, also where a shell started us with it ignored, as `nohup` and some runners do."""
+    """Let Ctrl-C raise KeyboardInterrupt, also where a shell started us with it ignored, as `nohup` does."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

@@ -42,9 +42,9 @@ def survey_rule(
 ) -> Verdict:
     """Return the verdict of `check_rule` at many argument tuples, by name: the first that is false.
 
-    The first case is brought before every witness, the others, and where it is to be `quick` the first too, before
-    those that look at every entry. Without a failure the verdict is that of `survey`: KINK, PASS, or NOISE where nothing
-    could be resolved; its `note` counts.
+    The first case is brought before every witness; the others, and where it is to be `quick` the first too, before
+    those that look at every entry. Without a failure the verdict is that of `survey`: KINK, PASS, or NOISE where
+    nothing could be resolved; its `note` counts.
     """
     require(bool(cases), "cases", "none", "argument tuples by name")
     prepared: dict[Any, _Prepared] = {}

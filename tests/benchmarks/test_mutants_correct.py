@@ -28,10 +28,8 @@ def test_at_least_200_each_with_its_own_name(tmp_path):
     assert len(names) >= 200 and len(set(names)) == len(names) and not any("," in name for name in names)
 
 
-@pytest.mark.parametrize(
-    "group",
-    [pytest.param(name, marks=pytest.mark.slow) for name in ("as_written", "in_precision", "rewritten", "small")],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("group", ["as_written", "in_precision", "rewritten", "small"])
 def test_each_agrees_with_autodiff(group, tmp_path):
     cases = correct.rewritten(tmp_path) if group == "rewritten" else getattr(correct, group)()
     chosen = [case for case in cases if chosen_for_a_test(case)]
