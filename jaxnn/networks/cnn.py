@@ -16,12 +16,12 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float
 
 from jaxnn.errors import as_pair, check_dtype, check_finite, check_key, check_positive_int, check_shape, require
 from jaxnn.losses import accuracy, one_hot, softmax_cross_entropy, softmax_cross_entropy_bwd, softmax_cross_entropy_fwd
 from jaxnn.networks import blocks, mlp
-from jaxnn.networks.mlp import Labels, Residuals
+from jaxnn.networks.mlp import Labels, MaybeKey, Residuals
 from jaxnn.ops import (
     conv2d_bwd,
     conv2d_fwd,
@@ -37,6 +37,7 @@ from jaxnn.ops import (
 from jaxnn.ops.convolution import Pair, as_sides
 
 Params = dict[str, Array]
+Images = Float[Array, "n h w c"]
 
 
 def init(
@@ -78,7 +79,7 @@ def init(
 
 
 def features_fwd(
-    params: Params, x: Float[Array, "n h w c"], *, stride: Pair = 1, dilation: Pair = 1
+    params: Params, x: Images, *, stride: Pair = 1, dilation: Pair = 1
 ) -> tuple[Float[Array, "n f"], Residuals]:
     """Return the features `(n, f)` that the dense layers see, and the residuals for `features_bwd`."""
     geometry = {"stride": stride, "padding": "same", "dilation": dilation}
@@ -107,9 +108,9 @@ def features_bwd(residuals: Residuals, g: Float[Array, "n f"], *, stride: Pair =
 
 def value_and_grad(
     params: Params,
-    x: Float[Array, "n h w c"],
+    x: Images,
     y: Labels,
-    key: Key[Array, ""] | None = None,
+    key: MaybeKey = None,
     *,
     rate: float = 0.5,
     stride: Pair = 1,
@@ -122,9 +123,9 @@ def value_and_grad(
 
 def metrics_and_grad(
     params: Params,
-    x: Float[Array, "n h w c"],
+    x: Images,
     y: Labels,
-    key: Key[Array, ""] | None = None,
+    key: MaybeKey = None,
     *,
     rate: float = 0.5,
     stride: Pair = 1,
@@ -149,13 +150,7 @@ def metrics_and_grad(
 
 
 def logits(
-    params: Params,
-    x: Float[Array, "n h w c"],
-    key: Key[Array, ""] | None = None,
-    *,
-    rate: float = 0.5,
-    stride: Pair = 1,
-    dilation: Pair = 1,
+    params: Params, x: Images, key: MaybeKey = None, *, rate: float = 0.5, stride: Pair = 1, dilation: Pair = 1
 ) -> Float[Array, "n k"]:
     """Return $Z_4$; with a `key`, after dropout of the share `rate` of the hidden nodes."""
     _checked(params, x, stride=stride)
@@ -166,16 +161,16 @@ def logits(
     return _for_platform(by, stride, dilation)(params, x)
 
 
-def apply(params: Params, x: Float[Array, "n h w c"], *, stride: Pair = 1, dilation: Pair = 1) -> Float[Array, "n k"]:
+def apply(params: Params, x: Images, *, stride: Pair = 1, dilation: Pair = 1) -> Float[Array, "n k"]:
     r"""Return the predicted probabilities $\hat y = \mathrm{softmax}(Z_4)$, all nodes active."""
     return jax.nn.softmax(logits(params, x, stride=stride, dilation=dilation))
 
 
 def loss(
     params: Params,
-    x: Float[Array, "n h w c"],
+    x: Images,
     y: Labels,
-    key: Key[Array, ""] | None = None,
+    key: MaybeKey = None,
     *,
     rate: float = 0.5,
     stride: Pair = 1,
@@ -187,9 +182,9 @@ def loss(
 
 def loss_and_metrics(
     params: Params,
-    x: Float[Array, "n h w c"],
+    x: Images,
     y: Labels,
-    key: Key[Array, ""] | None = None,
+    key: MaybeKey = None,
     *,
     rate: float = 0.5,
     stride: Pair = 1,
@@ -201,9 +196,7 @@ def loss_and_metrics(
     return softmax_cross_entropy(z4, y) / len(z4), {"accuracy": accuracy(z4, y)}
 
 
-def metrics(
-    params: Params, x: Float[Array, "n h w c"], y: Array, *, stride: Pair = 1, dilation: Pair = 1
-) -> dict[str, Array]:
+def metrics(params: Params, x: Images, y: Array, *, stride: Pair = 1, dilation: Pair = 1) -> dict[str, Array]:
     """Return `{"loss", "accuracy"}` over the examples, all nodes active."""
     value, others = loss_and_metrics(params, x, y, stride=stride, dilation=dilation)
     return {"loss": value, **others}

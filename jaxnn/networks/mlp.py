@@ -23,6 +23,9 @@ from jaxnn.ops import dense_bwd, dense_fwd, dropout_bwd, dropout_fwd
 
 Params = dict[str, Array]
 Residuals = tuple[Any, ...]
+MaybeKey = Key[Array, ""] | None
+"""Where there is none, all nodes are active."""
+
 Labels = Int[Array, " n"] | Float[Array, "n k"]
 """Class numbers `(n,)`, or a row of weights for each example, one-hot in the simplest case."""
 ACTIVATIONS = {
@@ -78,7 +81,7 @@ def _drawing(backend):
 def forward(
     params: Params,
     x: Float[Array, "n d"],
-    key: Key[Array, ""] | None = None,
+    key: MaybeKey = None,
     *,
     rate: float = 0.2,
     activation: str = "relu",
@@ -116,7 +119,7 @@ def value_and_grad(
     params: Params,
     x: Float[Array, "n d"],
     y: Labels,
-    key: Key[Array, ""] | None = None,
+    key: MaybeKey = None,
     *,
     rate: float = 0.2,
     activation: str = "relu",
@@ -130,7 +133,7 @@ def metrics_and_grad(
     params: Params,
     x: Float[Array, "n d"],
     y: Labels,
-    key: Key[Array, ""] | None = None,
+    key: MaybeKey = None,
     *,
     rate: float = 0.2,
     activation: str = "relu",
@@ -146,12 +149,7 @@ def metrics_and_grad(
 
 
 def logits(
-    params: Params,
-    x: Float[Array, "n d"],
-    key: Key[Array, ""] | None = None,
-    *,
-    rate: float = 0.2,
-    activation: str = "relu",
+    params: Params, x: Float[Array, "n d"], key: MaybeKey = None, *, rate: float = 0.2, activation: str = "relu"
 ) -> Float[Array, "n k"]:
     """Return $Z_L$; with a `key`, after dropout of the share `rate` of each hidden layer's nodes."""
     check_finite("x", x)
@@ -167,7 +165,7 @@ def loss(
     params: Params,
     x: Float[Array, "n d"],
     y: Labels,
-    key: Key[Array, ""] | None = None,
+    key: MaybeKey = None,
     *,
     rate: float = 0.2,
     activation: str = "relu",
@@ -180,7 +178,7 @@ def loss_and_metrics(
     params: Params,
     x: Float[Array, "n d"],
     y: Labels,
-    key: Key[Array, ""] | None = None,
+    key: MaybeKey = None,
     *,
     rate: float = 0.2,
     activation: str = "relu",
