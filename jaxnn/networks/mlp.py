@@ -23,11 +23,13 @@ from jaxnn.ops import dense_bwd, dense_fwd, dropout_bwd, dropout_fwd
 
 Params = dict[str, Array]
 Residuals = tuple[Any, ...]
+Vectors = Float[Array, "n d"]
 MaybeKey = Key[Array, ""] | None
 """Where there is none, all nodes are active."""
 
 Labels = Int[Array, " n"] | Float[Array, "n k"]
 """Class numbers `(n,)`, or a row of weights for each example, one-hot in the simplest case."""
+
 ACTIVATIONS = {
     "relu": (ops.relu_fwd, ops.relu_bwd),
     "sigmoid": (ops.sigmoid_fwd, ops.sigmoid_bwd),
@@ -79,12 +81,7 @@ def _drawing(backend):
 
 
 def forward(
-    params: Params,
-    x: Float[Array, "n d"],
-    key: MaybeKey = None,
-    *,
-    rate: float = 0.2,
-    activation: str = "relu",
+    params: Params, x: Vectors, key: MaybeKey = None, *, rate: float = 0.2, activation: str = "relu"
 ) -> tuple[Float[Array, "n k"], Residuals]:
     """Return $Z_L$ and the residuals for `backward`; with a `key`, a share `rate` of each layer's nodes drops out."""
     activation_fwd, _ = _rule(activation)
@@ -116,13 +113,7 @@ def backward(
 
 
 def value_and_grad(
-    params: Params,
-    x: Float[Array, "n d"],
-    y: Labels,
-    key: MaybeKey = None,
-    *,
-    rate: float = 0.2,
-    activation: str = "relu",
+    params: Params, x: Vectors, y: Labels, key: MaybeKey = None, *, rate: float = 0.2, activation: str = "relu"
 ) -> tuple[Array, Params]:
     """Return `loss` and its gradient by hand; arguments as in `loss`."""
     (value, _), grads = metrics_and_grad(params, x, y, key, rate=rate, activation=activation)
@@ -130,13 +121,7 @@ def value_and_grad(
 
 
 def metrics_and_grad(
-    params: Params,
-    x: Float[Array, "n d"],
-    y: Labels,
-    key: MaybeKey = None,
-    *,
-    rate: float = 0.2,
-    activation: str = "relu",
+    params: Params, x: Vectors, y: Labels, key: MaybeKey = None, *, rate: float = 0.2, activation: str = "relu"
 ) -> tuple[tuple[Array, dict[str, Array]], Params]:
     """Return `((loss, {"accuracy"}), gradient)`, the accuracy that of the same forward pass, dropout and all."""
     check_finite("x", x)
@@ -162,26 +147,14 @@ def apply(params: Params, x: Float[Array, "n d"], *, activation: str = "relu") -
 
 
 def loss(
-    params: Params,
-    x: Float[Array, "n d"],
-    y: Labels,
-    key: MaybeKey = None,
-    *,
-    rate: float = 0.2,
-    activation: str = "relu",
+    params: Params, x: Vectors, y: Labels, key: MaybeKey = None, *, rate: float = 0.2, activation: str = "relu"
 ) -> Float[Array, ""]:
     r"""Return the mean cross-entropy $-\frac{1}{n} \sum y \log \hat y$; `y` is labels `(n,)` or one-hot `(n, k)`."""
     return loss_and_metrics(params, x, y, key, rate=rate, activation=activation)[0]
 
 
 def loss_and_metrics(
-    params: Params,
-    x: Float[Array, "n d"],
-    y: Labels,
-    key: MaybeKey = None,
-    *,
-    rate: float = 0.2,
-    activation: str = "relu",
+    params: Params, x: Vectors, y: Labels, key: MaybeKey = None, *, rate: float = 0.2, activation: str = "relu"
 ) -> tuple[Array, dict[str, Array]]:
     """Return `(loss, {"accuracy"})`; autodiff of it, with `has_aux=True`, stands for `metrics_and_grad`."""
     z = logits(params, x, key, rate=rate, activation=activation)
@@ -189,7 +162,7 @@ def loss_and_metrics(
     return softmax_cross_entropy(z, y) / len(z), {"accuracy": accuracy(z, y)}
 
 
-def metrics(params: Params, x: Float[Array, "n d"], y: Labels, *, activation: str = "relu") -> dict[str, Array]:
+def metrics(params: Params, x: Vectors, y: Labels, *, activation: str = "relu") -> dict[str, Array]:
     """Return `{"loss", "accuracy"}` over the examples, all nodes active."""
     value, others = loss_and_metrics(params, x, y, activation=activation)
     return {"loss": value, **others}
