@@ -3,7 +3,7 @@
 import json
 import pprint
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -70,47 +70,38 @@ if __name__ == "__main__":
 '''
 
 
-def as_python(
-    config: Mapping[str, Any],
-    link: str,
-    train: Float[np.ndarray, "n 3"],
-    test: Float[np.ndarray, "m 3"],
-    start: Mapping[str, list],
-    weights: Mapping[str, list],
-    losses: Sequence[Sequence[float]],
-) -> str:
-    """Return a program that holds the network and its points, needs NumPy, and predicts.
+class Run(NamedTuple):
+    """A run of the playground: its settings and their link, the points, the first and the last weights, the losses."""
 
-    The arguments are those of `as_json`, which `FORMS` calls alike; the start and the losses are not told.
-    """
-    del start, losses
-    texts = {
-        "config": dict(config),
-        "weights": weights,
-        "train": np.asarray(train).tolist(),
-        "test": np.asarray(test).tolist(),
-    }
-    shown = {name: pprint.pformat(value, width=110, compact=True, sort_dicts=False) for name, value in texts.items()}
-    return CODE.format(epochs=config["epochs"], name="playground.py", link=link, **shown)
+    config: Mapping[str, Any]
+    link: str
+    train: Float[np.ndarray, "n 3"]
+    test: Float[np.ndarray, "m 3"]
+    start: Mapping[str, list]
+    weights: Mapping[str, list]
+    losses: Sequence[Sequence[float]]
 
 
-def as_json(
-    config: Mapping[str, Any],
-    link: str,
-    train: Float[np.ndarray, "n 3"],
-    test: Float[np.ndarray, "m 3"],
-    start: Mapping[str, list],
-    weights: Mapping[str, list],
-    losses: Sequence[Sequence[float]],
-) -> str:
+def as_python(run: Run) -> str:
+    """Return a program that holds the network and its points, needs NumPy, and predicts."""
+    values = {"config": dict(run.config), "weights": run.weights, **_points(run)}
+    shown = {name: pprint.pformat(value, width=110, compact=True, sort_dicts=False) for name, value in values.items()}
+    return CODE.format(epochs=run.config["epochs"], name="playground.py", link=run.link, **shown)
+
+
+def as_json(run: Run) -> str:
     """Return the run as JSON: `engine.run(config, train, test, init)` gives `loss` and `final` again.
 
     `loss` are `[train, test]` after the epochs of `lossEpochs`; a long run keeps every second, fourth, ... of them.
     """
-    shown = plain([row[1:3] for row in losses], null)
-    points = {name: np.asarray(rows).tolist() for name, rows in (("train", train), ("test", test))}
-    run = {"config": dict(config), **points, "init": start, "loss": shown, "lossEpochs": [row[0] for row in losses]}
-    return json.dumps(run | {"final": weights, "link": link}, allow_nan=False)
+    losses = plain([row[1:3] for row in run.losses], null)
+    told = {"config": dict(run.config), **_points(run), "init": run.start, "loss": losses}
+    told |= {"lossEpochs": [row[0] for row in run.losses], "final": run.weights, "link": run.link}
+    return json.dumps(told, allow_nan=False)
+
+
+def _points(run):
+    return {"train": np.asarray(run.train).tolist(), "test": np.asarray(run.test).tolist()}
 
 
 FORMS = {"python": as_python, "json": as_json}

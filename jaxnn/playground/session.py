@@ -121,10 +121,8 @@ class Session:
         weights = engine.weights_of(network.params, len(self.features), self.config["networkShape"])
         config = configs.for_engine(self.config) | {"epochs": self.epoch}
         link = configs.to_hash(self.config)
-        text = export.FORMS[form](
-            config, link, self.split.train, self.split.test, self.start, weights, self.losses.rows
-        )
-        return {"export": text, "name": f"playground.{'py' if form == 'python' else 'json'}"}
+        run = export.Run(config, link, self.split.train, self.split.test, self.start, weights, self.losses.rows)
+        return {"export": export.FORMS[form](run), "name": f"playground.{'py' if form == 'python' else 'json'}"}
 
     @property
     def epoch(self) -> int:
