@@ -82,8 +82,8 @@ def test_divergence_names_the_network():
 @pytest.mark.parametrize(
     ("named", "wrong"),
     [
-        ("starts", {"starts": mlps(2) | {"b1": jnp.zeros((3, 6))}}),
-        ("starts", {"starts": jax.tree.map(lambda p: p[:0], mlps(2))}),
+        ("starts", lambda starts: {"starts": starts | {"b1": jnp.zeros((3, 6))}}),
+        ("starts", lambda starts: {"starts": jax.tree.map(lambda p: p[:0], starts)}),
         ("epochs", {"epochs": 0}),
         ("batch_size", {"batch_size": 24}),
         ("key", {"key": None}),
@@ -94,6 +94,8 @@ def test_divergence_names_the_network():
     ],
 )
 def test_what_cannot_be_right_is_refused(named, wrong):
-    given = {"starts": mlps(2), "data": (X, LABELS), "epochs": 1, **DROPOUT} | wrong
+    starts = mlps(2)
+    wrong = wrong(starts) if callable(wrong) else wrong
+    given = {"starts": starts, "data": (X, LABELS), "epochs": 1, **DROPOUT} | wrong
     with pytest.raises(InvalidArgument, match=f"^{named}: got"):
         fit_ensemble(mlp.metrics_and_grad, optimizer=rmsprop(), **given)

@@ -101,6 +101,7 @@ def test_what_was_changed_in_a_map_of_a_file_stays(tmp_path):
         assert x[0, 0] == 7.0
 
 
+@pytest.mark.slow
 def test_a_run_of_blocks_goes_on_from_its_checkpoint(tmp_path, mapped):
     settings = {"block_size": 20, "key": KEY, "validation_split": 0.2}
     train(mapped, **settings, epochs=2, checkpoint=tmp_path)

@@ -14,7 +14,7 @@ def small(monkeypatch):
     monkeypatch.setattr(scaling, "SIZES", {"batch": (32, 1024), "width": (3, 5), "networks": (1, 2)})
 
 
-FAST = ("batch", "devices")
+FAST = ("devices",)
 
 
 @pytest.mark.parametrize(

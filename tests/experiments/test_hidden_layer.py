@@ -26,6 +26,7 @@ def test_one_step_prints_the_lectures_digits(stream):
     assert len(rows) == 18 and all(row["ok"] for row in rows)
 
 
+@pytest.mark.slow
 def test_the_five_costs_with_2_nodes_print_the_lectures_digits(stream):
     rng, points, _ = stream
     costs = section.train(rng, points, 2)
