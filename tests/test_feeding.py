@@ -109,6 +109,7 @@ def test_a_run_of_blocks_goes_on_from_its_checkpoint(tmp_path, mapped):
     jax.tree.map(np.testing.assert_array_equal, resumed, undisturbed)
 
 
+@pytest.mark.slow
 def test_a_mesh_is_fed_too(mapped):
     mesh = jax.sharding.Mesh(np.array(jax.devices()[:1]), ("batch",))
     settings = {"block_size": 20, "key": KEY, "validation_split": 0.2}

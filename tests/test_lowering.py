@@ -47,9 +47,18 @@ def lowered(platform, name, optimizer):
     return exported.mlir_module()
 
 
+OPTIMIZERS = {"rmsprop": rmsprop(), "rprop+": rprop_plus()}
+# A second optimizer takes seconds to lower with a large network, and shows little that it does not with a small one.
+EXPENSIVE = {("mlp", "rprop+"), ("cnn", "rprop+")}
+steps = [
+    pytest.param(name, optimizer, id=f"{name}-{title}", marks=[pytest.mark.slow] * ((name, title) in EXPENSIVE))
+    for name in STEPS
+    for title, optimizer in OPTIMIZERS.items()
+]
+
+
 @pytest.mark.parametrize("platform", ["cpu", "cuda", "tpu"])
-@pytest.mark.parametrize("optimizer", [rmsprop(), rprop_plus()], ids=["rmsprop", "rprop+"])
-@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize(("name", "optimizer"), steps)
 def test_a_training_step_lowers(name, optimizer, platform):
     text = lowered(platform, name, optimizer)
     assert "custom_call" not in text.replace("custom_call @Sharding", "")
