@@ -146,6 +146,7 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(saved, how, un
     assert any(path.name.startswith("damaged-3-") for path in saved.iterdir())
 
 
+@pytest.mark.slow
 def test_whichever_file_is_damaged_the_result_is_right(saved, undisturbed):
     names = [path.relative_to(saved) for path in (saved / "3").rglob("*") if path.is_file() and path.stat().st_size]
     assert len(names) > 4

@@ -15,7 +15,7 @@ from jaxnn.waiting import wait_for
 @jax.jit
 def slow(x):
     """Products of matrices for some seconds; with less to do JAX would compute it in the call itself."""
-    return jax.lax.fori_loop(0, 800, lambda _, x: x @ x / 500, x)
+    return jax.lax.fori_loop(0, 400, lambda _, x: x @ x / 500, x)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from benchmarks.mutants.targets import TARGETS, Rule, problem
 
 MUTANTS = [mutant for table in TABLES for mutant in read(table)]
 # These compile many operations, whose gradients are in other tests anyway.
-EXPENSIVE = {
+EXPENSIVE = {  # each takes seconds; the others see that mutants are put in and are wrong
     "convolution",
     "dropout_model",
     "sigmoid_model",

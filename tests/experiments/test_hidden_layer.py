@@ -20,6 +20,7 @@ def stream():
         yield rng, points, start
 
 
+@pytest.mark.slow
 def test_one_step_prints_the_lectures_digits(stream):
     _, points, start = stream
     rows = [row for row in judge_all(section.one_step(start, points)) if row["ours"] is not None]

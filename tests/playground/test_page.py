@@ -11,6 +11,7 @@ expect = pytest.importorskip("playwright.sync_api", reason="playwright is not in
 expect.set_options(timeout=1000 * PATIENCE)
 
 
+@pytest.mark.slow
 def test_the_page_opens_plays_and_hears_what_is_set(play):
     p = play("seed=0.1&learningRate=0.1")  # which sees to it that no error is logged
     expect(p.page.get_by_role("heading", level=1)).to_be_visible()

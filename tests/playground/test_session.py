@@ -29,9 +29,8 @@ def test_start_weights_are_the_originals(case):
     assert start_weights(stream, sizes, config.get("initZero", False)) == case["init"]
 
 
-@pytest.mark.parametrize(
-    "kind", [pytest.param("dataset=spiral", marks=pytest.mark.slow), "problem=regression&regDataset=reg-gauss"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["dataset=spiral", "problem=regression&regDataset=reg-gauss"])
 def test_a_seed_gives_points_and_start_weights_of_one_stream(kind):
     play = Session(f"#seed=0.13579&noise=10&percTrainData=70&{kind}&sinX=true")
     stream = SeedRandom("0.13579")
