@@ -1,7 +1,7 @@
-"""A tape run again in float64, each operation of it, those in calls and loops too, whatever it was traced in."""
+"""A program run again in float64, each operation of it, those in calls and loops too, whatever it was traced in."""
 
 from collections import ChainMap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -13,7 +13,13 @@ from jax.extend import core
 from jaxnn.trace import jaxprs
 from jaxnn.trace.tape import Step, Tape
 
-SHORT = {jnp.dtype(t) for t in (jnp.float16, jnp.bfloat16, jnp.float32)}
+
+def evaluate(closed: Any, values: Sequence[Any]) -> list[Any]:
+    """Return the outputs of a closed jaxpr at `values`, its floating-point operations in float64; x64 must be on.
+
+    A cast to a shorter dtype rounds nothing then. JAX can trace it, and loops then stay loops.
+    """
+    return _jaxpr(closed, [_double(value) for value in values])
 
 
 def in_double(tape: Tape) -> dict[int, Any]:
@@ -68,7 +74,10 @@ def _equation(eqn, values):
     name = eqn.primitive.name
     # Before `body_of`: of `platform_dependent` that takes this machine's branch, and the tape took the default one.
     if name == "cond":
-        return _jaxpr(eqn.params["branches"][int(values[0])], values[1:])
+        branches = eqn.params["branches"]
+        if isinstance(values[0], jax.core.Tracer):
+            return jax.lax.switch(values[0], [lambda *v, body=body: _jaxpr(body, v) for body in branches], *values[1:])
+        return _jaxpr(branches[int(values[0])], values[1:])
     if (body := jaxprs.body_of(eqn)) is not None:
         return _jaxpr(body, values)
     if name == "scan":
@@ -81,6 +90,15 @@ def _equation(eqn, values):
 def _scan(eqn, values):
     (n_consts, n_carry), rounds = jaxprs.scan_sizes(eqn), range(eqn.params["length"])
     consts, carry, xs = values[:n_consts], values[n_consts : n_consts + n_carry], values[n_consts + n_carry :]
+    if any(isinstance(value, jax.core.Tracer) for value in values):
+
+        def body(carry, x):
+            out = _jaxpr(eqn.params["jaxpr"], [*consts, *carry, *x])
+            return out[:n_carry], out[n_carry:]
+
+        settings = {key: eqn.params[key] for key in ("length", "reverse")}
+        carry, stacked = jax.lax.scan(body, carry, xs, **settings)
+        return [*carry, *stacked]
     ys = {}
     for i in reversed(rounds) if eqn.params["reverse"] else rounds:
         out = _jaxpr(eqn.params["jaxpr"], [*consts, *carry, *(x[i] for x in xs)])
@@ -91,6 +109,12 @@ def _scan(eqn, values):
 def _while(eqn, values):
     n_cond, n_body = eqn.params["cond_nconsts"], eqn.params["body_nconsts"]
     asked, consts, carry = values[:n_cond], values[n_cond : n_cond + n_body], list(values[n_cond + n_body :])
+    if any(isinstance(value, jax.core.Tracer) for value in values):
+        return jax.lax.while_loop(
+            lambda carry: _jaxpr(eqn.params["cond_jaxpr"], [*asked, *carry])[0],
+            lambda carry: _jaxpr(eqn.params["body_jaxpr"], [*consts, *carry]),
+            carry,
+        )
     while _jaxpr(eqn.params["cond_jaxpr"], [*asked, *carry])[0]:
         carry = _jaxpr(eqn.params["body_jaxpr"], [*consts, *carry])
     return carry
@@ -98,11 +122,15 @@ def _while(eqn, values):
 
 def _primitive(eqn, values):
     """Return a primitive at float64 values; where it insists on the dtypes it was traced with, at those."""
+    name, has_body = eqn.primitive.name, any(True for _ in core.jaxprs_in_params(eqn.params))
+    if name == "reduce_precision":  # a cast without a dtype of its own
+        return values
     # A cast to float32 has its dtype among the parameters: left as it is, it would round the differences.
     params = {key: _double_dtype(value) for key, value in eqn.params.items()}
     try:
-        if eqn.primitive.name == "bitcast_convert_type":
-            raise TypeError("bits are those of the dtype it was traced with")
+        # Bits are those of the dtype it was traced with, and so is the body of a kernel.
+        if name == "bitcast_convert_type" or has_body:
+            raise TypeError(name)
         out = jaxprs.apply(eqn, *values, params=params)
     except (TypeError, ValueError, NotImplementedError):
         traced = [
@@ -118,17 +146,20 @@ def _double_dtype(value):
 
 
 def _is_short(dtype):
+    """Return whether a dtype is one of floating-point numbers of fewer bits than float64."""
     try:
-        return jnp.dtype(dtype) in SHORT
+        return jnp.issubdtype(dtype, jnp.floating) and jnp.dtype(dtype) != jnp.float64
     except TypeError:
         return False
 
 
 def _double(value):
-    # Random keys among them, which NumPy cannot hold.
-    if isinstance(value, jax.Array) and value.dtype not in SHORT | {jnp.dtype("complex64")}:
-        return value
+    if isinstance(value, jax.Array):  # a random key, which NumPy cannot hold, or a value that is being traced
+        if jnp.issubdtype(value.dtype, dtypes.extended):
+            return value
+        wide = "complex128" if value.dtype == np.complex64 else "float64" if _is_short(value.dtype) else value.dtype
+        return value if wide == value.dtype else value.astype(wide)
     value = np.asarray(value)
     if value.dtype == np.complex64:
         return value.astype(np.complex128)
-    return value.astype(np.float64) if value.dtype in SHORT else value
+    return value.astype(np.float64) if _is_short(value.dtype) else value

@@ -209,6 +209,11 @@ def user_lines(eqn: Any) -> tuple[Line, ...]:
     return tuple(found)
 
 
+def is_ours_or_a_dependencys(file: str) -> bool:
+    """Return whether a file belongs to what looks at a function, or to a package it uses, and not to the user."""
+    return file.startswith((*TRACERS, *NOT_THE_USERS))
+
+
 def own_lines(eqn: Any, jaxpr: Any) -> tuple[Line, ...]:
     """Return those of an equation's lines that stand inside the function whose jaxpr it is in.
 

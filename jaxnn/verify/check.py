@@ -1,6 +1,5 @@
 """`check`: a hand-written gradient of a scalar loss before several independent witnesses."""
 
-import re
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -12,11 +11,12 @@ import numpy as np
 
 from jaxnn.errors import InvalidArgument
 from jaxnn.verify import witnesses
-from jaxnn.verify.compare import compare, resolution
+from jaxnn.verify.compare import compare, largest, resolution
 from jaxnn.verify.diagnose import explained, first_of_dtype, first_random
+from jaxnn.verify.doubled import doubled, lowest_inside, must_double
 from jaxnn.verify.evaluation import Programs, can_trace, evaluator, programs, split
 from jaxnn.verify.numeric import by_differences
-from jaxnn.verify.problem import OtherDtype, Problem, in_float64, pose, widen
+from jaxnn.verify.problem import OtherDtype, Problem, in_float64, pose
 from jaxnn.verify.rounding import EPSILON, lowest_epsilon
 from jaxnn.verify.trial import Finding, Given, Point, Trial, at_entry, float64, second_point, working_epsilon
 from jaxnn.verify.verdict import Report, Verdict
@@ -25,7 +25,13 @@ BLURRED = 0.01  # a resolution worse than this share of a leaf's largest entry i
 KINKED = "the loss bends here: the gradient is one of its subgradients, so this is not an error"
 
 
-def check(loss: Callable, grad: Callable, *args: Any, argnums: int | Sequence[int] = 0) -> Verdict:
+def check(
+    loss: Callable,
+    grad: Callable,
+    *args: Any,
+    argnums: int | Sequence[int] = 0,
+    tolerance: float | None = None,
+) -> Verdict:
     """Return the verdict on `grad(*args)`, a hand-written gradient of the scalar `loss(*args)`.
 
     The gradient has the structure, shapes and dtypes of `args[argnums]`, any pytree (for several `argnums`, a tuple of
@@ -35,10 +41,16 @@ def check(loss: Callable, grad: Callable, *args: Any, argnums: int | Sequence[in
     error where it exceeds what rounding was measured to do to either side (`jaxnn.verify.rounding`); nothing is
     multiplied by the size of an array.
 
+    Where the functions round to less than float64 inside, run in their own precision only, or draw other random numbers
+    in float64, their program is judged as it is written, each operation done in float64 (`jaxnn.verify.doubled`).
+
+    `tolerance` is what may be wrong on purpose, as a share of a leaf's largest entry: an iterative solver that stops,
+    an epsilon in a formula. The verdict's note says how much of it was used.
+
     Raises `InvalidArgument` where the loss is no scalar, the gradient has another structure, shape or dtype, or a
     parameter cannot be differentiated by.
     """
-    return run(loss, grad, args, argnums, programs(loss, grad, argnums))
+    return run(loss, grad, args, argnums, programs(loss, grad, argnums), tolerance=tolerance)
 
 
 def run(
@@ -49,8 +61,12 @@ def run(
     ready: Programs,
     *,
     quick: bool = False,
+    tolerance: float | None = None,
+    defines: bool = False,
 ) -> Verdict:
     """Return `check`'s verdict, by programs that other calls may have compiled already.
+
+    The loss `defines` the gradient where autodiff of it is what is meant, whatever its values do.
 
     A `quick` one hears only the witnesses that look at every entry, and runs what JAX can trace under `jit` alone.
     """
@@ -58,37 +74,12 @@ def run(
     with np.errstate(all="ignore"), warnings.catch_warnings(), jax.default_matmul_precision("highest"):
         # With x64 off JAX may take an array of the caller's as it saw it with x64 on, and warns of that.
         warnings.filterwarnings("ignore", "Explicitly requested dtype")
-        if not _draws_otherwise(loss, args):
-            return _run(loss, grad, args, argnums, ready, quick)
-        _twice(pose(loss, grad, args, argnums))  # raises where the gradient is none of these parameters
-        with float64():
-            wide = jax.tree.map(widen, tuple(args))
-            return _run(loss, grad, wide, argnums, programs(loss, grad, argnums), quick, any_dtype=True)
+        return _run(loss, grad, args, argnums, ready, quick, tolerance or 0.0, defines)
 
 
-def _draws_otherwise(loss, args):
-    """Return whether the loss draws other random numbers with x64 on, where `jax.random` takes 64 bits a float.
-
-    Its gradient at the caller's numbers is then that of another function than the reference's.
-    """
-    if jax.config.jax_enable_x64:
-        return False
-    try:
-        own = _widths(loss, args)
-        with float64():
-            return own != _widths(loss, jax.tree.map(widen, tuple(args)))
-    except Exception:  # what JAX cannot trace draws no random numbers of JAX's
-        return False
-
-
-def _widths(loss, args):
-    """Return the bits of each draw, in order."""
-    return re.findall(r"bit_width=\d+", str(jax.make_jaxpr(lambda: loss(*args))()))
-
-
-def _run(loss, grad, args, argnums, ready, quick, any_dtype=False):
+def _run(loss, grad, args, argnums, ready, quick, tolerated, defines):
     args, untouched = (jax.tree.map(_copied, tuple(args)) for _ in range(2))
-    own = pose(loss, grad, args, argnums, any_dtype=any_dtype)
+    own = pose(loss, grad, args, argnums)
     given = _quickly(own, ready) if quick else None
     if given is None:
         runs = _twice(own)
@@ -101,23 +92,46 @@ def _run(loss, grad, args, argnums, ready, quick, any_dtype=False):
     own_x64 = bool(jax.config.jax_enable_x64)
     own_dtypes = [jax.dtypes.canonicalize_dtype(jnp.result_type(leaf)) for leaf in own.leaves]
     own_epsilon = max(float(jnp.finfo(dtype).eps) for dtype in own_dtypes)
+    own_ready, rounds = ready, must_double(loss, grad, args, own_x64)
+    if rounds:
+        own_epsilon = max(own_epsilon, lowest_inside(loss, args, own_x64))
+        loss, grad = (doubled(f, args, own_x64) for f in (loss, grad))
+        ready = programs(loss, grad, argnums)
     with float64():
         exact = in_float64(loss, grad, args, argnums)
         if all(can_trace(f, exact, data_too=True) for f in (loss, grad)):
             exact = in_float64(loss, grad, jax.tree.map(_on_device, args), argnums)
         evaluate = evaluator(exact, witnesses.lines(exact.leaves), ready)
-        epsilon = working_epsilon(exact, evaluate, own_epsilon)
+        epsilon = EPSILON if rounds else working_epsilon(exact, evaluate, own_epsilon)
         traced = evaluate.loss_traceable
         loss_epsilon = lowest_epsilon(exact.loss, exact.leaves, moved_only=True) if traced else EPSILON
         here = evaluate.at(exact.leaves)
         if not np.isfinite(here.value):
             cause = f"the loss is {here.value} at these arguments, so there is no gradient to compare with"
             return Verdict("NONFINITE", "loss", actual=here.value, cause=cause)
-        comparison = compare(here, epsilon) if here.reference else by_differences(evaluate, exact.leaves, here)
+        if here.reference:
+            comparison = compare(here, epsilon, tolerated)
+        else:
+            comparison = by_differences(evaluate, exact.leaves, here, tolerated)
         point = Point(exact.leaves, here, comparison, tuple(exact.args))
-        moved = second_point(exact, evaluate, epsilon)
+        moved = second_point(exact, evaluate, epsilon, tolerated)
         trial = Trial(
-            argnums, own, exact, given, own_x64, own_epsilon, epsilon, loss_epsilon, evaluate, ready, point, moved
+            argnums,
+            own,
+            exact,
+            given,
+            own_x64,
+            own_epsilon,
+            epsilon,
+            loss_epsilon,
+            evaluate,
+            ready,
+            own_ready,
+            point,
+            moved,
+            rounds,
+            tolerated,
+            defines,
         )
         return _heard(trial, witnesses.QUICK if quick else witnesses.WITNESSES)
 
@@ -152,9 +166,27 @@ def _heard(trial: Trial, heard: Sequence[Callable[[Trial], Finding]]) -> Verdict
         reports.append(Report("run twice", True))
     share = resolution(trial.here.comparison)
     bent = any(report.note == witnesses.AT_A_KINK for report in reports)
-    verdict = kink or (Verdict("KINK") if bent else _blurred(trial) if share > BLURRED else Verdict("PASS"))
+    blurred = share > max(BLURRED, 2 * trial.tolerated)
+    verdict = kink or (Verdict("KINK") if bent else _blurred(trial) if blurred else Verdict("PASS"))
     note = KINKED if verdict.kind == "KINK" else verdict.note
+    said = [note, _precision(trial), _tolerance_used(trial)]
+    note = "; ".join(part for part in said if part)
     return replace(verdict, note=note, resolution=share, witnesses=tuple(reports))
+
+
+def _precision(trial: Trial) -> str:
+    """Return in which precision the functions were judged, where they round inside."""
+    if not trial.rounds:
+        return ""
+    return f"the functions compute in a precision of {trial.own_epsilon:.1e} and were judged as they are written"
+
+
+def _tolerance_used(trial: Trial) -> str:
+    if not trial.tolerated:
+        return ""
+    rows = zip(trial.here.comparison.actual, trial.here.comparison.expected, strict=True)
+    used = max(largest(a - e) / (largest(e) or np.inf) for a, e in rows)
+    return f"of the tolerance of {trial.tolerated:g} of a leaf's largest entry, {used:.1e} was used"
 
 
 def _blurred(trial: Trial) -> Verdict:

@@ -40,20 +40,33 @@ class Entry(NamedTuple):
     index: tuple[int, ...]
 
 
-def compare(evaluation: Evaluation, epsilon: float = EPSILON) -> Comparison:
-    """Return the hand-written gradient beside autodiff's, with what rounding allows at a machine epsilon."""
+def compare(evaluation: Evaluation, epsilon: float = EPSILON, tolerated: float = 0.0) -> Comparison:
+    """Return the hand-written gradient beside autodiff's, with what rounding allows at a machine epsilon.
+
+    `tolerated` is a share of a leaf's largest entry that may be wrong on purpose.
+    """
     assert evaluation.reference is not None
-    # Where shaking makes NaN, at the edge of a domain, it measures nothing: differences then have the last word.
-    by_hand, by_autodiff = (
-        [np.where(np.isfinite(v), v, 0.0) for v in noise]
-        for noise in (evaluation.hand_noise, evaluation.reference_noise)
-    )
+    by_hand, by_autodiff = (list(map(finite, noise)) for noise in (evaluation.hand_noise, evaluation.reference_noise))
     sides = zip(evaluation.hand, by_hand, evaluation.reference, by_autodiff, strict=True)
     allowed = [
         np.where(np.isfinite(value), tolerance([hand_noise, noise], value, epsilon), tolerance([], hand, epsilon))
+        + tolerated * largest(value)
         for hand, hand_noise, value, noise in sides
     ]
     return Comparison(evaluation.reference, evaluation.hand, allowed)
+
+
+def finite(noise: np.ndarray) -> np.ndarray:
+    """Return a measured rounding error, 0 where shaking makes NaN or infinity, as it does at the edge of a domain.
+
+    There it measures nothing: differences have the last word.
+    """
+    return np.where(np.isfinite(noise), noise, 0.0)
+
+
+def largest(leaf: np.ndarray) -> float:
+    """Return the largest finite entry of a leaf."""
+    return float(np.max(np.abs(leaf), initial=0.0, where=np.isfinite(leaf)))
 
 
 def worst_entry(comparison: Comparison, among: Sequence[np.ndarray] | None = None) -> Entry | None:

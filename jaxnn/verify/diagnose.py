@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from traceback import walk_tb
 from typing import Any, NamedTuple
 
 import jax
@@ -18,6 +19,7 @@ from jaxnn.verify.problem import Problem, in_float64, split_output
 from jaxnn.verify.repair import Repair, by_running, by_value, in_function
 from jaxnn.verify.replay import Replay, line_by_line, replay
 from jaxnn.verify.rewrite import only_assembles
+from jaxnn.verify.rounding import SAFETY
 from jaxnn.verify.steps import Step, record
 from jaxnn.verify.targets import FACTOR, Targets, close
 from jaxnn.verify.trial import MOVED, Point, Trial
@@ -38,7 +40,7 @@ def explained(trial: Trial, verdict: Verdict, point: Point) -> Verdict:
 
 
 def _explained(trial: Trial, verdict: Verdict, point: Point) -> Verdict:
-    problem = in_float64(trial.exact.whole_loss, trial.exact.whole_grad, point.args, trial.argnums)
+    problem = in_float64(trial.own.whole_loss, trial.own.whole_grad, point.args, trial.argnums)
     if verdict.kind == "NONFINITE":
         return _first_nonfinite(problem, verdict)
     if _draws_anew(trial):
@@ -80,7 +82,7 @@ def _located(trial: Trial, problem: Problem, verdict: Verdict, point: Point, tap
 
 def _placed(trial, problem, verdict, point, tape):
     comparison, leaf = point.comparison, problem.names.index(verdict.leaf)
-    hand = _hand(problem, point, tape)
+    hand = _hand(trial, problem, point, tape)
     stale = _stale(trial, problem, point, hand.targets)
     if stale is not None:
         why = f"{stale.name}: a stale value, captured at another point: it does not follow the arguments"
@@ -111,12 +113,13 @@ def _placed(trial, problem, verdict, point, tape):
     return replace(verdict, line=spoken(change.line), cause=sentence)
 
 
-def _hand(problem: Problem, point: Point, tape: list[Node]) -> Hand:
+def _hand(trial: Trial, problem: Problem, point: Point, tape: list[Node]) -> Hand:
     """Return the function by hand, compiled if it is as wrong then as when it is run line by line."""
     comparison, (run, args) = point.comparison, (problem.whole_grad, problem.args)
     true = dict(zip(problem.names, comparison.expected, strict=True))
+    slack = SAFETY * trial.own_epsilon if trial.rounds else 1e-9  # run as it is written, it rounds as it does
     bars = [
-        t + 1e-9 * np.max(np.abs(e), initial=0.0) for t, e in zip(comparison.allowed, comparison.expected, strict=True)
+        t + slack * np.max(np.abs(e), initial=0.0) for t, e in zip(comparison.allowed, comparison.expected, strict=True)
     ]
 
     def gradient(output):
@@ -192,7 +195,7 @@ def _stale(trial: Trial, problem: Problem, point: Point, targets: Targets) -> St
     """Return the step of a gradient that is wrong at the second point alone whose value is still that of the first."""
     if point.note != MOVED or any(wrong.any() for wrong in trial.here.comparison.wrong):
         return None
-    first = in_float64(trial.exact.whole_loss, trial.exact.whole_grad, trial.here.args, trial.argnums)
+    first = in_float64(trial.own.whole_loss, trial.own.whole_grad, trial.here.args, trial.argnums)
     tape = nodes(first.loss, first.leaves, first.names) if trial.evaluator.loss_traceable else []
     right = Targets(tape, {}, first.args)
     there = {step.key: step.value for step in record(first.whole_grad, *first.args)}
@@ -207,6 +210,16 @@ def _stale(trial: Trial, problem: Problem, point: Point, targets: Targets) -> St
 def spoken(line: Line) -> str:
     """Return a line of the source as a verdict says it."""
     return f"{line.text}  ({line.file.rsplit('/', 1)[-1]}:{line.number}, in {line.function})"
+
+
+def raised_at(error: Exception) -> str:
+    """Return the innermost line of the user's source that an error came from."""
+    frames = [(frame.f_code, number) for frame, number in walk_tb(error.__traceback__)]
+    outside = [(code, number) for code, number in frames if not jaxprs.is_ours_or_a_dependencys(code.co_filename)]
+    if not outside:
+        return ""
+    code, number = outside[-1]
+    return spoken(jaxprs.source_line(code.co_filename, number, code.co_qualname))
 
 
 def returned(f: Callable, args: Sequence[Any], value: Any = None) -> str:

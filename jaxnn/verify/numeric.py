@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from jaxnn.verify.compare import Comparison, Entry, slopes_at
+from jaxnn.verify.compare import Comparison, Entry, largest, slopes_at
 from jaxnn.verify.evaluation import Evaluation, Evaluator
 from jaxnn.verify.problem import Leaves
 from jaxnn.verify.rounding import EPSILON
@@ -12,7 +12,7 @@ from jaxnn.verify.rounding import EPSILON
 SECONDS = 10.0
 
 
-def by_differences(evaluator: Evaluator, leaves: Leaves, here: Evaluation) -> Comparison:
+def by_differences(evaluator: Evaluator, leaves: Leaves, here: Evaluation, tolerated: float = 0.0) -> Comparison:
     """Return the gradient by hand beside central differences, entry by entry in random order for as long as it takes.
 
     Entries that there was no time for, and values between the one-sided slopes at a kink, count as right.
@@ -32,4 +32,5 @@ def by_differences(evaluator: Evaluator, leaves: Leaves, here: Evaluation) -> Co
             allowed[leaf][index] = 10 * found.central.error
         if time.perf_counter() - started > SECONDS:
             break
+    allowed = [bar + tolerated * largest(value) for bar, value in zip(allowed, expected, strict=True)]
     return Comparison(expected, here.hand, allowed)

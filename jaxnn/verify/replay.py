@@ -17,6 +17,8 @@ from jaxnn.verify.marks import marked_program
 from jaxnn.verify.steps import Key, Step, is_array, record, rerun
 from jaxnn.verify.targets import is_adjoint
 
+MOST_PLACES = 200
+
 
 class Replay(NamedTuple):
     """The `steps` of a run, and what it gives with other values at the keys `replaced`.
@@ -64,6 +66,8 @@ def _compiled(run, args, arrays):
         return [jnp.asarray(v) for v in arrays(run(*args))]
 
     program, places = marked_program(traced, values, floats=is_adjoint)
+    if len(places) > MOST_PLACES:
+        raise ValueError(f"{len(places)} assignments, each of them a choice in the program, take minutes to compile")
     kinds = {slot: equation.eqn.outvars[0].aval for equation in program.equations for slot in equation.outputs[:1]}
     keys = {key: slot for slot, key in places.items()}
 

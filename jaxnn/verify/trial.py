@@ -43,7 +43,10 @@ class Trial(NamedTuple):
     `given` is what the functions return in the precision `own_epsilon`, with x64 as the caller has it (`own_x64`);
     `epsilon` is the precision they work in when asked for float64, `loss_epsilon` the lowest of what the leaves move
     in the loss. `here` is the point asked about, `moved` a second one (None where the loss has no value near by).
-    `cleared` until an entry is found to be wrong.
+    `rounds` where the functions are judged as `doubled`, which round to `own_epsilon` in themselves. `programs` are of
+    the `exact` functions, `own_programs` of the `own` ones. `tolerated` is the
+    share of a leaf's largest entry that may be wrong on purpose. The loss `defines` the gradient where its autodiff is
+    what is meant, whatever its values do. `cleared` until an entry is found to be wrong.
     """
 
     argnums: int | Sequence[int]
@@ -56,8 +59,12 @@ class Trial(NamedTuple):
     loss_epsilon: float
     evaluator: Evaluator
     programs: Programs
+    own_programs: Programs
     here: Point
     moved: Point | None
+    rounds: bool
+    tolerated: float
+    defines: bool
     cleared: bool = True
 
 
@@ -84,14 +91,14 @@ def working_epsilon(exact: Problem, evaluator: Evaluator, epsilon: float) -> flo
     return lowest if lowest <= epsilon else EPSILON
 
 
-def second_point(exact: Problem, evaluator: Evaluator, epsilon: float) -> Point | None:
+def second_point(exact: Problem, evaluator: Evaluator, epsilon: float, tolerated: float) -> Point | None:
     """Return a point near the first at which everything is finite: what remembers the first point is wrong there."""
     rng = np.random.default_rng(3)
     for size in (0.1, 0.01, 1e-4) if evaluator.loss_traceable else ():
         leaves = [_moved(np.asarray(leaf), size, rng) for leaf in exact.leaves]
         found = evaluator.at(leaves)
         if found.reference and np.isfinite(found.value) and all(np.all(np.isfinite(v)) for v in found.reference):
-            return Point(leaves, found, compare(found, epsilon), tuple(exact.rebuild(leaves)), MOVED)
+            return Point(leaves, found, compare(found, epsilon, tolerated), tuple(exact.rebuild(leaves)), MOVED)
     return None
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from jaxnn.trace import jaxprs
 from jaxnn.verify import batches
-from jaxnn.verify.compare import Comparison, compare, rule, step_scale, worst_entry
+from jaxnn.verify.compare import Comparison, compare, finite, largest, rule, step_scale, worst_entry
 from jaxnn.verify.differences import Slope, along, slopes
 from jaxnn.verify.evaluation import FAST, STRICT, can_trace, compiled, evaluator, split
 from jaxnn.verify.problem import Leaves, in_float64
@@ -26,6 +26,7 @@ from jaxnn.verify.verdict import Report, Verdict
 
 SMALL = 40  # entries up to which every one is a line of its own
 SECONDS = 4.0  # for the differences of a large problem
+FEW_DIGITS = 1e-4  # a machine epsilon above it is that of float16 or bfloat16
 AT_A_KINK = "between the one-sided slopes at a kink"
 NOT_ANALYTIC = {
     *("abs", "max", "min", "reduce_max", "reduce_min", "sign", "floor", "ceil", "round", "real", "imag", "conj"),
@@ -47,6 +48,9 @@ def every_entry(trial: Trial, point: Point | None = None, name: str = "autodiff,
     gap = abs(comparison.actual[worst.leaf][worst.index] - comparison.expected[worst.leaf][worst.index])
     bar = float(comparison.allowed[worst.leaf][worst.index])
     noise = 4 * trial.loss_epsilon * max(point.evaluation.value_noise, abs(point.evaluation.value))
+    if trial.defines:
+        failed = _failed(trial, name, worst, comparison, note=point.note)
+        return Finding([Report(name, False, gap, bar)], failed, point)
     ruling = rule(trial.evaluator, point.leaves, comparison, noise)
     true = comparison._replace(expected=ruling.corrected)
     guilty = worst_entry(true, ruling.guilty)
@@ -76,10 +80,12 @@ def _is_right_eagerly(trial: Trial, point: Point, true: Comparison) -> bool:
 def as_given(trial: Trial) -> Finding:
     """The gradient in the precision it was given in, against the float64 reference."""
     here, name = trial.here, f"as given, in {dtype_name(trial)}"
-    scales = [np.max(np.abs(v), initial=0.0) for v in here.comparison.expected]
     noise = zip(here.evaluation.hand_noise, here.evaluation.reference_noise, here.comparison.expected, strict=True)
-    allowed = [tolerance([h, r], v, trial.own_epsilon) for h, r, v in noise]
+    # A shake is as large as a rounding error can be, so that in few digits a wide margin would hide mistakes.
+    epsilon = trial.own_epsilon if trial.own_epsilon < FEW_DIGITS else trial.own_epsilon / 8
+    allowed = [tolerance([finite(h), finite(r)], v, epsilon) for h, r, v in noise]
     if trial.own_epsilon > EPSILON:
+        scales = map(largest, here.comparison.expected)
         allowed = [t + 4 * trial.own_epsilon * scale for t, scale in zip(allowed, scales, strict=True)]
     known = [np.maximum(t, u) for t, u in zip(allowed, here.comparison.allowed, strict=True)]
     rows = zip(here.comparison.wrong, here.comparison.actual, here.comparison.expected, strict=True)
@@ -119,6 +125,8 @@ def nonfinite(trial: Trial, gradient: Leaves, point: Point) -> Verdict | None:
 def central(trial: Trial) -> Finding:
     """Central differences with Richardson extrapolation: the opinion that needs no autodiff."""
     here, evaluate, name = trial.here, trial.evaluator, "central differences"
+    if trial.defines:
+        return Finding([Report(name, None, note="the derivative is meant, not what the values do")])
     noise = 4 * trial.loss_epsilon * max(here.evaluation.value_noise, abs(here.evaluation.value))
     claims, error = products(here.comparison.actual, evaluate.directions), bars(here.comparison, evaluate.directions)
     known = products(here.comparison.expected, evaluate.directions)
@@ -191,6 +199,8 @@ def complex_step(trial: Trial) -> Finding:
 
     if not trial.evaluator.loss_traceable:
         return Finding([Report(name, None, note="JAX cannot differentiate the loss")])
+    if trial.rounds or trial.defines:
+        return Finding([Report(name, None, note="the loss is a program of real numbers of its own precision")])
     try:
         program, _ = jaxprs.program(imaginary, directions[0])
     except Exception as error:  # whatever a function makes of complex numbers: this witness then has nothing to say
@@ -231,6 +241,7 @@ def batch_split(trial: Trial) -> Finding:
             return Finding([Report(name, False)], Verdict("FAIL", witness=name, cause=cause))
         weighted = [(weight, gradient) for _, weight, gradient in parts]
         gap, bar = batches.disagreement(weighted, trial.here.comparison.actual, trial.here.evaluation.hand_noise)
+        bar = bar + trial.tolerated * max(map(largest, trial.here.comparison.expected))
         if gap <= bar or not trial.cleared:
             break
     kind = "sum" if found.weights[0] == 1 else "mean"
@@ -244,7 +255,7 @@ def batch_split(trial: Trial) -> Finding:
         found_there = there.at(alone.leaves)
         if found_there.reference is None:
             continue
-        comparison = compare(found_there._replace(hand=gradient), trial.epsilon)
+        comparison = compare(found_there._replace(hand=gradient), trial.epsilon, trial.tolerated)
         point = Point(alone.leaves, found_there, comparison, args, f"for {which}")
         judged_there = every_entry(trial._replace(evaluator=there, exact=alone), point, name)
         if judged_there.verdict is not None:
@@ -260,7 +271,7 @@ def jitted(trial: Trial) -> Finding:
         return Finding([Report(name, None, note="JAX cannot trace the gradient: NumPy code, or a branch on a value")])
     with jax.enable_x64(trial.own_x64):
         data_too = can_trace(trial.own.whole_grad, trial.own, data_too=True)
-        inside = trial.programs.hand(*split(trial.own, trial.own.leaves, data_too))
+        inside = trial.own_programs.hand(*split(trial.own, trial.own.leaves, data_too))
         inside = [np.asarray(v, np.float64) for v in inside]
     return _same(trial, name, inside, trial.given.gradient, trial.own_epsilon)
 

@@ -161,13 +161,13 @@ def test_a_factor_in_the_cotangents_fails_with_its_line():
     ("fwd", "bwd", "words"),
     [
         (jnp.sin, sine_bwd, "not the pair"),
-        (lambda x: ((jnp.sin(x),), x), sine_bwd, "another structure"),
+        (lambda x: ((jnp.sin(x),), x), sine_bwd, "of the structure"),
         (lambda x: (jnp.sin(x)[:2], x), sine_bwd, r"float64[2], that of f float64[3]"),
         (lambda x: (jnp.sin(x).astype("float32"), x), sine_bwd, r"float32[3], that of f float64[3]"),
         (sine_fwd, lambda x, g: g * jnp.cos(x), "a tuple, one for each"),
         (sine_fwd, lambda x, g: (g * jnp.cos(x), g), "2 cotangents for 1 arguments"),
         (sine_fwd, lambda x, g: (g[:2],), "the cotangent has the shape (2,), the argument (3,)"),
-        (sine_fwd, lambda x, g: ({"x": g},), "not the argument's"),
+        (sine_fwd, lambda x, g: ({"x": g},), "has the structure"),
         (
             sine_fwd,
             lambda x, g: ((g * jnp.cos(x)).astype("float32"),),
