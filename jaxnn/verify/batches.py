@@ -40,6 +40,8 @@ def split(problem: Problem, loss: Callable[[Sequence[Any]], float]) -> Split | N
                 first, rest = (loss(part) for part in parts)
             except (TypeError, ValueError, IndexError, AssertionError):
                 continue
+            if not np.isfinite([whole, first, rest]).all():  # infinity adds up to infinity whatever the parts are
+                continue
             for weights in ((1 / size, (size - 1) / size), (1.0, 1.0)):
                 total = weights[0] * first + weights[1] * rest
                 if abs(total - whole) <= 1e-10 * (abs(weights[0] * first) + abs(weights[1] * rest)):

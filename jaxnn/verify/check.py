@@ -11,10 +11,11 @@ import numpy as np
 
 from jaxnn.errors import InvalidArgument
 from jaxnn.verify import witnesses
-from jaxnn.verify.compare import compare, largest, resolution
+from jaxnn.verify.compare import compare, largest, resolution, worst_entry
 from jaxnn.verify.diagnose import explained, first_of_dtype, first_random
 from jaxnn.verify.doubled import doubled, lowest_inside, must_double
 from jaxnn.verify.evaluation import Programs, can_trace, evaluator, programs, split
+from jaxnn.verify.given_data import WITHIN, as_far_as_known, widened
 from jaxnn.verify.numeric import by_differences
 from jaxnn.verify.problem import OtherDtype, Problem, in_float64, pose
 from jaxnn.verify.rounding import EPSILON, lowest_epsilon
@@ -114,7 +115,16 @@ def _run(loss, grad, args, argnums, ready, quick, tolerated, defines):
         else:
             comparison = by_differences(evaluate, exact.leaves, here, tolerated)
         point = Point(exact.leaves, here, comparison, tuple(exact.args))
-        moved = second_point(exact, evaluate, epsilon, tolerated)
+        moved, rounded_data = second_point(exact, evaluate, epsilon, tolerated), False
+        if worst_entry(comparison) is not None and evaluate.reference is not None and evaluate.grad_traceable:
+            seen = [
+                p and widened(p.comparison, as_far_as_known(exact, ready, argnums, own.args, p.leaves))
+                for p in (point, moved)
+            ]
+            if seen[0] is not None:
+                point, rounded_data = point._replace(comparison=seen[0]), True
+            if moved and seen[1] is not None:
+                moved = moved._replace(comparison=seen[1])
         trial = Trial(
             argnums,
             own,
@@ -132,6 +142,7 @@ def _run(loss, grad, args, argnums, ready, quick, tolerated, defines):
             rounds,
             tolerated,
             defines,
+            rounded_data,
         )
         return _heard(trial, witnesses.QUICK if quick else witnesses.WITNESSES)
 
@@ -169,7 +180,7 @@ def _heard(trial: Trial, heard: Sequence[Callable[[Trial], Finding]]) -> Verdict
     blurred = share > max(BLURRED, 2 * trial.tolerated)
     verdict = kink or (Verdict("KINK") if bent else _blurred(trial) if blurred else Verdict("PASS"))
     note = KINKED if verdict.kind == "KINK" else verdict.note
-    said = [note, _precision(trial), _tolerance_used(trial)]
+    said = [note, WITHIN if trial.rounded_data else "", _precision(trial), _tolerance_used(trial)]
     note = "; ".join(part for part in said if part)
     return replace(verdict, note=note, resolution=share, witnesses=tuple(reports))
 

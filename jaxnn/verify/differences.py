@@ -7,6 +7,7 @@ import numpy as np
 
 LEVELS = 11
 RATIO = 2.0
+NEAR = 13  # values in a row of which the differences are taken
 
 
 class Slope(NamedTuple):
@@ -47,6 +48,19 @@ def slopes(phi: Callable[[float], float], noise: float, step: float = 0.02) -> S
         right=_extrapolated((ahead - at_0) / steps, rounding, powers=1),
         central=_extrapolated((ahead - behind) / (2 * steps), rounding / 2, powers=2),
     )
+
+
+def rounding_of(phi: Callable[[float], float], step: float = 1e-9) -> float:
+    """Return the rounding error of values of `phi` near 0, seen in their sixth differences (Hamming).
+
+    Of values so near together a smooth function has none to speak of: what is left is made by rounding. A kink at 0 is
+    on neither side of it.
+    """
+    values = np.array([[phi(sign * step * k) for k in range(1, NEAR)] for sign in (1, -1)])
+    ranks = np.arange(1, 7)
+    with np.errstate(all="ignore"):
+        seen = np.sqrt(np.mean(np.diff(values, 6) ** 2, axis=1) * np.prod(ranks / (6 + ranks)))
+    return float(np.min(seen, where=np.isfinite(seen), initial=np.inf)) if np.isfinite(seen).any() else 0.0
 
 
 def _extrapolated(quotients: np.ndarray, rounding: np.ndarray, powers: int) -> Slope:

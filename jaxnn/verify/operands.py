@@ -15,7 +15,8 @@ from jaxnn.verify.targets import Targets
 
 def made_of(run: Callable, args: Sequence[Any], step: Step, targets: Targets) -> str:
     """Return which factor or term of the line of a step must be wrong, "" where none of its parts is a right value."""
-    scope, statement = scopes(run, args, {step.key}).get(step.key), parsed(step.line.text, step.name)
+    scope = scopes(run, args, {step.key}).get(step.key)
+    statement = scope and parsed(step.line.text, step.name, scope.code)
     value = getattr(statement, "value", None)
     if scope is None or not isinstance(value, ast.expr):
         return ""

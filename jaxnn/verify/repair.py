@@ -5,7 +5,7 @@ import heapq
 import inspect
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
 import jax
@@ -46,7 +46,7 @@ def by_value(
     `inside`: with nothing put around what stands there.
     """
     scope = scopes(run, args, {step.key}).get(step.key)
-    statement = parsed(step.line.text, step.name)
+    statement = scope and parsed(step.line.text, step.name, scope.code)
     if scope is None or statement is None:
         return None
     with np.errstate(all="ignore"), jax.disable_jit():
@@ -189,8 +189,13 @@ def _fresh(leaf):
     return np.array(leaf) if isinstance(leaf, np.ndarray) else leaf
 
 
-def parsed(line: str, name: str = "") -> ast.stmt | None:
-    """Return a line as a statement, of several the one that assigns to `name`; None where it is none."""
+def parsed(line: str, name: str = "", code: CodeType | None = None) -> ast.stmt | None:
+    """Return a line as a statement, of several the one that assigns to `name`; None where it is none.
+
+    Of the line that a lambda stands in only the lambda's own expression, by its `code`: the rest is its caller's.
+    """
+    if code is not None and code.co_name == "<lambda>":
+        return next((ast.Expr(node.body) for node in _lambdas(line) if _like(node, code)), None)
     for whole in (line, f"def f():\n {line}"):
         try:
             (*others, statement) = ast.parse(whole).body
@@ -200,6 +205,31 @@ def parsed(line: str, name: str = "") -> ast.stmt | None:
         names = ([n.id for n in ast.walk(s) if isinstance(n, ast.Name) and _is_stored(n)] for s in found)
         return next((s for s, assigned in zip(found, names, strict=True) if name in assigned), found[0])
     return None
+
+
+def _lambdas(line):
+    """Return the lambdas in a line, which may be the head of a statement that goes on."""
+    for whole in (line, f"{line}\n pass", f"def f():\n {line}"):
+        try:
+            return [node for node in ast.walk(ast.parse(whole)) if isinstance(node, ast.Lambda)]
+        except (SyntaxError, ValueError):
+            continue
+    return []
+
+
+def _like(node, code):
+    """Return whether a lambda has been compiled to a code, apart from where its names are found."""
+    made = compile(ast.Expression(node), "<lambda>", "eval").co_consts
+    same = ("co_varnames", "co_argcount", "co_kwonlyargcount")
+    bodies = [c for c in made if isinstance(c, CodeType)]
+    known = {*code.co_names, *code.co_freevars}
+    return any(
+        all(getattr(c, a) == getattr(code, a) for a in same)
+        and {*c.co_names, *c.co_freevars} == known
+        and [v for v in c.co_consts if not isinstance(v, CodeType)]
+        == [v for v in code.co_consts if not isinstance(v, CodeType)]
+        for c in bodies
+    )
 
 
 def _is_stored(node):

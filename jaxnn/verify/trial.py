@@ -46,7 +46,8 @@ class Trial(NamedTuple):
     `rounds` where the functions are judged as `doubled`, which round to `own_epsilon` in themselves. `programs` are of
     the `exact` functions, `own_programs` of the `own` ones. `tolerated` is the
     share of a leaf's largest entry that may be wrong on purpose. The loss `defines` the gradient where its autodiff is
-    what is meant, whatever its values do. `cleared` until an entry is found to be wrong.
+    what is meant, whatever its values do. `rounded_data` where only the rounding of the data explains a difference.
+    `cleared` until an entry is found to be wrong.
     """
 
     argnums: int | Sequence[int]
@@ -65,6 +66,7 @@ class Trial(NamedTuple):
     rounds: bool
     tolerated: float
     defines: bool
+    rounded_data: bool
     cleared: bool = True
 
 
@@ -103,9 +105,26 @@ def second_point(exact: Problem, evaluator: Evaluator, epsilon: float, tolerated
 
 
 def _moved(leaf, size, rng):
-    """Return a leaf with each entry changed by a share of itself, of the typical one where it is 0."""
+    """Return a leaf with each entry changed by a share of itself, of the typical one where it is 0.
+
+    What holds exactly is kept, since the loss may need it: a symmetric matrix stays so, and positive definite if it is,
+    a triangle keeps its zeros, and rows of shares their sum of 1.
+    """
     by = size * rng.uniform(0.5, 1, np.shape(leaf)) * rng.choice([-1, 1], np.shape(leaf))
-    return leaf + by * np.where(leaf == 0, step_scale(leaf), leaf)
+    square = leaf.ndim >= 2 and leaf.shape[-1] == leaf.shape[-2] > 1
+    if square and np.array_equal(leaf, np.swapaxes(leaf, -1, -2)) and not _is_diagonal(leaf):
+        by = by[..., 0]
+        return leaf * (1 + by[..., :, None]) * (1 + by[..., None, :])
+    moved = leaf + by * np.where(leaf == 0, step_scale(leaf), leaf)
+    if square and (np.array_equal(leaf, np.tril(leaf)) or np.array_equal(leaf, np.triu(leaf))):
+        moved = np.where(leaf == 0, 0.0, moved)
+    if leaf.ndim and leaf.shape[-1] > 1 and np.all(leaf >= 0) and np.allclose(leaf.sum(axis=-1), 1, rtol=0, atol=1e-6):
+        moved = np.abs(moved) / np.abs(moved).sum(axis=-1, keepdims=True)
+    return moved
+
+
+def _is_diagonal(leaf):
+    return not np.any(leaf * (1 - np.eye(leaf.shape[-1])))
 
 
 def loss_at(trial: Trial, args: Sequence[Any]) -> float:

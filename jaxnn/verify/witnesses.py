@@ -271,7 +271,8 @@ def jitted(trial: Trial) -> Finding:
         return Finding([Report(name, None, note="JAX cannot trace the gradient: NumPy code, or a branch on a value")])
     with jax.enable_x64(trial.own_x64):
         data_too = can_trace(trial.own.whole_grad, trial.own, data_too=True)
-        inside = trial.own_programs.hand(*split(trial.own, trial.own.leaves, data_too))
+        arrays, frame = split(trial.own, trial.own.leaves, data_too)
+        inside = trial.own_programs.hand([jnp.asarray(v) for v in arrays], frame)
         inside = [np.asarray(v, np.float64) for v in inside]
     return _same(trial, name, inside, trial.given.gradient, trial.own_epsilon)
 

@@ -1,0 +1,61 @@
+"""What is known of a gradient whose data are: label smoothing in float32 sums to 1 to seven digits."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnn.verify.compare import Comparison, worst_entry
+from jaxnn.verify.evaluation import Programs, split
+from jaxnn.verify.problem import Problem, pose
+from jaxnn.verify.rounding import EPSILON
+
+RUNS, MARGIN = 4, 8.0
+WITHIN = "the difference is one that rounding the data to their own precision makes"
+
+
+def as_far_as_known(
+    problem: Problem, programs: Programs, argnums: int | Sequence[int], own: Sequence[Any], point: Sequence[Any]
+) -> list[np.ndarray] | None:
+    """Return how far rounding the data moves the two gradients apart, by leaf, at the parameters `point`.
+
+    `own` are the arguments in the caller's dtypes. None where no data are of fewer digits than float64.
+    """
+    leaves, structure = jax.tree.flatten(tuple(problem.rebuild(list(point))))
+    parameters = {id(leaf) for leaf in point}
+    kinds = [getattr(v, "dtype", None) for v in jax.tree.leaves(tuple(own))]
+    short = {i: float(jnp.finfo(kind).eps) for i, kind in enumerate(kinds) if kind is not None and _is_short(kind)}
+    short = {i: eps for i, eps in short.items() if id(leaves[i]) not in parameters}
+    if not short or len(kinds) != len(leaves):
+        return None
+    rng, apart = np.random.default_rng(5), []
+    for run in range(1 + RUNS):
+        moved = list(leaves)
+        for i, eps in short.items() if run else ():
+            data = np.asarray(leaves[i])
+            moved[i] = data * (1 + eps * rng.uniform(-1, 1, data.shape))
+        posed = pose(
+            problem.whole_loss, problem.whole_grad, jax.tree.unflatten(structure, moved), argnums, any_dtype=True
+        )
+        arrays = split(posed, posed.leaves, True)
+        apart.append(
+            [
+                np.asarray(h) - np.asarray(r)
+                for h, r in zip(programs.hand(*arrays), programs.autodiff(*arrays), strict=True)
+            ]
+        )
+    return [MARGIN * np.max([np.abs(v - first) for v in others], axis=0) for first, *others in zip(*apart, strict=True)]
+
+
+def widened(comparison: Comparison, moved: list[np.ndarray] | None) -> Comparison | None:
+    """Return the comparison with what the data allow, if that explains every difference."""
+    if moved is None:
+        return None
+    wider = comparison._replace(allowed=[a + m for a, m in zip(comparison.allowed, moved, strict=True)])
+    return wider if worst_entry(wider) is None else None
+
+
+def _is_short(dtype):
+    return jnp.issubdtype(dtype, jnp.floating) and float(jnp.finfo(dtype).eps) > EPSILON
