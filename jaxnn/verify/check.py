@@ -175,14 +175,33 @@ def _heard(trial: Trial, heard: Sequence[Callable[[Trial], Finding]]) -> Verdict
         return explained(trial, found, failed.point) if failed.point else found
     if heard is witnesses.WITNESSES:
         reports.append(Report("run twice", True))
-    share = resolution(trial.here.comparison)
+    share, drowned = resolution(trial.here.comparison), _drowned(trial)
     bent = any(report.note == witnesses.AT_A_KINK for report in reports)
     blurred = share > max(BLURRED, 2 * trial.tolerated)
-    verdict = kink or (Verdict("KINK") if bent else _blurred(trial) if blurred else Verdict("PASS"))
+    verdict = kink or (Verdict("KINK") if bent else _blurred(trial) if blurred else drowned or Verdict("PASS"))
     note = KINKED if verdict.kind == "KINK" else verdict.note
+    if drowned or trial.rounds:  # what is seen of the functions as they run
+        share = max(share, resolution(trial.here.comparison._replace(allowed=witnesses.allowed_as_given(trial))))
     said = [note, WITHIN if trial.rounded_data else "", _precision(trial), _tolerance_used(trial)]
     note = "; ".join(part for part in said if part)
     return replace(verdict, note=note, resolution=share, witnesses=tuple(reports))
+
+
+def _drowned(trial: Trial) -> Verdict | None:
+    """Return NOISE at a leaf that rounding to the functions' own precision moves by more than its largest entry."""
+    if trial.own_epsilon <= EPSILON:
+        return None
+    rows = zip(trial.exact.names, trial.here.comparison.expected, witnesses.allowed_as_given(trial), strict=True)
+    for (name, expected, allowed), given in zip(rows, trial.given.gradient, strict=True):
+        if np.max(allowed, initial=0.0) > largest(expected) > 0:
+            index = np.unravel_index(int(np.argmax(allowed)), allowed.shape)
+            error, kind = float(allowed[index]), witnesses.dtype_name(trial)
+            note = (
+                f"in {kind} rounding moves entries of this leaf by up to {error:.1e}, more than the largest of them is"
+            )
+            values = expected[index], given[index]
+            return at_entry("NOISE", name, index, *values, witness="float64", error=error, note=note)
+    return None
 
 
 def _precision(trial: Trial) -> str:

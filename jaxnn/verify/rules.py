@@ -24,6 +24,7 @@ from jaxnn.verify.surveys import overall
 from jaxnn.verify.targets import close, is_adjoint
 from jaxnn.verify.trial import at_entry, float64
 from jaxnn.verify.verdict import Verdict
+from jaxnn.verify.witnesses import FEW_DIGITS
 
 COTANGENTS = (1.0, -2.5, 0.3, 0.0)
 TINY = 2.0**-14  # of a cotangent that no clipping reaches, and float16 still holds
@@ -138,10 +139,24 @@ def _judged(rule, args, prepared, meant, quick=False):
             verdict = _of_its_direction(compiled, loss, exact, wide, places) or verdict
     if not verdict or quick:
         return replace(verdict, note=_intended(meant, verdict.note)) if verdict else verdict
+    if _few_digits((tuple(args), out)) and meant.linear:
+        # Sums of one sign stall in few digits, those of both signs do not.
+        positive = jax.tree.map(lambda g: g if g.dtype == jax.dtypes.float0 else jnp.abs(g), cotangent)
+        loss, grad, ready = _prepared(meant.surrogate or rule.f, rule, places, positive)
+        options = {"tolerance": meant.tolerance, "defines": meant.surrogate is not None}
+        stalled = run(loss, grad, args, places, ready, quick=True, **options)
+        if not stalled or stalled.kind == "NOISE":
+            return replace(stalled, note="; ".join(p for p in (stalled.note, "at a cotangent of one sign") if p))
     with float64():
         same = meant.surrogate is None and meant.linear
         second = _second_order(pulled, compiled, rule, exact, wide, places) if same else None
     return replace(verdict, note=_intended(meant, verdict.note)) if second is None else second
+
+
+def _few_digits(trees):
+    """Return whether there is an array of float16, bfloat16 or less."""
+    kinds = [jnp.result_type(v) for v in jax.tree.leaves(trees) if is_number(v)]
+    return any(jnp.issubdtype(kind, jnp.floating) and jnp.finfo(kind).eps > FEW_DIGITS for kind in kinds)
 
 
 def _intended(meant: Meant, note: str) -> str:

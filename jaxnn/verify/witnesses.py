@@ -80,14 +80,7 @@ def _is_right_eagerly(trial: Trial, point: Point, true: Comparison) -> bool:
 def as_given(trial: Trial) -> Finding:
     """The gradient in the precision it was given in, against the float64 reference."""
     here, name = trial.here, f"as given, in {dtype_name(trial)}"
-    noise = zip(here.evaluation.hand_noise, here.evaluation.reference_noise, here.comparison.expected, strict=True)
-    # A shake is as large as a rounding error can be, so that in few digits a wide margin would hide mistakes.
-    epsilon = trial.own_epsilon if trial.own_epsilon < FEW_DIGITS else trial.own_epsilon / 8
-    allowed = [tolerance([finite(h), finite(r)], v, epsilon) for h, r, v in noise]
-    if trial.own_epsilon > EPSILON:
-        scales = map(largest, here.comparison.expected)
-        allowed = [t + 4 * trial.own_epsilon * scale for t, scale in zip(allowed, scales, strict=True)]
-    known = [np.maximum(t, u) for t, u in zip(allowed, here.comparison.allowed, strict=True)]
+    known = [np.maximum(t, u) for t, u in zip(allowed_as_given(trial), here.comparison.allowed, strict=True)]
     rows = zip(here.comparison.wrong, here.comparison.actual, here.comparison.expected, strict=True)
     expected = [np.where(w, h, e) for w, h, e in rows]  # what differs in float64 too has been judged already
     comparison = Comparison(expected, trial.given.gradient, known)
@@ -96,6 +89,19 @@ def as_given(trial: Trial) -> Finding:
         return Finding([_summary(name, comparison)])
     failed = _failed(trial, "float64", worst, comparison, note=f"right in float64, wrong {name}")
     return Finding([Report(name, False)], failed, here._replace(comparison=comparison))
+
+
+def allowed_as_given(trial: Trial) -> Leaves:
+    """Return how far rounding to the functions' own precision may move the gradient, by leaf."""
+    here = trial.here
+    noise = zip(here.evaluation.hand_noise, here.evaluation.reference_noise, here.comparison.expected, strict=True)
+    # A shake is as large as a rounding error can be, so that in few digits a wide margin would hide mistakes.
+    epsilon = trial.own_epsilon if trial.own_epsilon < FEW_DIGITS else trial.own_epsilon / 8
+    allowed = [tolerance([finite(h), finite(r)], v, epsilon) for h, r, v in noise]
+    if trial.own_epsilon > EPSILON:
+        scales = map(largest, here.comparison.expected)
+        allowed = [t + 4 * trial.own_epsilon * scale for t, scale in zip(allowed, scales, strict=True)]
+    return allowed
 
 
 def elsewhere(trial: Trial) -> Finding:
