@@ -23,6 +23,7 @@ from jaxnn.verify.trial import Finding, Given, Point, Trial, at_entry, float64, 
 from jaxnn.verify.verdict import Report, Verdict
 
 BLURRED = 0.01  # a resolution worse than this share of a leaf's largest entry is NOISE
+CANCELLED = 0.3  # an error of this share of a leaf's largest entry leaves nothing of a result
 KINKED = "the loss bends here: the gradient is one of its subgradients, so this is not an error"
 
 
@@ -182,25 +183,29 @@ def _heard(trial: Trial, heard: Sequence[Callable[[Trial], Finding]]) -> Verdict
     note = KINKED if verdict.kind == "KINK" else verdict.note
     if drowned or trial.rounds:  # what is seen of the functions as they run
         share = max(share, resolution(trial.here.comparison._replace(allowed=witnesses.allowed_as_given(trial))))
-    said = [note, WITHIN if trial.rounded_data else "", _precision(trial), _tolerance_used(trial)]
+    said = [note, *trial.own.said, WITHIN if trial.rounded_data else "", _precision(trial), _tolerance_used(trial)]
     note = "; ".join(part for part in said if part)
     return replace(verdict, note=note, resolution=share, witnesses=tuple(reports))
 
 
 def _drowned(trial: Trial) -> Verdict | None:
-    """Return NOISE at a leaf that rounding to the functions' own precision moves by more than its largest entry."""
+    """Return NOISE at a leaf that rounding to the functions' own precision moves by more than its largest entry.
+
+    Where what was given is off by a good part of that entry it is FAIL: its digits have cancelled.
+    """
     if trial.own_epsilon <= EPSILON:
         return None
     rows = zip(trial.exact.names, trial.here.comparison.expected, witnesses.allowed_as_given(trial), strict=True)
     for (name, expected, allowed), given in zip(rows, trial.given.gradient, strict=True):
         if np.max(allowed, initial=0.0) > largest(expected) > 0:
-            index = np.unravel_index(int(np.argmax(allowed)), allowed.shape)
-            error, kind = float(allowed[index]), witnesses.dtype_name(trial)
-            note = (
-                f"in {kind} rounding moves entries of this leaf by up to {error:.1e}, more than the largest of them is"
-            )
-            values = expected[index], given[index]
-            return at_entry("NOISE", name, index, *values, witness="float64", error=error, note=note)
+            gap = np.abs(given - expected)
+            index = np.unravel_index(int(np.argmax(np.where(np.isfinite(gap), gap, 0.0))), gap.shape)
+            error, dtype = float(np.max(allowed)), witnesses.dtype_name(trial)
+            note = f"in {dtype} rounding moves entries by up to {error:.1e}, more than the largest of this leaf"
+            cancelled = bool(gap[index] > CANCELLED * largest(expected))
+            cause = f"right in float64, but in {dtype} its digits cancel: a difference of two large numbers" * cancelled
+            where = {"witness": "float64", "error": error, "cause": cause, "note": note}
+            return at_entry("FAIL" if cancelled else "NOISE", name, index, expected[index], given[index], **where)
     return None
 
 

@@ -27,7 +27,7 @@ class Problem(NamedTuple):
     `outputs(leaves)` is all that the hand-written function returns: the loss or None, the gradient, and its named
     intermediates. `whole_loss(*args)` and `whole_grad(*args)` are the functions as given; `names` are the paths of the
     leaves, `args` all arguments and `titles` their names, `structure` is the gradient's, `rebuild(leaves)` gives the
-    arguments with other leaves.
+    arguments with other leaves. `said` fills with how what came back was read, where it was not as expected.
     """
 
     loss: Callable[[Leaves], Any]
@@ -42,6 +42,7 @@ class Problem(NamedTuple):
     titles: tuple[str, ...]
     structure: Any
     rebuild: Callable[[Leaves], list[Any]]
+    said: dict[str, None]
 
 
 def pose(
@@ -73,19 +74,20 @@ def pose(
         return given
 
     expected = jax.tree.structure(chosen[0] if single else tuple(chosen))
+    said: dict[str, None] = {}
 
     def outputs(leaves):
-        value, gradient, named = split_output(grad(*rebuild(leaves)), expected, names)
-        return value, _same_shapes(gradient, leaves, names, any_dtype), named
+        value, gradient, named = split_output(grad(*rebuild(leaves)), expected, names, said)
+        return value, _same_shapes(gradient, leaves, names, any_dtype, said), named
 
     def bound_loss(leaves):
-        return _scalar(loss(*rebuild(leaves)))
+        return scalar(loss(*rebuild(leaves)), said)
 
     def bound_grad(leaves):
         return outputs(leaves)[1]
 
     where = (names, tuple(args), tuple(places), tuple(titles), expected)
-    return Problem(bound_loss, bound_grad, loss, grad, outputs, leaves, *where, rebuild)
+    return Problem(bound_loss, bound_grad, loss, grad, outputs, leaves, *where, rebuild, said)
 
 
 def in_float64(loss: Callable, grad: Callable, args: Sequence[Any], argnums: int | Sequence[int] = 0) -> Problem:
@@ -135,35 +137,106 @@ def _differentiable(name, leaf):
     return leaf
 
 
-def _scalar(value):
+def scalar(value: Any, said: dict[str, None] | None = None, *, complex_too: bool = False) -> Any:
+    """Return the loss of what a loss returns: one number, also in an array of shape (1, 1) or before other things.
+
+    What was taken for the loss is added to `said`; it is real, but where it is asked for at `complex_too` arguments.
+    """
+    said = {} if said is None else said
+    if isinstance(value, tuple) and value and np.size(value[0]) == 1 and _is_real(value[0]):
+        said["the loss is the first of what its function returns"] = None
+        value = value[0]
     shape = getattr(value, "shape", None)
-    number = shape == () or isinstance(value, float)
+    if shape and np.prod(shape) == 1:
+        said[f"the loss is the only number of an array of shape {shape}"] = None
+        value = value.reshape(())
+    number = getattr(value, "shape", None) == () or isinstance(value, float)
     if not number:
         seen = f"shape {shape}" if shape is not None else f"a {type(value).__name__}"
         hint = "; if it returns (loss, aux), give lambda *args: loss(*args)[0]" if isinstance(value, tuple) else ""
         require(False, "loss", seen, "a scalar: one number, shape ()" + hint)
     dtype = getattr(value, "dtype", np.dtype(float))
-    require(jnp.issubdtype(dtype, jnp.floating), "loss", f"dtype {dtype}", "a real floating-point number")
+    ok = jnp.issubdtype(dtype, jnp.inexact if complex_too else jnp.floating)
+    require(ok, "loss", f"dtype {dtype}", "a real floating-point number")
     return value
 
 
-def split_output(output: Any, expected: Any, names: Sequence[str]) -> tuple[Any, Leaves, dict[str, Any]]:
+def _is_real(value):
+    return isinstance(value, float) or jnp.issubdtype(getattr(value, "dtype", bool), jnp.inexact)
+
+
+def split_output(
+    output: Any, expected: Any, names: Sequence[str], said: dict[str, None] | None = None
+) -> tuple[Any, Leaves, dict[str, Any]]:
     """Return value, gradient and named intermediates of what a hand-written gradient returns.
 
-    It may be the gradient, `(loss, gradient)`, `(gradient, {name: intermediate})` or `(loss, gradient, {...})`.
+    It may be the gradient, `(loss, gradient)`, `(gradient, {name: intermediate})` or `(loss, gradient, {...})`; and the
+    gradient in the parameters' structure, or in one that can only mean that, which is then added to `said`.
     """
-
-    def fits(tree):
-        return jax.tree.structure(tree) == expected
-
-    if fits(output):
-        return None, jax.tree.leaves(output), {}
     parts: tuple[Any, ...] = output if isinstance(output, tuple) else ()
-    if len(parts) == 2 and fits(parts[0]) and isinstance(parts[1], dict):
-        return None, jax.tree.leaves(parts[0]), parts[1]
-    if len(parts) in (2, 3) and fits(parts[1]) and np.shape(parts[0]) == ():
-        return parts[0], jax.tree.leaves(parts[1]), parts[2] if len(parts) == 3 else {}
+    for read in (_as_expected, _otherwise):
+        leaves = read(output, expected, said)
+        if leaves is not None:
+            return None, leaves, {}
+        if len(parts) == 2 and isinstance(parts[1], dict):
+            leaves = read(parts[0], expected, said)
+            if leaves is not None:
+                return None, leaves, parts[1]
+        if len(parts) in (2, 3) and _is_number(parts[0]):
+            leaves = read(parts[1], expected, said)
+            if leaves is not None:
+                return parts[0], leaves, parts[2] if len(parts) == 3 else {}
     raise InvalidArgument(_structure_message(output, expected, names))
+
+
+def _is_number(value):
+    leaves = jax.tree.leaves(value)
+    return len(leaves) == 1 and np.size(leaves[0]) == 1
+
+
+def _as_expected(tree, expected, said):
+    return jax.tree.leaves(tree) if jax.tree.structure(tree) == expected else None
+
+
+def _otherwise(tree, expected, said):
+    """Return the leaves of a gradient that can be read in one way only, None of any other."""
+    wanted = jax.tree.unflatten(expected, range(expected.num_leaves))
+    leaves, note = _renamed(tree, wanted), "names of the gradient as dW1 are taken for those of the parameters"
+    if leaves is None:
+        leaves, note = _in_order(tree, wanted), "the gradient is a sequence of another kind than the parameters"
+    if leaves is not None and said is not None:
+        said[note] = None
+    return leaves
+
+
+def _renamed(tree, wanted):
+    """Return the leaves of a dict {"dW1": ...} for {"W1": ...}, each of its names marked in the same way."""
+    if not (isinstance(tree, dict) and isinstance(wanted, dict) and all(isinstance(k, str) for k in (*tree, *wanted))):
+        return None
+    for mark in ("d{}", "d_{}", "g{}", "grad_{}", "grad{}", "{}_grad", "grads_{}"):
+        if {mark.format(key) for key in wanted} == tree.keys():
+            given = {key: tree[mark.format(key)] for key in wanted}
+            return jax.tree.leaves(given) if jax.tree.structure(given) == jax.tree.structure(wanted) else None
+    return None
+
+
+def _in_order(tree, wanted):
+    """Return the leaves of a tree that differs in lists, tuples and named tuples of the same fields alone."""
+
+    def plain(node):
+        if isinstance(node, tuple | list):
+            return [getattr(node, "_fields", None), *map(plain, node)]
+        return {key: plain(part) for key, part in node.items()} if isinstance(node, dict) else node is None
+
+    def same(one, other):
+        if isinstance(one, list) and isinstance(other, list):
+            fields = one[0] is None or other[0] is None or one[0] == other[0]
+            return fields and len(one) == len(other) and all(map(same, one[1:], other[1:]))
+        if isinstance(one, dict) and isinstance(other, dict):
+            return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+        return one is other  # both a leaf, or both None
+
+    return jax.tree.leaves(tree) if isinstance(tree, tuple | list | dict) and same(plain(tree), plain(wanted)) else None
 
 
 def _structure_message(output, expected, names):
@@ -182,7 +255,9 @@ def _structure_message(output, expected, names):
     return f"grad: got the structure {seen}{detail}, expected that of the parameters, {str(expected)[:200]}"
 
 
-def _same_shapes(gradient, leaves, names, any_dtype):
+def _same_shapes(gradient, leaves, names, any_dtype, said):
+    """Return the gradient's leaves in the parameters' shapes, where only axes of length 1 differ."""
+    gradient = _cut(gradient, leaves, said)
     for name, got, leaf in zip(names, gradient, leaves, strict=True):
         seen = np.shape(got)
         require(seen == np.shape(leaf), f"grad: {name}", f"shape {seen}", f"shape {np.shape(leaf)}, the parameter's")
@@ -192,3 +267,15 @@ def _same_shapes(gradient, leaves, names, any_dtype):
         if not ok:
             raise OtherDtype(f"grad: {name}: got dtype {dtype}, expected dtype {wanted}, the parameter's", dtype)
     return gradient
+
+
+def _cut(gradient, leaves, said):
+    def shaped(got, leaf):
+        seen, wanted = np.shape(got), np.shape(leaf)
+        long = [n for n in wanted if n != 1]
+        if seen == wanted or not long or long != [n for n in seen if n != 1] or not hasattr(got, "reshape"):
+            return got
+        said[f"a gradient of shape {seen} is taken for one of the parameter's shape {wanted}"] = None
+        return got.reshape(wanted)
+
+    return [shaped(got, leaf) for got, leaf in zip(gradient, leaves, strict=True)]

@@ -485,7 +485,9 @@ def _fail(name, cause, line=""):
 
 
 def _raised(name, error):
-    """Return the verdict on a function that raises."""
+    """Return the verdict on a function that raises; a warning that is to be an error is the caller's."""
+    if isinstance(error, Warning):
+        raise error
     cause = f"{name} raises {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
     return _fail(name, cause[:300], raised_at(error))
 

@@ -19,7 +19,7 @@ from jaxnn.verify import batches
 from jaxnn.verify.compare import Comparison, compare, finite, largest, rule, step_scale, worst_entry
 from jaxnn.verify.differences import Slope, along, slopes
 from jaxnn.verify.evaluation import FAST, STRICT, can_trace, compiled, evaluator, split
-from jaxnn.verify.problem import Leaves, in_float64
+from jaxnn.verify.problem import Leaves, in_float64, scalar
 from jaxnn.verify.rounding import EPSILON, SAFETY, tolerance
 from jaxnn.verify.trial import Finding, Point, Trial, at_entry, dtype_name, loss_at
 from jaxnn.verify.verdict import Report, Verdict
@@ -201,7 +201,7 @@ def complex_step(trial: Trial) -> Finding:
 
     def imaginary(direction):
         moved = [jnp.asarray(p) + 1j * tiny * v for p, v in zip(leaves, direction, strict=True)]
-        return jnp.imag(trial.exact.whole_loss(*trial.exact.rebuild(moved))) / tiny
+        return jnp.imag(scalar(trial.exact.whole_loss(*trial.exact.rebuild(moved)), complex_too=True)) / tiny
 
     if not trial.evaluator.loss_traceable:
         return Finding([Report(name, None, note="JAX cannot differentiate the loss")])

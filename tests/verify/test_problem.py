@@ -1,6 +1,7 @@
 """Tests for `jaxnn/verify/problem.py`: names of leaves, forms of a gradient's output, and every refusal at the door."""
 
-from typing import NamedTuple
+import re
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -168,8 +169,8 @@ def test_a_parameter_must_be_finite(bad):
     ("returned", "seen"),
     [
         (lambda w: w, r"shape \(2, 2\), expected a scalar: one number, shape \(\)"),
-        (lambda w: w[:1, 0], r"shape \(1,\)"),
-        (lambda w: (jnp.sum(w), {"aux": w}), r"a tuple, .*; if it returns \(loss, aux\), give lambda \*args: "),
+        (lambda w: w[:, 0], r"shape \(2,\)"),
+        (lambda w: (w, {"aux": w}), r"a tuple, .*; if it returns \(loss, aux\), give lambda \*args: "),
         (lambda w: None, "a NoneType"),
         (lambda w: {"loss": jnp.sum(w)}, "a dict"),
         (lambda w: "0.5", "a str"),
@@ -196,7 +197,8 @@ PARAMS = {"W": W, "b": B}
         (None, "grad: got the structure"),
         (("nonsense", {"W": W}), "grad: got the structure"),
         ({"W": W[:1], "b": B}, r"grad: W: got shape \(1, 2\), expected shape \(2, 2\), the parameter's"),
-        ({"W": W, "b": B[:, None]}, r"grad: b: got shape \(2, 1\), expected shape \(2,\)"),
+        ({"W": W, "b": jnp.outer(B, B)}, r"grad: b: got shape \(2, 2\), expected shape \(2,\)"),
+        ({"dW": W, "b": B}, r"\(missing W\) \(unexpected \['dW'\]\)"),
         ({"W": W, "b": jnp.sum(B)}, r"grad: b: got shape \(\), expected shape \(2,\)"),
         ({"W": W, "b": B.astype(jnp.float32)}, "grad: b: got dtype float32, expected dtype float64, the parameter's"),
         ({"W": W.astype(int), "b": B}, "grad: W: got dtype int64, expected dtype float64"),
@@ -207,10 +209,57 @@ def test_a_gradient_of_another_form_is_refused_by_path(gradient, message):
     refused(message, half_square, lambda p: gradient, PARAMS)
 
 
+class Weights(NamedTuple):
+    W: Any
+    b: Any
+
+
+class Gradients(NamedTuple):
+    W: Any
+    b: Any
+
+
+class OtherFields(NamedTuple):
+    b: Any
+    W: Any
+
+
+@pytest.mark.parametrize(
+    ("params", "gradient", "note"),
+    [
+        (PARAMS, {"dW": 2 * W, "db": 2 * B}, "names of the gradient"),
+        (PARAMS, {"W_grad": 2 * W, "b_grad": 2 * B}, "names of the gradient"),
+        ([W, B], (2 * W, 2 * B), "a sequence of another kind"),
+        (Weights(W, B), Gradients(2 * W, 2 * B), "a sequence of another kind"),
+        ({"layers": [W, (B,)]}, {"layers": (2 * W, [2 * B])}, "a sequence of another kind"),
+        (PARAMS, {"W": 2 * W, "b": 2 * B[:, None]}, r"of shape \(2, 1\) is taken for one of .* shape \(2,\)"),
+        (PARAMS, (3.0, {"dW": 2 * W, "db": 2 * B}), "names of the gradient"),
+    ],
+)
+def test_what_can_be_read_in_one_way_only_is_read_so_and_said(params, gradient, note):
+    problem = pose(half_square, lambda p: gradient, (params,))
+    for got, leaf in zip(problem.grad(problem.leaves), problem.leaves, strict=True):
+        np.testing.assert_array_equal(got, 2 * leaf)
+    (said,) = problem.said
+    assert re.search(note, said)
+
+
+def test_named_tuples_of_other_fields_are_no_gradient():
+    refused("grad: got the structure", half_square, lambda p: OtherFields(B, W), Weights(W, B))
+
+
+@pytest.mark.parametrize("wrap", [lambda v: v.reshape(1), lambda v: v.reshape(1, 1), lambda v: (v, {"aux": W})])
+def test_a_loss_in_an_array_of_one_number_or_before_other_things_is_taken_and_said(wrap):
+    problem = pose(lambda w: wrap(jnp.sum(w)), same, (W,))
+    assert np.shape(problem.loss(problem.leaves)) == () and float(problem.loss(problem.leaves)) == float(jnp.sum(W))
+    (said,) = problem.said
+    assert said.startswith("the loss is the ")
+
+
 def test_several_argnums_want_a_tuple_of_gradients():
     def loss(w, b):
         return jnp.sum(w**2) + jnp.sum(b**2)
 
-    refused("grad: got the structure", loss, lambda w, b: [2 * w, 2 * b], W, B, argnums=(0, 1))
+    refused("grad: got the structure", loss, lambda w, b: {"w": 2 * w, "b": 2 * b}, W, B, argnums=(0, 1))
     refused("grad: got the structure", loss, lambda w, b: 2 * w, W, B, argnums=(0,))
     refused(r"grad: b: got shape \(\), expected shape \(2,\)", loss, lambda w, b: (2 * w, 0.0), W, B, argnums=(0, 1))
