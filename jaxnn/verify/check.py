@@ -19,6 +19,7 @@ from jaxnn.verify.given_data import WITHIN, as_far_as_known, widened
 from jaxnn.verify.numeric import by_differences
 from jaxnn.verify.problem import OtherDtype, Problem, in_float64, pose
 from jaxnn.verify.rounding import EPSILON, lowest_epsilon
+from jaxnn.verify.state import carried_over, fresh
 from jaxnn.verify.trial import Finding, Given, Point, Trial, at_entry, float64, second_point, working_epsilon
 from jaxnn.verify.verdict import Report, Verdict
 
@@ -33,6 +34,7 @@ def check(
     *args: Any,
     argnums: int | Sequence[int] = 0,
     tolerance: float | None = None,
+    factory: Callable[[], Any] | None = None,
 ) -> Verdict:
     """Return the verdict on `grad(*args)`, a hand-written gradient of the scalar `loss(*args)`.
 
@@ -49,9 +51,14 @@ def check(
     `tolerance` is what may be wrong on purpose, as a share of a leaf's largest entry: an iterative solver that stops,
     an epsilon in a formula. The verdict's note says how much of it was used.
 
+    `factory` is called before every call, for functions that carry state from one to the next: it resets the state and
+    returns None, or makes an object that `loss` and `grad` take as their first argument.
+
     Raises `InvalidArgument` where the loss is no scalar, the gradient has another structure, shape or dtype, or a
     parameter cannot be differentiated by.
     """
+    if factory is not None:
+        loss, grad = fresh(loss, factory), fresh(grad, factory)
     return run(loss, grad, args, argnums, programs(loss, grad, argnums), tolerance=tolerance)
 
 
@@ -87,7 +94,7 @@ def _run(loss, grad, args, argnums, ready, quick, tolerated, defines):
         runs = _twice(own)
         for unsteady in (_changed(args, untouched), _unsteady(own, runs)):
             if unsteady is not None:
-                return unsteady
+                return _by_state(own, unsteady) if unsteady.kind == "RANDOM" else unsteady
         given = runs[0]
     if not any(np.size(leaf) for leaf in own.leaves):
         return Verdict("PASS", note="nothing to check: the parameters hold no numbers")
@@ -290,6 +297,22 @@ def _unsteady(own: Problem, runs: Sequence[Given]) -> Verdict | None:
             line = first_random(own.whole_grad, own.args)
             return at_entry("RANDOM", name, index, a[index], b[index], witness="run twice", cause=cause, line=line)
     return None
+
+
+def _by_state(own: Problem, random: Verdict) -> Verdict:
+    """Return FAIL where two runs differ since the first leaves something for the second, else the verdict as it is."""
+    try:
+        found = carried_over((own.whole_loss, own.whole_grad), own.args)
+    except Exception:  # whatever looking into strange objects brings up
+        found = None
+    if found is None:
+        return random
+    name, line = found
+    cause = (
+        f"state is carried from one call to the next, in {name}: nothing is random; let each call start anew, or give "
+        "factory=, which is called before each"
+    )
+    return replace(random, kind="FAIL", cause=cause, line=line)
 
 
 ADVICE = "draw random numbers from a key that is an argument, the same in the loss and in the gradient"
