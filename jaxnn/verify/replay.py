@@ -4,6 +4,7 @@ What JAX can trace becomes one compiled program in which every assignment is a p
 NumPy code and what branches on values is run line by line.
 """
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -17,7 +18,8 @@ from jaxnn.verify.marks import marked_program
 from jaxnn.verify.steps import Key, Step, is_array, record, rerun
 from jaxnn.verify.targets import is_adjoint
 
-MOST_PLACES = 200
+MOST_PLACES = 200  # assignments in a compiled program
+MOST_LINES, FEWEST_RUNS = 3000, 8  # of JAX code that is run line by line
 
 
 class Replay(NamedTuple):
@@ -40,17 +42,26 @@ def replay(run: Callable, args: Sequence[Any], arrays: Callable[[Any], list[Any]
 
 
 def line_by_line(run: Callable, args: Sequence[Any], arrays: Callable[[Any], list[Any]]) -> Replay:
-    """Return the same without tracing."""
+    """Return the same without tracing; of JAX code, whose every line takes long so, for a limited number of runs."""
+    steps = [step for step in record(run, *args) if step.value.size]
+    in_jax = any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(tuple(args)))
+    left = itertools.count(max(FEWEST_RUNS, MOST_LINES // max(len(steps), 1)), -1) if in_jax else itertools.repeat(1)
+
+    def counted():
+        if next(left) <= 0:
+            raise RuntimeError(f"looking for it would take more than {MOST_LINES} lines of JAX run one by one")
 
     def outputs(replaced):
+        counted()
         return [np.asarray(v, np.float64) for v in arrays(rerun(run, args, replaced))]
 
     def values(replaced):
+        counted()
         seen: dict[Key, np.ndarray] = {}
         rerun(run, args, replaced, seen)
         return seen
 
-    return Replay([step for step in record(run, *args) if step.value.size], outputs, values)
+    return Replay(steps, outputs, values)
 
 
 def _compiled(run, args, arrays):

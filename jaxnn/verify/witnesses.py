@@ -292,7 +292,7 @@ def mapped(trial: Trial) -> Finding:
     stacked = [np.stack([np.asarray(p.leaves[i]) for p in points]) for i in range(len(trial.exact.leaves))]
     try:
         together = compiled(jax.vmap(trial.exact.grad))(stacked)
-    except (jax.errors.JAXTypeError, TypeError, NotImplementedError, ValueError) as error:
+    except Exception as error:
         return Finding([Report(name, None, note=f"JAX cannot map the gradient ({type(error).__name__})")])
     for k, point in enumerate(points):
         mapped = [np.asarray(v, np.float64)[k] for v in together]  # of NumPy: an index of JAX's is a program
