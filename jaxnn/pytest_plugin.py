@@ -32,20 +32,20 @@ class GradCheck:
     def __init__(self, notes: list[tuple[str, object]]):
         self._notes = notes
 
-    def __call__(self, loss: Callable, grad: Callable, *args: Any, argnums: int | Sequence[int] = 0) -> "Verdict":
+    def __call__(self, loss: Callable, grad: Callable, *args: Any, **options: Any) -> "Verdict":
         from jaxnn.verify import check
 
-        return self._judged(check(loss, grad, *args, argnums=argnums))
+        return self._judged(check(loss, grad, *args, **options))
 
-    def rule(self, f: Callable, f_fwd: Callable, f_bwd: Callable, *args: Any) -> "Verdict":
+    def rule(self, rule: Callable, *args: Any, **options: Any) -> "Verdict":
         from jaxnn.verify import check_rule
 
-        return self._judged(check_rule(f, f_fwd, f_bwd, *args))
+        return self._judged(check_rule(rule, *args, **options))
 
-    def survey(self, loss: Callable, grad: Callable, cases: "Cases", *, argnums: int | Sequence[int] = 0) -> "Verdict":
+    def survey(self, *given: Any, **options: Any) -> "Verdict":
         from jaxnn.verify import survey
 
-        return self._judged(survey(loss, grad, cases, argnums=argnums))
+        return self._judged(survey(*given, **options))
 
     def _judged(self, verdict):
         self._notes.append(("gradcheck", summary(verdict)))

@@ -13,6 +13,7 @@ from jaxnn.errors import InvalidArgument
 from jaxnn.verify import witnesses
 from jaxnn.verify.compare import compare, largest, resolution, worst_entry
 from jaxnn.verify.diagnose import explained, first_of_dtype, first_random
+from jaxnn.verify.differences import lines
 from jaxnn.verify.doubled import doubled, lowest_inside, must_double
 from jaxnn.verify.evaluation import Programs, can_trace, evaluator, programs, split
 from jaxnn.verify.given_data import WITHIN, as_far_as_known, widened
@@ -21,7 +22,7 @@ from jaxnn.verify.problem import OtherDtype, Problem, in_float64, pose
 from jaxnn.verify.rounding import EPSILON, lowest_epsilon
 from jaxnn.verify.state import carried_over, fresh
 from jaxnn.verify.trial import Finding, Given, Point, Trial, at_entry, float64, second_point, working_epsilon
-from jaxnn.verify.verdict import Report, Verdict
+from jaxnn.verify.verdict import Report, Verdict, joined
 
 BLURRED = 0.01  # a resolution worse than this share of a leaf's largest entry is NOISE
 CANCELLED = 0.3  # an error of this share of a leaf's largest entry leaves nothing of a result
@@ -110,7 +111,7 @@ def _run(loss, grad, args, argnums, ready, quick, tolerated, defines):
         exact = in_float64(loss, grad, args, argnums)
         if all(can_trace(f, exact, data_too=True) for f in (loss, grad)):
             exact = in_float64(loss, grad, jax.tree.map(_on_device, args), argnums)
-        evaluate = evaluator(exact, witnesses.lines(exact.leaves), ready)
+        evaluate = evaluator(exact, lines(exact.leaves), ready)
         epsilon = EPSILON if rounds else working_epsilon(exact, evaluate, own_epsilon)
         traced = evaluate.loss_traceable
         loss_epsilon = lowest_epsilon(exact.loss, exact.leaves, moved_only=True) if traced else EPSILON
@@ -190,8 +191,8 @@ def _heard(trial: Trial, heard: Sequence[Callable[[Trial], Finding]]) -> Verdict
     note = KINKED if verdict.kind == "KINK" else verdict.note
     if drowned or trial.rounds:  # what is seen of the functions as they run
         share = max(share, resolution(trial.here.comparison._replace(allowed=witnesses.allowed_as_given(trial))))
-    said = [note, *trial.own.said, WITHIN if trial.rounded_data else "", _precision(trial), _tolerance_used(trial)]
-    note = "; ".join(part for part in said if part)
+    within = WITHIN if trial.rounded_data else ""
+    note = joined(note, *trial.own.said, within, _precision(trial), _tolerance_used(trial))
     return replace(verdict, note=note, resolution=share, witnesses=tuple(reports))
 
 

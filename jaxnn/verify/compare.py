@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxnn.verify.differences import Slopes, along, slopes
+from jaxnn.verify.differences import Slopes, along, slopes, step_scale
 from jaxnn.verify.evaluation import Evaluation, Evaluator
 from jaxnn.verify.problem import Leaves
-from jaxnn.verify.rounding import EPSILON, tolerance
+from jaxnn.verify.rounding import EPSILON, RUNS, tolerance
 
 EXAMINED = 24  # entries that are differenced one by one where hand and autodiff differ
 FEW = 4  # values that an entry of a single tie takes near by
@@ -99,13 +99,6 @@ def slopes_at(evaluator: Evaluator, leaves: Leaves, entry: Entry, noise: float, 
     direction = [np.zeros(np.shape(v)) for v in leaves]
     direction[entry.leaf][entry.index] = 1.0
     return slopes(along(evaluator.loss, leaves, direction), noise, 0.02 * step_scale(leaf, entry.index) * scale)
-
-
-def step_scale(leaf: np.ndarray, index: tuple[int, ...] = ()) -> float:
-    """Return the size of a step that suits a leaf: its typical entry, or the entry itself, or 1 where all are 0."""
-    largest = float(np.max(np.abs(leaf), initial=0.0))
-    typical = largest * float(np.sqrt(np.mean((leaf / largest) ** 2))) if largest else 0.0  # squares may underflow
-    return max(typical, abs(float(leaf[index])) if leaf[index].ndim == 0 else 0.0) or 1.0
 
 
 class Ruling(NamedTuple):
@@ -208,7 +201,11 @@ def _box(evaluator, leaves, at_point, size):
 
 
 def _gradients_near(evaluator, leaves, size, count, seed):
-    """Yield autodiff's gradient at points within `size`."""
+    """Yield autodiff's gradient at points within `size`, and with every operation shaken: ties that one parameter
+    decides all in the same way are then decided each by itself, as the chain rule does.
+    """
+    for k in range(0, count, RUNS):
+        yield from evaluator.shaken(leaves, 1000 * seed + k + 1)
     rng = np.random.default_rng(seed)
     for k in range(count):
         whole = 1 - 2 * (k % 2) if k < 2 else None  # all entries up, all down, then every one by chance

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 LEVELS = 11
+SMALL = 40  # entries up to which every one is a line of its own
 RATIO = 2.0
 NEAR = 13  # values in a row of which the differences are taken
 
@@ -90,3 +91,30 @@ def along(loss: Callable[[list[Any]], Any], leaves: list[Any], direction: list[n
         return float(loss([leaf + t * d for leaf, d in pairs]))
 
     return phi
+
+
+def step_scale(leaf: np.ndarray, index: tuple[int, ...] = ()) -> float:
+    """Return the size of a step that suits a leaf: its typical entry, or the entry itself, or 1 where all are 0."""
+    largest = float(np.max(np.abs(leaf), initial=0.0))
+    typical = largest * float(np.sqrt(np.mean((leaf / largest) ** 2))) if largest else 0.0  # squares may underflow
+    return max(typical, abs(float(leaf[index])) if leaf[index].ndim == 0 else 0.0) or 1.0
+
+
+def lines(leaves: list[Any]) -> list[list[np.ndarray]]:
+    """Return the directions: every entry of a small problem and all at once, else random signs by leaf and for all."""
+    shapes = [np.shape(leaf) for leaf in leaves]
+    sizes = [int(np.prod(shape)) for shape in shapes]
+    scales = [step_scale(np.asarray(leaf)) for leaf in leaves]
+    zeros = [np.zeros(shape) for shape in shapes]
+    rng = np.random.default_rng(2)
+    if sum(sizes) <= SMALL:
+        places = [(i, k) for i, size in enumerate(sizes) for k in range(size)]
+        units = [(i, np.eye(1, sizes[i], k).reshape(shapes[i]) * scales[i]) for i, k in places]
+        whole = [[s * np.ones(shape) for s, shape in zip(scales, shapes, strict=True)]]
+        whole += [[s * rng.choice([-1.0, 1.0], shape) for s, shape in zip(scales, shapes, strict=True)]]
+        return [[*zeros[:i], unit, *zeros[i + 1 :]] for i, unit in units] + whole
+    found = []
+    for _ in range(2):
+        signs = [s * rng.choice([-1.0, 1.0], shape) for s, shape in zip(scales, shapes, strict=True)]
+        found += [[*zeros[:i], signs[i], *zeros[i + 1 :]] for i in range(len(leaves))] + [signs]
+    return found

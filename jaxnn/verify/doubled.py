@@ -47,7 +47,7 @@ def doubled(f: Callable, own: Sequence[Any], x64: bool) -> Callable:
                 closed = jax.make_jaxpr(g)(*like)
             return evaluate(closed, arrays)
 
-        every, smooth = range(len(moving)), [i for i, k in enumerate(moving) if jnp.issubdtype(kinds[k], jnp.inexact)]
+        every, smooth = range(len(moving)), [i for i, k in enumerate(moving) if _is_inexact(kinds[k])]
 
         @jax.custom_jvp
         def wide(*arrays):
@@ -142,8 +142,12 @@ def _epsilon(value):
     return float(jnp.finfo(value.dtype).eps)
 
 
+def _is_inexact(kind: Any) -> bool:
+    return jnp.issubdtype(kind, jnp.inexact)
+
+
 def _smooth(value):
-    return jnp.issubdtype(jnp.result_type(value), jnp.inexact)
+    return _is_inexact(jnp.result_type(value))
 
 
 def _nothing(value):

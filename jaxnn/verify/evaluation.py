@@ -13,13 +13,17 @@ import numpy as np
 
 from jaxnn.trace import jaxprs
 from jaxnn.verify.problem import Leaves, Problem, pose
-from jaxnn.verify.rounding import runs, shaken_signs, spread, tolerance
+from jaxnn.verify.rounding import RUNS, runs, shaken_signs, spread, tolerance
 
 # A cast to a lower precision must round, as it does outside of `jit`. To optimize less would compile faster, but then
 # XLA may compute a value twice and differently, and x == max(x) hold nowhere.
 STRICT = {"xla_allow_excess_precision": False}
 # For what runs a few times only, which is better compiled fast than well.
 FAST = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True, **STRICT}
+
+
+LARGE = 1e4  # a rounding error, in units of the machine epsilon, that may be none but a jump at a tie
+CLOSER = 2.0**-8
 
 
 class Evaluation(NamedTuple):
@@ -36,13 +40,15 @@ class Evaluation(NamedTuple):
 class Evaluator(NamedTuple):
     """`at(leaves)` is the evaluation, `loss(leaves)` the compiled loss, `reference(leaves)` autodiff's gradient alone.
 
-    `forward(leaves)` are the derivatives along the `directions` by forward-mode autodiff. `reference` and `forward` are
-    None where JAX cannot trace the loss.
+    `shaken(leaves, seed)` is that with every operation shaken, a few times over: what ties is decided in many ways.
+    `forward(leaves)` are the derivatives along the `directions` by forward-mode autodiff. `reference`, `shaken` and
+    `forward` are None where JAX cannot trace the loss.
     """
 
     at: Callable[[Leaves], Evaluation]
     loss: Callable[[Leaves], float]
     reference: Callable[[Leaves], Leaves] | None
+    shaken: Callable[[Leaves, int], list[Leaves]] | None
     forward: Callable[[Leaves], np.ndarray] | None
     directions: list[Leaves]
     loss_traceable: bool
@@ -164,6 +170,13 @@ def evaluator(problem: Problem, directions: list[Leaves], programs: Programs) ->
         # The program for CNNs takes ten seconds to compile strictly: only where it is needed.
         if _doubtful(out) and jaxprs.compares(programs.everything.trace(*how).jaxpr):
             out = evaluated(programs.strictly(*how))
+        if any(np.any(v > LARGE) for name in ("hand_noise", "reference_noise") for v in out.get(name, ())):
+            arrays, signs_, *rest = how
+            closer = evaluated(programs.everything(arrays, signs_ * CLOSER, *rest))
+            for name in ("hand_noise", "reference_noise"):
+                out[name] = [
+                    _without_jumps(v, w / CLOSER) for v, w in zip(out.get(name, ()), closer.get(name, ()), strict=True)
+                ]
         if not grad_too:
             given = [np.array(v, t) if isinstance(v, np.ndarray) else v for v, t in zip(leaves, like, strict=True)]
             out["hand"] = [np.asarray(v, np.float64) for v in problem.grad(given)]
@@ -187,13 +200,26 @@ def evaluator(problem: Problem, directions: list[Leaves], programs: Programs) ->
     def reference(leaves):
         return [np.asarray(v) for v in programs.autodiff(*split(problem, leaves, data_too))]
 
+    def shaken(leaves, seed):
+        how = split(problem, leaves, data_too)
+        runs = programs.everything(how[0], shaken_signs(problem.leaves, seed), how[1], loss_too, grad_too)["runs"]
+        return [[np.asarray(v[k + 1], np.float64) for v in runs[1:]] for k in range(RUNS)]
+
     def forward(leaves):
         arrays, frame = split(problem, leaves, data_too)
         stacked = [np.stack([d[i] for d in directions]) for i in range(len(leaves))]
         return np.asarray(programs.forward(arrays, stacked, frame))
 
-    autodiff = (reference, forward) if loss_too else (None, None)
+    autodiff = (reference, shaken, forward) if loss_too else (None, None, None)
     return Evaluator(at, loss, *autodiff, directions, loss_too, grad_too)
+
+
+def _without_jumps(noise: np.ndarray, closer: np.ndarray) -> np.ndarray:
+    """Return measured rounding errors, 0 where shaking by less moves a result just as far: it crosses a kink there.
+
+    Both are in units of what they were shaken by: of rounding they are the same.
+    """
+    return np.where(closer > 16 * noise, 0.0, noise)
 
 
 def _doubtful(out: dict[str, Any]) -> bool:

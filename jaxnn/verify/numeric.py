@@ -4,8 +4,8 @@ import time
 
 import numpy as np
 
-from jaxnn.verify.compare import Comparison, Entry, largest, slopes_at, step_scale
-from jaxnn.verify.differences import along, rounding_of
+from jaxnn.verify.compare import Comparison, Entry, largest, slopes_at
+from jaxnn.verify.differences import along, rounding_of, step_scale
 from jaxnn.verify.evaluation import Evaluation, Evaluator
 from jaxnn.verify.problem import Leaves
 from jaxnn.verify.rounding import EPSILON

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -146,10 +146,10 @@ def scalar(value: Any, said: dict[str, None] | None = None, *, complex_too: bool
     if isinstance(value, tuple) and value and np.size(value[0]) == 1 and _is_real(value[0]):
         said["the loss is the first of what its function returns"] = None
         value = value[0]
-    shape = getattr(value, "shape", None)
+    shape: Any = getattr(value, "shape", None)
     if shape and np.prod(shape) == 1:
         said[f"the loss is the only number of an array of shape {shape}"] = None
-        value = value.reshape(())
+        value = cast(Any, value).reshape(())
     number = getattr(value, "shape", None) == () or isinstance(value, float)
     if not number:
         seen = f"shape {shape}" if shape is not None else f"a {type(value).__name__}"

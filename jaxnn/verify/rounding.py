@@ -66,12 +66,12 @@ def spread(runs: Sequence[np.ndarray]) -> list[np.ndarray]:
     return [np.nan_to_num(distance, nan=np.inf) / SHAKE for distance in distances]
 
 
-def shaken_signs(leaves: Sequence[Any]) -> np.ndarray:
+def shaken_signs(leaves: Sequence[Any], seed: int = 0) -> np.ndarray:
     """Return random shakes, a row for each run, enough for arrays of the leaves' sizes.
 
     Their sizes differ too: two of the same size would cancel where two rounded numbers are subtracted.
     """
-    rng, shape = np.random.default_rng(0), (RUNS, max(1021, *(np.size(leaf) for leaf in leaves)))
+    rng, shape = np.random.default_rng(seed), (RUNS, max(1021, *(np.size(leaf) for leaf in leaves)))
     return rng.choice([-1.0, 1.0], shape) * rng.uniform(0.25, 1, shape)
 
 

@@ -63,7 +63,7 @@ def _decorated(rule: Any) -> tuple[Any, tuple[Any, ...]]:
         if isinstance(rule, functools.partial) and not rule.keywords:
             bound, rule = (*rule.args, *bound), rule.func
         elif hasattr(rule, "lower") and hasattr(rule, "__wrapped__"):
-            rule = rule.__wrapped__
+            rule = rule.__wrapped__  # pyright: ignore[reportAttributeAccessIssue]
         else:
             return None, ()
     return rule, bound

@@ -1,6 +1,5 @@
 """`survey`: one gradient before the witnesses at many arguments, since some mistakes are not wrong at most points."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,13 +12,16 @@ from jaxnn.verify.check import run
 from jaxnn.verify.diagnose import spoken
 from jaxnn.verify.evaluation import programs
 from jaxnn.verify.problem import pose
-from jaxnn.verify.verdict import Verdict
+from jaxnn.verify.rules import survey_rule
+from jaxnn.verify.verdict import Verdict, joined, overall
+
+MOST_LEFT_OUT = 0.75  # of the cases: with more the rest says little
 
 
 def survey(
     loss: Callable,
-    grad: Callable,
-    cases: Iterable[Sequence[Any]] | Mapping[str, Sequence[Any]],
+    grad: Any,
+    cases: Iterable[Sequence[Any]] | Mapping[str, Sequence[Any]] | None = None,
     *,
     argnums: int | Sequence[int] = 0,
 ) -> Verdict:
@@ -28,10 +30,13 @@ def survey(
     `cases` is an iterable of argument tuples, named by their attribute `name` if they have one, or a dict of them. A
     case at which the loss itself cannot be computed says nothing and is left out; one at which only the gradient
     cannot, or has another shape, is a FAIL. Without a failure the verdict is KINK if the gradient was another
-    subgradient than autodiff's somewhere, NOISE if nothing could be resolved anywhere, else PASS; its `note` counts.
+    subgradient than autodiff's somewhere, NOISE if nothing could be resolved anywhere or hardly a case was tried, else
+    PASS; its `note` counts. `survey(rule, cases)` is that of `check_rule` for a decorated rule.
 
     Raises `InvalidArgument` where there is no case, or the loss cannot be computed at any.
     """
+    if cases is None:
+        return survey_rule(loss, dict(_named(grad)))
     return surveyed(loss, grad, cases, argnums)
 
 
@@ -44,8 +49,7 @@ def surveyed(
     quick: bool = False,
 ) -> Verdict:
     """Return `survey`'s verdict; a `quick` one brings the first case, too, before those that look at every entry."""
-    pairs = cases.items() if isinstance(cases, Mapping) else ((_name(k, case), case) for k, case in enumerate(cases))
-    named = [(str(name), case) for name, case in pairs]
+    named = _named(cases)
     require(bool(named), "cases", "none", "argument tuples; grid(example_args) makes some")
     for name, args in named[:1]:
         require(isinstance(args, tuple | list), f"cases: {name}", type(args).__name__, "a tuple of arguments")
@@ -70,25 +74,18 @@ def surveyed(
             left_out.append((name, verdict.cause))
             continue
         if not verdict:
-            return replace(verdict, note=_joined(verdict.note, _before(len(verdicts))))
+            return replace(verdict, note=joined(verdict.note, _before(len(verdicts))))
         verdicts.append(verdict)
     if not verdicts:
         raise InvalidArgument(
             f"cases: the loss cannot be computed at any of them, at {left_out[0][0]}: {left_out[0][1]}"
         )
     skipped = f"; left out, since the loss has no value there: {len(left_out)}" if left_out else ""
-    return overall(verdicts, skipped)
-
-
-def overall(verdicts: Sequence[Verdict], skipped: str = "") -> Verdict:
-    """Return what verdicts without a failure say together: KINK, PASS, or NOISE where nothing could be resolved."""
-    kinds = Counter(verdict.kind for verdict in verdicts)
-    counted = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
-    chosen = next((v for v in verdicts if v.kind == "KINK" and v.leaf), None)
-    chosen = chosen or next((v for v in verdicts if v.kind == "PASS"), verdicts[0])
-    share = max((v.resolution for v in verdicts if v.kind == chosen.kind), default=0.0)
-    case = chosen.case if chosen.kind != "PASS" else ""
-    return replace(chosen, case=case, resolution=share, note=_joined(chosen.note, f"cases: {counted}{skipped}"))
+    found = overall(verdicts, skipped)
+    if len(left_out) <= MOST_LEFT_OUT * len(named) or found.kind == "KINK":
+        return found
+    why = f"hardly a case could be tried: {left_out[0][1]} at {left_out[0][0]}; name the sizes that go together: dims="
+    return replace(found, kind="NOISE", note=joined(found.note, why))
 
 
 def _broken(error: Exception, name: str, *problem: Any) -> Verdict:
@@ -97,7 +94,7 @@ def _broken(error: Exception, name: str, *problem: Any) -> Verdict:
     if isinstance(error, InvalidArgument) and str(error).startswith("grad"):
         what = f"the gradient has another form than the parameters here: {error}"
     line, why = broken.place(*problem)
-    return Verdict("FAIL", case=name, cause=_joined(what, why), line=spoken(line) if line else "")
+    return Verdict("FAIL", case=name, cause=joined(what, why), line=spoken(line) if line else "")
 
 
 def _cannot_compute(loss, args):
@@ -111,8 +108,11 @@ def _cannot_compute(loss, args):
     return None
 
 
-def _name(k, case):
-    return getattr(case, "name", f"case {k}")
+def _named(cases):
+    pairs = cases.items() if isinstance(cases, Mapping) else enumerate(cases)
+    return [
+        (str(getattr(case, "name", f"case {name}" if isinstance(name, int) else name)), case) for name, case in pairs
+    ]
 
 
 def _before(count):
@@ -122,7 +122,3 @@ def _before(count):
         case 1:
             return "the case before it was right"
     return f"the {count} cases before it were right"
-
-
-def _joined(*notes):
-    return "; ".join(note for note in notes if note)

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnn.verify.compare import Comparison, compare, step_scale
+from jaxnn.verify.compare import Comparison, compare
+from jaxnn.verify.differences import step_scale
 from jaxnn.verify.evaluation import Evaluation, Evaluator, Programs, can_trace, split
 from jaxnn.verify.problem import Leaves, Problem, pose
 from jaxnn.verify.rounding import EPSILON, lowest_epsilon, rounded_apart

@@ -1,7 +1,8 @@
 """What a check says: its kind, where and why, and what each witness saw."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Kind = Literal["PASS", "FAIL", "KINK", "NOISE", "RANDOM", "NONFINITE"]
@@ -90,3 +91,19 @@ def table(reports: Sequence[Report]) -> list[str]:
 def worst(verdicts: Sequence[Verdict]) -> Verdict:
     """Return the gravest of several verdicts, the first among equals."""
     return max(verdicts, key=lambda verdict: SEVERITY.index(verdict.kind))
+
+
+def overall(verdicts: Sequence[Verdict], skipped: str = "") -> Verdict:
+    """Return what verdicts without a failure say together: KINK, PASS, or NOISE where nothing could be resolved."""
+    kinds = Counter(verdict.kind for verdict in verdicts)
+    counted = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    chosen = next((v for v in verdicts if v.kind == "KINK" and v.leaf), None)
+    chosen = chosen or next((v for v in verdicts if v.kind == "PASS"), verdicts[0])
+    share = max((v.resolution for v in verdicts if v.kind == chosen.kind), default=0.0)
+    case = chosen.case if chosen.kind != "PASS" else ""
+    return replace(chosen, case=case, resolution=share, note=joined(chosen.note, f"cases: {counted}{skipped}"))
+
+
+def joined(*notes: str) -> str:
+    """Return the notes that say something, as one."""
+    return "; ".join(note for note in notes if note)

@@ -16,15 +16,14 @@ import numpy as np
 
 from jaxnn.trace import jaxprs
 from jaxnn.verify import batches
-from jaxnn.verify.compare import Comparison, compare, finite, largest, rule, step_scale, worst_entry
-from jaxnn.verify.differences import Slope, along, slopes
+from jaxnn.verify.compare import Comparison, compare, finite, largest, rule, worst_entry
+from jaxnn.verify.differences import SMALL, Slope, along, slopes
 from jaxnn.verify.evaluation import FAST, STRICT, can_trace, compiled, evaluator, split
 from jaxnn.verify.problem import Leaves, in_float64, scalar
 from jaxnn.verify.rounding import EPSILON, SAFETY, tolerance
 from jaxnn.verify.trial import Finding, Point, Trial, at_entry, dtype_name, loss_at
 from jaxnn.verify.verdict import Report, Verdict
 
-SMALL = 40  # entries up to which every one is a line of its own
 SECONDS = 4.0  # for the differences of a large problem
 FEW_DIGITS = 1e-4  # a machine epsilon above it is that of float16 or bfloat16
 AT_A_KINK = "between the one-sided slopes at a kink"
@@ -318,26 +317,6 @@ QUICK: tuple[Callable[[Trial], Finding], ...] = (every_entry, as_given, elsewher
 WITNESSES: tuple[Callable[[Trial], Finding], ...] = (
     every_entry, as_given, elsewhere, central, forward, complex_step, batch_split, jitted, mapped, value,
 )  # fmt: skip
-
-
-def lines(leaves: Leaves) -> list[list[np.ndarray]]:
-    """Return the directions: every entry of a small problem and all at once, else random signs by leaf and for all."""
-    shapes = [np.shape(leaf) for leaf in leaves]
-    sizes = [int(np.prod(shape)) for shape in shapes]
-    scales = [step_scale(np.asarray(leaf)) for leaf in leaves]
-    zeros = [np.zeros(shape) for shape in shapes]
-    rng = np.random.default_rng(2)
-    if sum(sizes) <= SMALL:
-        places = [(i, k) for i, size in enumerate(sizes) for k in range(size)]
-        units = [(i, np.eye(1, sizes[i], k).reshape(shapes[i]) * scales[i]) for i, k in places]
-        whole = [[s * np.ones(shape) for s, shape in zip(scales, shapes, strict=True)]]
-        whole += [[s * rng.choice([-1.0, 1.0], shape) for s, shape in zip(scales, shapes, strict=True)]]
-        return [[*zeros[:i], unit, *zeros[i + 1 :]] for i, unit in units] + whole
-    found = []
-    for _ in range(2):
-        signs = [s * rng.choice([-1.0, 1.0], shape) for s, shape in zip(scales, shapes, strict=True)]
-        found += [[*zeros[:i], signs[i], *zeros[i + 1 :]] for i in range(len(leaves))] + [signs]
-    return found
 
 
 def judged(trial: Trial) -> Leaves:

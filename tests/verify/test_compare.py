@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxnn.verify import witnesses
-from jaxnn.verify.compare import Comparison, Entry, compare, resolution, rule, slopes_at, step_scale, worst_entry
+from jaxnn.verify.compare import Comparison, Entry, compare, resolution, rule, slopes_at, worst_entry
+from jaxnn.verify.differences import lines, step_scale
 from jaxnn.verify.evaluation import evaluator, programs
 from jaxnn.verify.problem import pose
 from jaxnn.verify.rounding import EPSILON
@@ -79,7 +79,7 @@ def machine():
         return {"u": 0 * p["u"], "v": 3 * p["v"] ** 2}
 
     problem = pose(bent, grad, (P,))
-    evaluate = evaluator(problem, witnesses.lines(problem.leaves), programs(bent, grad, 0))
+    evaluate = evaluator(problem, lines(problem.leaves), programs(bent, grad, 0))
     return evaluate, problem.leaves, evaluate.at(problem.leaves)
 
 
@@ -125,7 +125,7 @@ def test_where_autodiff_is_wrong_differences_put_it_right(machine):
         return 3 * v**2
 
     problem = pose(loss, grad, (np.array([0.7]),))
-    evaluate = evaluator(problem, witnesses.lines(problem.leaves), programs(loss, grad, 0))
+    evaluate = evaluator(problem, lines(problem.leaves), programs(loss, grad, 0))
     found = rule(evaluate, problem.leaves, compare(evaluate.at(problem.leaves)), 4 * EPSILON)
     assert found.autodiff_wrong and not found.guilty[0].any()
     assert found.corrected[0] == pytest.approx(3 * 0.49, abs=1e-8)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxnn.verify import witnesses
+from jaxnn.verify.differences import lines
 from jaxnn.verify.evaluation import can_trace, evaluator, programs, split
 from jaxnn.verify.problem import pose
 
@@ -26,7 +26,7 @@ def numpy_grad(w, x, kind):
 
 def made(grad):
     problem = pose(loss, grad, (W, X, "sine"))
-    return problem, evaluator(problem, witnesses.lines(problem.leaves), programs(loss, grad, 0))
+    return problem, evaluator(problem, lines(problem.leaves), programs(loss, grad, 0))
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxnn.verify import witnesses
+from jaxnn.verify.differences import lines
 from jaxnn.verify.evaluation import evaluator, programs
 from jaxnn.verify.numeric import by_differences
 from jaxnn.verify.problem import pose
@@ -20,7 +20,7 @@ def compared(a, b):
         return {"a": np.asarray(a), "b": np.asarray(b)}
 
     problem = pose(loss, grad, (P,))
-    evaluate = evaluator(problem, witnesses.lines(problem.leaves), programs(loss, grad, 0))
+    evaluate = evaluator(problem, lines(problem.leaves), programs(loss, grad, 0))
     assert evaluate.reference is None and evaluate.forward is None and not evaluate.loss_traceable
     return by_differences(evaluate, problem.leaves, evaluate.at(problem.leaves))
 

@@ -39,7 +39,9 @@ def layer():
 
 def test_what_is_carried_over_is_named_and_is_no_chance(layer):
     verdict = check(lambda *a: loss_of(layer, *a), lambda *a: grad_of(layer, *a), W, X, Y)
-    assert verdict.kind == "FAIL" and "layer.total" in verdict.cause and "random" not in verdict.cause.split("nothing")[0]
+    assert (
+        verdict.kind == "FAIL" and "layer.total" in verdict.cause and "random" not in verdict.cause.split("nothing")[0]
+    )
     assert verdict.line.startswith("self.total += self.seen.T @ dy") and "Layer.backward" in verdict.line
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from jaxnn.verify import check
 from jaxnn.verify.compare import Comparison
-from jaxnn.verify.witnesses import AT_A_KINK, bars, furthest, judged, lines, products
+from jaxnn.verify.differences import lines
+from jaxnn.verify.witnesses import AT_A_KINK, bars, furthest, judged, products
 
 RNG = np.random.default_rng(12)
 
