@@ -254,3 +254,39 @@ def test_draws_that_depend_on_x64_are_the_same_on_both_sides(wrong):
         w, key = jnp.arange(1.0, 9.0), jax.random.key(0)
         verdict = check(lambda w, key: jnp.sum((w * mask(w, key)) ** 2), by_hand, w, key)
     assert verdict.kind == ("PASS" if wrong == 1 else "FAIL")
+
+
+def test_windows_that_tie_exactly_are_each_decided_by_itself():
+    rows = jnp.array([[0.5, 0.25, 0.25], [0.25, 0.5, 0.25], [0.25, 0.25, 0.5], [0.5, 0.5, 0.0]])
+    signs = jnp.array([1.0, -0.7])
+
+    def pooled(w):
+        return jnp.sum(signs * jnp.max((rows @ w).reshape(2, 2), axis=1))
+
+    def first(w, factor=1.0):
+        which = jnp.argmax((rows @ w).reshape(2, 2), axis=1)
+        return factor * sum(signs[k] * rows[2 * k + which[k]] for k in range(2))
+
+    assert check(pooled, first, jnp.full(3, 0.25)).kind == "KINK"
+    assert check(pooled, lambda w: first(w, 2.0), jnp.full(3, 0.25)).kind == "FAIL"
+
+
+def test_symmetric_parameters_stay_so_at_the_second_point():
+    def loss(s):
+        return jnp.sum(jnp.linalg.inv(s) ** 2)
+
+    def grad(s):  # for symmetric matrices alone
+        inv = jnp.linalg.inv(s)
+        return -2 * inv @ inv @ inv
+
+    s = jnp.array([[2.0, 0.3, -0.1], [0.3, 1.5, 0.2], [-0.1, 0.2, 1.0]])
+    assert check(loss, grad, s).kind == "PASS"
+
+
+def test_an_infinite_example_says_nothing_about_the_others():
+    x, w = jnp.array([[1.0, 0.0], [0.0, 1.0]]), jnp.array([0.5, 0.5])
+
+    def loss(w, x):
+        return jnp.log(jnp.mean(x @ w) + len(x) - 2.0)  # of one example alone it is the logarithm of less than 0
+
+    assert check(loss, jax.grad(loss), w, x).kind == "PASS"

@@ -252,3 +252,131 @@ def test_rules_of_the_library_pass():
 def test_bad_input_is_refused(call, message):
     with pytest.raises(InvalidArgument, match=message):
         call()
+
+
+# What a rule is meant to be
+
+
+def ste_fwd(x):
+    return jnp.sign(x), x
+
+
+@pytest.mark.parametrize(("factor", "kind"), [(1.0, "PASS"), (2.0, "FAIL")])
+def test_a_straight_through_estimator_is_the_derivative_of_its_surrogate(factor, kind):
+    verdict = check_rule(jnp.sign, ste_fwd, lambda x, g: (factor * g,), V, surrogate=lambda x: x)
+    assert verdict.kind == kind and ("surrogate" in verdict.note) == (kind == "PASS")
+    assert check_rule(jnp.sign, ste_fwd, lambda x, g: (factor * g,), V).kind == "FAIL"
+
+
+def test_of_a_surrogate_the_derivative_is_meant_whatever_its_values_do():
+    def reversed_(x):
+        return -0.3 * x + jax.lax.stop_gradient(1.3 * x)
+
+    rule = (lambda x: x, lambda x: (x, None))
+    assert check_rule(*rule, lambda _, g: (-0.3 * g,), V, surrogate=reversed_).kind == "PASS"
+    assert check_rule(*rule, lambda _, g: (0.3 * g,), V, surrogate=reversed_).kind == "FAIL"
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        (lambda g: jnp.clip(g, -0.5, 0.5), "PASS"),
+        (lambda g: g / jnp.maximum(1.0, jnp.linalg.norm(g)), "PASS"),
+        (lambda g: g / jnp.linalg.norm(g), "PASS"),
+        (jnp.sign, "PASS"),
+        (lambda g: jnp.clip(g, 0, 0.5), "FAIL"),
+        (lambda g: jnp.clip(2 * g, -0.5, 0.5), "FAIL"),
+        (lambda g: -g / jnp.linalg.norm(g), "FAIL"),
+    ],
+)
+def test_a_cotangent_may_be_clipped_or_normalised_on_purpose(change, kind):
+    verdict = check_rule(lambda x: x, lambda x: (x, None), lambda _, g: (change(g),), V, linear=False)
+    assert verdict.kind == kind and ("intended" in verdict.note) == (kind == "PASS")
+
+
+@pytest.mark.parametrize(("tolerance", "kind"), [(None, "FAIL"), (1e-3, "PASS"), (1e-5, "FAIL")])
+def test_what_is_wrong_by_a_little_on_purpose_has_a_tolerance(tolerance, kind):
+    def approximate(x, g):
+        return (g * (jnp.cos(x) + 1e-4),)
+
+    verdict = check_rule(jnp.sin, sine_fwd, approximate, V, tolerance=tolerance)
+    assert verdict.kind == kind and ("was used" in verdict.note) == (kind == "PASS")
+
+
+# Precisions
+
+
+def in_float32(x):
+    x32 = x.astype(jnp.float32)
+    return (x32 * jax.lax.rsqrt(jnp.mean(x32**2))).astype(x.dtype)
+
+
+def in_float32_bwd(x, g, factor=1.0):
+    x32, g32 = x.astype(jnp.float32), g.astype(jnp.float32)
+    r = jax.lax.rsqrt(jnp.mean(x32**2))
+    return (((g32 - factor * x32 * r * r * jnp.mean(g32 * x32)) * r).astype(x.dtype),)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize(("factor", "kind"), [(1.0, "PASS"), (1.01, "FAIL"), (0.0, "FAIL")])
+def test_a_rule_that_computes_in_float32_is_judged_as_it_is_written(dtype, factor, kind):
+    x = jnp.array([0.3, -1.2, 2.0, 0.7], dtype)
+
+    def bwd(x, g):
+        return in_float32_bwd(x, g, factor)
+
+    verdict = check_rule(in_float32, lambda x: (in_float32(x), x), bwd, x)
+    assert verdict.kind == kind
+    if kind == "PASS":
+        assert "as they are written" in verdict.note and verdict.resolution > 1e-7
+
+
+def test_a_sum_that_stalls_in_few_digits_is_seen_though_the_formula_is_right():
+    x = (0.5 + jax.random.uniform(jax.random.key(0), (600,))).astype(jnp.bfloat16)
+
+    def total(w, x):
+        return jnp.broadcast_to(w, x.shape)
+
+    def stalls(shape, g):
+        dw = jax.lax.scan(lambda t, v: (t + v, None), jnp.zeros((), g.dtype), g)[0]
+        return dw, jnp.zeros(shape, g.dtype)
+
+    verdict = check_rule(total, lambda w, x: (total(w, x), x.shape), stalls, jnp.ones((), jnp.bfloat16), x)
+    assert verdict.kind in ("FAIL", "NOISE")
+
+
+# Errors and the caller's own code
+
+
+@pytest.mark.parametrize("which", ["f_fwd", "f_bwd"])
+def test_what_raises_is_a_verdict_with_its_line(which):
+    def raises(*_):
+        raise ValueError("too many values")
+
+    rule = (raises, sine_bwd) if which == "f_fwd" else (sine_fwd, raises)
+    verdict = check_rule(jnp.sin, *rule, V)
+    assert verdict.kind == "FAIL" and verdict.cause.startswith(f"{which} raises ValueError: too many values")
+    assert verdict.line.startswith("raise ValueError")
+
+
+def test_the_callers_statement_is_never_run_again():
+    calls = []
+
+    def noted(verdict):
+        calls.append(verdict)
+        return verdict
+
+    v = noted(check_rule(lambda x: x**2, lambda x: (x**2, x), lambda x, g: (3 * x * g,), V))
+    assert len(calls) == 1 and v.kind == "FAIL" and "`3` should be `2`" in v.cause
+
+
+def test_the_second_derivative_is_that_of_the_rule_itself_where_autodiff_of_f_fails():
+    def xlogy(x, y):
+        return jax.scipy.special.xlogy(x, y)
+
+    def bwd(residuals, g):
+        x, y = residuals
+        return g * jnp.log(y), g * x / y
+
+    x, y = np.array([0.0, 0.5, 2.0]), np.array([0.5, 0.3, 1.5])
+    assert check_rule(xlogy, lambda x, y: (xlogy(x, y), (x, y)), bwd, x, y).kind in ("PASS", "KINK")

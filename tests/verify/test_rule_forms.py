@@ -1,0 +1,136 @@
+"""Tests for `jaxnn/verify/rule_forms.py`: every form that JAX takes is judged as one (expected: on paper)."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxnn.errors import InvalidArgument
+from jaxnn.verify import check_rule, survey
+
+X = jnp.array([0.3, -1.2, 2.0])
+
+
+def cube(x):
+    return x**3
+
+
+def cube_fwd(x):
+    return x**3, x
+
+
+def decorated(slope):
+    rule = jax.custom_vjp(cube)
+    rule.defvjp(cube_fwd, lambda x, g: (g * slope(x),))
+    return rule
+
+
+def right(x):
+    return 3 * x**2
+
+
+def wrong(x):
+    return 2 * x**2
+
+
+def by_tangents(slope):
+    rule = jax.custom_jvp(cube)
+    rule.defjvp(lambda primals, tangents: (cube(*primals), slope(*primals) * tangents[0]))
+    return rule
+
+
+def by_gradient(slope):
+    return jax.custom_gradient(lambda x: (cube(x), lambda g: g * slope(x)))
+
+
+def with_symbolic_zeros(slope):
+    rule = jax.custom_vjp(cube)
+    rule.defvjp(lambda x: (cube(x.value), x.value), lambda x, g: (g * slope(x),), symbolic_zeros=True)
+    return rule
+
+
+FORMS = [decorated, by_tangents, by_gradient, with_symbolic_zeros, lambda slope: jax.jit(decorated(slope))]
+
+
+@pytest.mark.parametrize("form", FORMS, ids=["vjp", "jvp", "gradient", "symbolic zeros", "jit"])
+def test_a_decorated_rule_is_held_against_the_function_under_it(form):
+    assert check_rule(form(right), X).kind == "PASS"
+    assert check_rule(form(wrong), X).kind == "FAIL"
+
+
+def test_a_decorated_function_given_with_its_own_two_is_no_witness_of_itself():
+    assert check_rule(decorated(wrong), cube_fwd, lambda x, g: (g * wrong(x),), X).kind == "FAIL"
+
+
+def scaled(f, x, power):
+    return f(x) ** power
+
+
+def scaled_fwd(f, x, power):
+    return scaled(f, x, power), x
+
+
+def scaled_bwd(f, power, x, g):
+    return (g * power * f(x) ** (power - 1) * jnp.cos(x),)
+
+
+def test_fixed_arguments_come_first_in_the_backward_and_have_no_cotangent():
+    rule = jax.custom_vjp(scaled, nondiff_argnums=(0, 2))
+    rule.defvjp(scaled_fwd, scaled_bwd)
+    assert check_rule(rule, jnp.sin, X, 2).kind == "PASS"
+    assert check_rule(scaled, scaled_fwd, scaled_bwd, jnp.sin, X, 2, nondiff_argnums=(0, 2)).kind == "PASS"
+    bound = functools.partial(rule, jnp.sin)
+    assert check_rule(bound, X, 2).kind == "PASS"
+    rule.defvjp(scaled_fwd, lambda f, power, x, g: (g * power * f(x) ** (power - 1),))
+    assert check_rule(rule, jnp.sin, X, 2).kind == "FAIL"
+
+
+@pytest.mark.parametrize(("factor", "kind"), [(1, "PASS"), (-1, "FAIL"), (1j, "FAIL")])
+def test_complex_numbers_follow_the_convention_of_jax(factor, kind):
+    z = jnp.array([0.3 + 0.4j, -1.0 + 0.2j])
+    rule = (lambda z: z**2, lambda z: (z**2, z), lambda z, g: (factor * g * 2 * z,))
+    assert check_rule(*rule, z).kind == kind
+
+
+def test_the_modulus_is_real_of_complex_numbers():
+    z = jnp.array([0.3 + 0.4j, -1.0 + 0.2j])
+    # JAX: of a real loss the gradient is that by the real part minus i times that by the imaginary, 2 conj(z) here.
+    right, wrong = (lambda z, g, f=f: (g * 2 * f(z),) for f in (jnp.conj, lambda z: z))
+    square = lambda z: jnp.real(z * jnp.conj(z))  # noqa: E731
+    assert check_rule(square, lambda z: (square(z), z), right, z).kind == "PASS"
+    assert check_rule(square, lambda z: (square(z), z), wrong, z).kind == "FAIL"
+
+
+def test_a_survey_takes_a_rule():
+    cases = [(X,), (X[:1],)]
+    assert survey(decorated(right), cases).note.endswith("cases: 2 PASS")
+    assert survey(decorated(wrong), cases).kind == "FAIL"
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        (cube, "rule: got .*, expected a function decorated"),
+        (jax.custom_vjp(cube), "rule: got a function without a rule, expected rule.defvjp"),
+        (jax.custom_jvp(cube), "rule: got a function without a rule, expected rule.defjvp"),
+    ],
+)
+def test_what_is_no_rule_is_refused(rule, message):
+    with pytest.raises(InvalidArgument, match=message):
+        check_rule(rule, X)
+
+
+def test_arguments_may_be_none_and_so_may_their_cotangents():
+    def dense(x, w, b):
+        return x @ w if b is None else x @ w + b[None]
+
+    def bwd(residuals, g):
+        x, w = residuals
+        return g @ w.T, x.T @ g, None
+
+    x, w = np.eye(3)[:2], np.arange(6.0).reshape(3, 2)
+    assert check_rule(dense, lambda x, w, b: (dense(x, w, b), (x, w)), bwd, x, w, None).kind == "PASS"
+    verdict = check_rule(dense, lambda x, w, b: (dense(x, w, b), (x, w)), bwd, x, w, np.ones(2))
+    assert verdict.kind == "FAIL" and "None" in verdict.cause
