@@ -1,7 +1,5 @@
 """The true gradient by differences alone, for a loss that JAX cannot trace."""
 
-import time
-
 import numpy as np
 
 from jaxnn.verify.compare import Comparison, Entry, largest, slopes_at
@@ -10,13 +8,13 @@ from jaxnn.verify.evaluation import Evaluation, Evaluator
 from jaxnn.verify.problem import Leaves
 from jaxnn.verify.rounding import EPSILON
 
-SECONDS = 10.0
+MOST_ENTRIES = 500  # that are differenced, of a large gradient
 
 
 def by_differences(evaluator: Evaluator, leaves: Leaves, here: Evaluation, tolerated: float = 0.0) -> Comparison:
-    """Return the gradient by hand beside central differences, entry by entry in random order for as long as it takes.
+    """Return the gradient by hand beside central differences, entry by entry, of many some in random order.
 
-    Entries that there was no time for, and values between the one-sided slopes at a kink, count as right.
+    Entries that were not looked at, and values between the one-sided slopes at a kink, count as right.
     """
     # What the loss rounds inside can be far more than its last digits: log(1 + x) keeps few of a small x.
     rng = np.random.default_rng(6)
@@ -26,8 +24,7 @@ def by_differences(evaluator: Evaluator, leaves: Leaves, here: Evaluation, toler
     expected = [np.array(v) for v in here.hand]
     allowed = [np.full(np.shape(v), np.finfo(float).tiny) for v in here.hand]
     entries = [Entry(i, index) for i, v in enumerate(here.hand) for index in np.ndindex(np.shape(v))]
-    started = time.perf_counter()
-    for k in np.random.default_rng(4).permutation(len(entries)):
+    for k in np.random.default_rng(4).permutation(len(entries))[:MOST_ENTRIES]:
         leaf, index = entries[k]
         found = slopes_at(evaluator, leaves, entries[k], noise)
         low, high = sorted((found.left.value, found.right.value))
@@ -35,7 +32,5 @@ def by_differences(evaluator: Evaluator, leaves: Leaves, here: Evaluation, toler
         if not (found.kink and low - margin <= here.hand[leaf][index] <= high + margin):
             expected[leaf][index] = found.central.value
             allowed[leaf][index] = 10 * found.central.error
-        if time.perf_counter() - started > SECONDS:
-            break
     allowed = [bar + tolerated * largest(value) for bar, value in zip(allowed, expected, strict=True)]
     return Comparison(expected, here.hand, allowed)
