@@ -95,7 +95,7 @@ def _checked(f, args):
         except (TypeError, ValueError):
             ok = False
         require(ok, label, f"{type(leaf).__name__} {leaf!r}"[:80], "an array or a real number")
-    if not any(_is_jax(leaf) and is_real(leaf) or np.asarray(leaf).dtype.kind == "f" for leaf in leaves):
+    if not any(is_real(leaf) if _is_jax(leaf) else np.asarray(leaf).dtype.kind == "f" for leaf in leaves):
         seen = ", ".join(f"{label} = {leaf!r}" for label, leaf in zip(labels, leaves, strict=True)) or "no arguments"
         raise InvalidArgument(
             f"args: got {seen[:100]}, expected a floating-point number or array among them, by which to differentiate: "
@@ -223,7 +223,9 @@ def _wanted(entry, called, tape):
 
 def _checked_rows(passes: Passes, output: int, rows: dict[int, Row]) -> dict[int, Row]:
     """Return the rows with the check of their adjoints, by slot."""
-    eps = float(jnp.finfo(passes.tape.values[output].dtype).eps)
+    # What is rounded to bfloat16 on the way has bfloat16's adjoints, whatever the output is.
+    kinds = {v.dtype for v in passes.tape.values.values() if hasattr(v, "dtype") and is_real(v)}
+    eps = max(float(jnp.finfo(kind).eps) for kind in kinds)
     with jax.enable_x64(True):
         values = in_double(passes.tape)
 

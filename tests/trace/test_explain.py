@@ -195,3 +195,18 @@ def test_a_long_function_is_cut_in_the_middle():
     explanation = explain(g, 1.0, limit=10, check=False)
     assert (len(explanation.rows), explanation.hidden) == (20, 31)
     assert explanation.rows[0].adjoint == pytest.approx(jax.grad(g)(1.0))
+
+
+def test_a_random_key_may_come_before_the_first_number():
+    def f(key, x):
+        return jnp.sum(x * jax.random.normal(key, x.shape))
+
+    assert {row.check.kind for row in explain(f, jax.random.key(0), jnp.ones(3)).rows if row.check} == {"ok"}
+
+
+def test_adjoints_of_what_is_rounded_to_bfloat16_on_the_way_are_right_in_its_digits():
+    def f(x, w):
+        return jnp.sum((x.astype(jnp.bfloat16) @ w.astype(jnp.bfloat16)).astype(jnp.float32) ** 2)
+
+    x, w = (jax.random.normal(jax.random.key(k), s, jnp.float32) for k, s in enumerate([(4, 8), (8, 3)]))
+    assert {row.check.kind for row in explain(f, x, w).rows if row.check} == {"ok"}
