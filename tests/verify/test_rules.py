@@ -322,6 +322,7 @@ def in_float32_bwd(x, g, factor=1.0):
 def test_a_rule_that_computes_in_float32_is_judged_as_it_is_written(dtype, factor, kind):
     x = jnp.array([0.3, -1.2, 2.0, 0.7], dtype)
 
+    @unread
     def bwd(x, g):
         return in_float32_bwd(x, g, factor)
 
@@ -337,6 +338,7 @@ def test_a_sum_that_stalls_in_few_digits_is_seen_though_the_formula_is_right():
     def total(w, x):
         return jnp.broadcast_to(w, x.shape)
 
+    @unread
     def stalls(shape, g):
         dw = jax.lax.scan(lambda t, v: (t + v, None), jnp.zeros((), g.dtype), g)[0]
         return dw, jnp.zeros(shape, g.dtype)
