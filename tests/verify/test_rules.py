@@ -332,6 +332,7 @@ def test_a_rule_that_computes_in_float32_is_judged_as_it_is_written(dtype, facto
         assert "as they are written" in verdict.note and verdict.resolution > 1e-7
 
 
+@pytest.mark.slow
 def test_a_sum_that_stalls_in_few_digits_is_seen_though_the_formula_is_right():
     x = (0.5 + jax.random.uniform(jax.random.key(0), (600,))).astype(jnp.bfloat16)
 
