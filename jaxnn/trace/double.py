@@ -126,6 +126,11 @@ def _primitive(eqn, values):
     name, has_body = eqn.primitive.name, any(True for _ in core.jaxprs_in_params(eqn.params))
     if name == "reduce_precision":  # a cast without a dtype of its own
         return values
+    if name.startswith("scatter") and "update_jaxpr" in eqn.params:  # which is of the dtype it was traced with
+        kept = ("dimension_numbers", "indices_are_sorted", "unique_indices", "mode")
+        again = getattr(jax.lax, name.replace("-", "_"))
+        operand, indices, updates = values
+        return [again(operand, indices, updates.astype(operand.dtype), **{key: eqn.params[key] for key in kept})]
     # A cast to float32 has its dtype among the parameters: left as it is, it would round the differences.
     params = {key: _double_dtype(value) for key, value in eqn.params.items()}
     try:

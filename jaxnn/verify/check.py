@@ -88,7 +88,11 @@ def run(
 
 
 def _run(loss, grad, args, argnums, ready, quick, tolerated, defines):
-    args, untouched = (jax.tree.map(_copied, tuple(args)) for _ in range(2))
+    try:
+        args, untouched = (jax.tree.map(_copied, tuple(args)) for _ in range(2))
+    except ValueError as error:
+        what = "args: got a dict whose keys cannot be sorted, expected keys of one kind, strings for example"
+        raise InvalidArgument(what) from error
     own = pose(loss, grad, args, argnums)
     given = _quickly(own, ready) if quick else None
     if given is None:

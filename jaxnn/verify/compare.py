@@ -1,5 +1,6 @@
 """A hand-written gradient beside the true one at one point: which entries differ, and whether they are kinks."""
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ PAIRED = 24  # entries at kinks that are looked at two at a time
 MANY_NEARBY = 120
 NEARBY = 24  # points whose gradients show what a kink allows
 CLOSE, CLOSER = 1e-5, 1e-8
+ROUNDED = 4.0  # times what a dtype rounds a leaf's largest entry by
 
 
 class Comparison(NamedTuple):
@@ -51,7 +53,10 @@ def compare(evaluation: Evaluation, epsilon: float = EPSILON, tolerated: float =
     allowed = [
         np.where(np.isfinite(value), tolerance([hand_noise, noise], value, epsilon), tolerance([], hand, epsilon))
         + tolerated * largest(value)
-        for hand, hand_noise, value, noise in sides
+        + ROUNDED * rounded
+        for (hand, hand_noise, value, noise), rounded in zip(
+            sides, evaluation.rounded or itertools.repeat(0.0), strict=False
+        )
     ]
     return Comparison(evaluation.reference, evaluation.hand, allowed)
 

@@ -85,7 +85,7 @@ def must_double(loss: Callable, grad: Callable, own: Sequence[Any], x64: bool) -
             return False
         with jax.enable_x64(True):
             wide = _traced(f, jax.tree.map(widen, tuple(own)), True)
-        if wide is None or (not x64 and _draws(narrow) != _draws(wide)):
+        if wide is None or _draws(narrow) != _draws(wide):
             return True
         rounded.append(_lowest(wide))
     return EPSILON < rounded[0] or EPSILON < rounded[1] <= known

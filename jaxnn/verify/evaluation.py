@@ -27,7 +27,10 @@ CLOSER = 2.0**-8
 
 
 class Evaluation(NamedTuple):
-    """Values at a point in float64; the `_noise` arrays times a machine epsilon are the rounding errors to expect."""
+    """Values at a point in float64; the `_noise` arrays times a machine epsilon are the rounding errors to expect.
+
+    `rounded` is by how much NumPy code may have rounded the leaves of the gradient by hand to a dtype of its own.
+    """
 
     value: float
     value_noise: float
@@ -35,6 +38,7 @@ class Evaluation(NamedTuple):
     hand_noise: Leaves
     reference: Leaves | None
     reference_noise: Leaves
+    rounded: tuple[float, ...] = ()
 
 
 class Evaluator(NamedTuple):
@@ -177,10 +181,16 @@ def evaluator(problem: Problem, directions: list[Leaves], programs: Programs) ->
                 out[name] = [
                     _without_jumps(v, w / CLOSER) for v, w in zip(out.get(name, ()), closer.get(name, ()), strict=True)
                 ]
+        rounded = (0.0,) * len(leaves)
         if not grad_too:
             given = [np.array(v, t) if isinstance(v, np.ndarray) else v for v, t in zip(leaves, like, strict=True)]
-            out["hand"] = [np.asarray(v, np.float64) for v in problem.grad(given)]
+            found = problem.grad(given)
+            out["hand"] = [np.asarray(v, np.float64) for v in found]
             out["hand_noise"] = out.get("reference_noise") or [np.abs(v) for v in out["hand"]]
+            # Given in float32 it has no more digits, whatever it was computed in.
+            rounded = tuple(
+                _rounded_to(v) * np.max(np.abs(h), initial=0.0) for v, h in zip(found, out["hand"], strict=True)
+            )
         value = float(out["value"] if loss_too else problem.loss(list(leaves)))
         return Evaluation(
             value,
@@ -189,6 +199,7 @@ def evaluator(problem: Problem, directions: list[Leaves], programs: Programs) ->
             out["hand_noise"],
             out.get("reference"),
             out.get("reference_noise") or [np.zeros(np.shape(v)) for v in out["hand"]],
+            rounded,
         )
 
     def loss(leaves):
@@ -212,6 +223,12 @@ def evaluator(problem: Problem, directions: list[Leaves], programs: Programs) ->
 
     autodiff = (reference, shaken, forward) if loss_too else (None, None, None)
     return Evaluator(at, loss, *autodiff, directions, loss_too, grad_too)
+
+
+def _rounded_to(given: Any) -> float:
+    """Return the machine epsilon of an array of fewer digits than float64, else 0."""
+    dtype = jnp.result_type(given)
+    return float(jnp.finfo(dtype).eps) if jnp.issubdtype(dtype, jnp.floating) and dtype != jnp.float64 else 0.0
 
 
 def _without_jumps(noise: np.ndarray, closer: np.ndarray) -> np.ndarray:

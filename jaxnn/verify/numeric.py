@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jaxnn.verify.compare import Comparison, Entry, largest, slopes_at
+from jaxnn.verify.compare import ROUNDED, Comparison, Entry, largest, slopes_at
 from jaxnn.verify.differences import along, rounding_of, step_scale
 from jaxnn.verify.evaluation import Evaluation, Evaluator
 from jaxnn.verify.problem import Leaves
@@ -31,6 +31,6 @@ def by_differences(evaluator: Evaluator, leaves: Leaves, here: Evaluation, toler
         margin = 4 * (found.left.error + found.right.error)
         if not (found.kink and low - margin <= here.hand[leaf][index] <= high + margin):
             expected[leaf][index] = found.central.value
-            allowed[leaf][index] = 10 * found.central.error
+            allowed[leaf][index] = 10 * found.central.error + ROUNDED * here.rounded[leaf]
     allowed = [bar + tolerated * largest(value) for bar, value in zip(allowed, expected, strict=True)]
     return Comparison(expected, here.hand, allowed)

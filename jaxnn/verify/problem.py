@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, cast
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.tree_util import DictKey, GetAttrKey
 
 from jaxnn.errors import InvalidArgument, check_finite, require
 
@@ -236,7 +237,20 @@ def _in_order(tree, wanted):
             return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
         return one is other  # both a leaf, or both None
 
-    return jax.tree.leaves(tree) if isinstance(tree, tuple | list | dict) and same(plain(tree), plain(wanted)) else None
+    if not isinstance(tree, tuple | list | dict) or not same(plain(tree), plain(wanted)):
+        return None
+    # By the parameters' own paths: an OrderedDict has its leaves in another order than a dict.
+    return [_at(tree, path) for path, _ in jax.tree.leaves_with_path(wanted)]
+
+
+def _at(tree, path):
+    for key in path:
+        tree = getattr(tree, key.name) if isinstance(key, GetAttrKey) and hasattr(tree, key.name) else tree[_index(key)]
+    return tree
+
+
+def _index(key):
+    return key.key if isinstance(key, DictKey) else key.idx
 
 
 def _structure_message(output, expected, names):

@@ -290,3 +290,30 @@ def test_an_infinite_example_says_nothing_about_the_others():
         return jnp.log(jnp.mean(x @ w) + len(x) - 2.0)  # of one example alone it is the logarithm of less than 0
 
     assert check(loss, jax.grad(loss), w, x).kind == "PASS"
+
+
+@pytest.mark.parametrize(("factor", "kind"), [(1.0, "PASS"), (1.01, "FAIL")])
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_numpy_code_that_gives_its_gradient_in_the_parameters_dtype(dtype, factor, kind):
+    w, x, y = (np.random.default_rng(0).normal(size=size).astype(dtype) for size in (3, (6, 3), 6))
+
+    def loss(w, x, y):
+        return np.mean((np.tanh(x @ w) - y) ** 2)
+
+    @unread
+    def grad(w, x, y):
+        h = np.tanh(x @ w)
+        return (factor * 2 * x.T @ ((h - y) * (1 - h**2)) / len(y)).astype(dtype)
+
+    assert check(loss, grad, w, x, y).kind == kind
+
+
+def test_sums_scattered_into_zeros_of_float32_are_exact():
+    table, y = (jnp.asarray(np.random.default_rng(4).normal(size=s), jnp.float32) for s in ((5, 3), (4, 3)))
+    rows = jnp.array([0, 2, 2, 4])
+
+    def grad(table, y):
+        return jnp.zeros(table.shape, jnp.float32).at[rows].add(table[rows] - y)
+
+    verdict = check(lambda table, y: 0.5 * jnp.sum((table[rows] - y) ** 2), grad, table, y)
+    assert verdict.kind == "PASS" and "data" not in verdict.note

@@ -1,6 +1,7 @@
 """Tests for `jaxnn/verify/problem.py`: names of leaves, forms of a gradient's output, and every refusal at the door."""
 
 import re
+from collections import OrderedDict
 from typing import Any, NamedTuple
 
 import jax
@@ -263,3 +264,15 @@ def test_several_argnums_want_a_tuple_of_gradients():
     refused("grad: got the structure", loss, lambda w, b: {"w": 2 * w, "b": 2 * b}, W, B, argnums=(0, 1))
     refused("grad: got the structure", loss, lambda w, b: 2 * w, W, B, argnums=(0,))
     refused(r"grad: b: got shape \(\), expected shape \(2,\)", loss, lambda w, b: (2 * w, 0.0), W, B, argnums=(0, 1))
+
+
+def test_an_ordered_dict_is_read_by_its_names():
+    given = OrderedDict(b=2 * B, W=2 * W)  # as a backward pass fills it, the last layer first
+    problem = pose(half_square, lambda p: given, (PARAMS,))
+    for got, leaf in zip(problem.grad(problem.leaves), problem.leaves, strict=True):
+        np.testing.assert_array_equal(got, 2 * leaf)
+
+
+def test_keys_that_cannot_be_sorted_are_bad_input():
+    with pytest.raises(InvalidArgument, match="args: got a dict whose keys cannot be sorted"):
+        check(lambda p: p[0] ** 2 + p["b"], lambda p: {0: 2 * p[0], "b": 1.0}, {0: 1.0, "b": 2.0})
