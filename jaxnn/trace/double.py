@@ -1,7 +1,7 @@
 """A program run again in float64, each operation of it, those in calls and loops too, whatever it was traced in."""
 
 from collections import ChainMap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -15,12 +15,13 @@ from jaxnn.trace import jaxprs
 from jaxnn.trace.tape import Step, Tape
 
 
-def evaluate(closed: Any, values: Sequence[Any]) -> list[Any]:
+def evaluate(closed: Any, values: Sequence[Any], constant: Callable[[Any], Any] | None = None) -> list[Any]:
     """Return the outputs of a closed jaxpr at `values`, its floating-point operations in float64; x64 must be on.
 
-    A cast to a shorter dtype rounds nothing then. JAX can trace it, and loops then stay loops.
+    A cast to a shorter dtype rounds nothing then. JAX can trace it, and loops then stay loops. `constant` makes float64
+    of the constants of the program, where they are not to be taken as they are.
     """
-    return _jaxpr(closed, [_double(value) for value in values])
+    return _jaxpr(closed, [_double(value) for value in values], constant or _double)
 
 
 def in_double(tape: Tape) -> dict[int, Any]:
@@ -59,42 +60,45 @@ def _results(step: Step, env: Mapping[int, Any]) -> dict[int, Any]:
     return dict(zip(step.outputs, out, strict=True))
 
 
-def _jaxpr(closed, values):
+def _jaxpr(closed, values, constant):
     jaxpr, consts = getattr(closed, "jaxpr", closed), getattr(closed, "consts", [])
-    env = dict(zip(jaxpr.constvars, map(_double, consts), strict=True)) | dict(zip(jaxpr.invars, values, strict=True))
+    env = dict(zip(jaxpr.constvars, map(constant, consts), strict=True)) | dict(zip(jaxpr.invars, values, strict=True))
 
     def read(atom):
-        return _double(atom.val) if isinstance(atom, core.Literal) else env[atom]
+        return constant(atom.val) if isinstance(atom, core.Literal) else env[atom]
 
     for eqn in jaxpr.eqns:
-        env |= zip(eqn.outvars, _equation(eqn, [read(atom) for atom in eqn.invars]), strict=True)
+        env |= zip(eqn.outvars, _equation(eqn, [read(atom) for atom in eqn.invars], constant), strict=True)
     return [read(atom) for atom in jaxpr.outvars]
 
 
-def _equation(eqn, values):
+def _equation(eqn, values, constant=None):
+    constant = constant or _double
     name = eqn.primitive.name
     # Before `body_of`: of `platform_dependent` that takes this machine's branch, and the tape took the default one.
     if name == "cond":
         branches = eqn.params["branches"]
         if isinstance(values[0], jax.core.Tracer):
-            return jax.lax.switch(values[0], [lambda *v, body=body: _jaxpr(body, v) for body in branches], *values[1:])
-        return _jaxpr(branches[int(values[0])], values[1:])
+            return jax.lax.switch(
+                values[0], [lambda *v, body=body: _jaxpr(body, v, constant) for body in branches], *values[1:]
+            )
+        return _jaxpr(branches[int(values[0])], values[1:], constant)
     if (body := jaxprs.body_of(eqn)) is not None:
-        return _jaxpr(body, values)
+        return _jaxpr(body, values, constant)
     if name == "scan":
-        return _scan(eqn, values)
+        return _scan(eqn, values, constant)
     if name == "while":
-        return _while(eqn, values)
+        return _while(eqn, values, constant)
     return _primitive(eqn, values)
 
 
-def _scan(eqn, values):
+def _scan(eqn, values, constant):
     (n_consts, n_carry), rounds = jaxprs.scan_sizes(eqn), range(eqn.params["length"])
     consts, carry, xs = values[:n_consts], values[n_consts : n_consts + n_carry], values[n_consts + n_carry :]
     if any(isinstance(value, jax.core.Tracer) for value in values):
 
         def body(carry, x):
-            out = _jaxpr(eqn.params["jaxpr"], [*consts, *carry, *x])
+            out = _jaxpr(eqn.params["jaxpr"], [*consts, *carry, *x], constant)
             return out[:n_carry], out[n_carry:]
 
         settings = {key: eqn.params[key] for key in ("length", "reverse")}
@@ -102,22 +106,22 @@ def _scan(eqn, values):
         return [*carry, *stacked]
     ys = {}
     for i in reversed(rounds) if eqn.params["reverse"] else rounds:
-        out = _jaxpr(eqn.params["jaxpr"], [*consts, *carry, *(x[i] for x in xs)])
+        out = _jaxpr(eqn.params["jaxpr"], [*consts, *carry, *(x[i] for x in xs)], constant)
         carry, ys[i] = out[:n_carry], out[n_carry:]
     return [*carry, *(jnp.stack([ys[i][j] for i in rounds]) for j in range(len(eqn.outvars) - n_carry))]
 
 
-def _while(eqn, values):
+def _while(eqn, values, constant):
     n_cond, n_body = eqn.params["cond_nconsts"], eqn.params["body_nconsts"]
     asked, consts, carry = values[:n_cond], values[n_cond : n_cond + n_body], list(values[n_cond + n_body :])
     if any(isinstance(value, jax.core.Tracer) for value in values):
         return jax.lax.while_loop(
-            lambda carry: _jaxpr(eqn.params["cond_jaxpr"], [*asked, *carry])[0],
-            lambda carry: _jaxpr(eqn.params["body_jaxpr"], [*consts, *carry]),
+            lambda carry: _jaxpr(eqn.params["cond_jaxpr"], [*asked, *carry], constant)[0],
+            lambda carry: _jaxpr(eqn.params["body_jaxpr"], [*consts, *carry], constant),
             carry,
         )
-    while _jaxpr(eqn.params["cond_jaxpr"], [*asked, *carry])[0]:
-        carry = _jaxpr(eqn.params["body_jaxpr"], [*consts, *carry])
+    while _jaxpr(eqn.params["cond_jaxpr"], [*asked, *carry], constant)[0]:
+        carry = _jaxpr(eqn.params["body_jaxpr"], [*consts, *carry], constant)
     return carry
 
 

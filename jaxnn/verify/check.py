@@ -16,7 +16,7 @@ from jaxnn.verify.diagnose import explained, first_of_dtype, first_random
 from jaxnn.verify.differences import lines
 from jaxnn.verify.doubled import doubled, lowest_inside, must_double
 from jaxnn.verify.evaluation import Programs, can_trace, evaluator, programs, split
-from jaxnn.verify.given_data import WITHIN, as_far_as_known, widened
+from jaxnn.verify.given_data import WITHIN, as_far_as_constants_are_known, as_far_as_known, widened
 from jaxnn.verify.numeric import by_differences
 from jaxnn.verify.problem import OtherDtype, Problem, in_float64, pose
 from jaxnn.verify.rounding import EPSILON, lowest_epsilon
@@ -130,10 +130,15 @@ def _run(loss, grad, args, argnums, ready, quick, tolerated, defines):
         point = Point(exact.leaves, here, comparison, tuple(exact.args))
         moved, rounded_data = second_point(exact, evaluate, epsilon, tolerated), False
         if worst_entry(comparison) is not None and evaluate.reference is not None and evaluate.grad_traceable:
-            seen = [
-                p and widened(p.comparison, as_far_as_known(exact, ready, argnums, own.args, p.leaves))
-                for p in (point, moved)
-            ]
+
+            def explained_by_rounding(p):
+                moves = as_far_as_known(exact, ready, argnums, own.args, p.leaves)
+                if rounds:
+                    constants = as_far_as_constants_are_known(own, exact, argnums, own_x64, p.leaves)
+                    moves = [np.add(*both) for both in zip(moves, constants, strict=True)] if moves else constants
+                return widened(p.comparison, moves)
+
+            seen = [p and explained_by_rounding(p) for p in (point, moved)]
             if seen[0] is not None:
                 point, rounded_data = point._replace(comparison=seen[0]), True
             if moved and seen[1] is not None:

@@ -19,16 +19,17 @@ from jaxnn.verify.problem import widen
 from jaxnn.verify.rounding import EPSILON
 
 
-def doubled(f: Callable, own: Sequence[Any], x64: bool) -> Callable:
+def doubled(f: Callable, own: Sequence[Any], x64: bool, constant: Callable | None = None) -> Callable:
     """Return `f` as a function of float64 arguments, like `own` otherwise; it can be differentiated and mapped.
 
-    `x64` is the setting that `f` is traced with.
+    `x64` is the setting that `f` is traced with; `constant` makes float64 of its constants (`jaxnn.trace.double`).
     """
-    dtypes = [jnp.result_type(v) if is_array(v) else None for v in jax.tree.leaves(tuple(own))]
+    with jax.enable_x64(x64):
+        known = [_kind(v) for v in jax.tree.leaves(tuple(own))]
 
     def call(*args):
         leaves, structure = jax.tree.flatten(args)
-        kinds = dtypes if len(dtypes) == len(leaves) else [jnp.result_type(v) if is_array(v) else None for v in leaves]
+        kinds = known if len(known) == len(leaves) else [_kind(v) for v in leaves]
         moving = [i for i, (v, kind) in enumerate(zip(leaves, kinds, strict=True)) if kind is not None and is_array(v)]
         forms = []
 
@@ -42,12 +43,12 @@ def doubled(f: Callable, own: Sequence[Any], x64: bool) -> Callable:
 
         def exactly(g, arrays, places):
             """Return what `g` gives, traced at the dtypes that the arguments in `places` have."""
-            like = [jax.ShapeDtypeStruct(jnp.shape(v), kinds[moving[i]]) for v, i in zip(arrays, places, strict=True)]
             with jax.enable_x64(x64):
+                like = [_like(v, kinds[moving[i]]) for v, i in zip(arrays, places, strict=True)]
                 closed = jax.make_jaxpr(g)(*like)
-            return evaluate(closed, arrays)
+            return evaluate(closed, arrays, constant)
 
-        every, smooth = range(len(moving)), [i for i, k in enumerate(moving) if _is_inexact(kinds[k])]
+        every, smooth = range(len(moving)), [i for i, k in enumerate(moving) if _is_inexact(_dtype(kinds[k]))]
 
         @jax.custom_jvp
         def wide(*arrays):
@@ -140,6 +141,20 @@ def _is_float(value):
 
 def _epsilon(value):
     return float(jnp.finfo(value.dtype).eps)
+
+
+def _kind(value):
+    """Return the dtype of an array, and "weak" for a Python float, which takes on that of what it meets."""
+    return jnp.result_type(value) if is_array(value) else "weak" if isinstance(value, float) else None
+
+
+def _dtype(kind):
+    return jnp.dtype(float) if kind == "weak" else kind
+
+
+def _like(value, kind):
+    dtype = jnp.float64 if jax.config.jax_enable_x64 and kind == "weak" else jnp.float32 if kind == "weak" else kind
+    return jax.ShapeDtypeStruct(jnp.shape(value), dtype, weak_type=kind == "weak")
 
 
 def _is_inexact(kind: Any) -> bool:

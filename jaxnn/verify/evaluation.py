@@ -155,6 +155,7 @@ def evaluator(problem: Problem, directions: list[Leaves], programs: Programs) ->
     """Return how to evaluate a problem in float64."""
     data_too = all(can_trace(f, problem, data_too=True) for f in (problem.whole_loss, problem.whole_grad))
     loss_too = (data_too or can_trace(problem.whole_loss, problem, data_too=False)) and _can_differentiate(problem)
+    traces = loss_too or data_too or can_trace(problem.whole_loss, problem, data_too=False)
     grad_too = data_too or can_trace(problem.whole_grad, problem, data_too=False)
     like = [np.asarray(leaf).dtype for leaf in problem.leaves]
     signs = shaken_signs(problem.leaves)
@@ -203,7 +204,7 @@ def evaluator(problem: Problem, directions: list[Leaves], programs: Programs) ->
         )
 
     def loss(leaves):
-        if loss_too:
+        if traces:  # a while loop cannot be differentiated, but compiled
             return float(programs.loss(*split(problem, leaves, data_too)))
         own = zip(leaves, problem.leaves, strict=True)  # in the kind of array that the loss was given
         return float(problem.loss([jnp.asarray(v) if isinstance(p, jax.Array) else v for v, p in own]))

@@ -1,5 +1,6 @@
 """What is known of a gradient whose data are: label smoothing in float32 sums to 1 to seven digits."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,13 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnn.verify.compare import Comparison, largest, worst_entry
-from jaxnn.verify.evaluation import Programs, split
+from jaxnn.verify.doubled import doubled
+from jaxnn.verify.evaluation import FAST, Programs, split
 from jaxnn.verify.problem import Problem, pose
 from jaxnn.verify.rounding import EPSILON
 
 RUNS, MARGIN = 4, 8.0
+CONSTANTS = 97  # as many are moved each in its own way
 JUMP = 1e-3  # of a leaf's largest entry: rounding the data that moves more has crossed a kink
-WITHIN = "the difference is one that rounding the data to their own precision makes"
+WITHIN = "the difference is one that rounding the data, or a constant, to their own precision makes"
 
 
 def as_far_as_known(
@@ -48,6 +51,41 @@ def as_far_as_known(
             ]
         )
     return [MARGIN * np.max([np.abs(v - first) for v in others], axis=0) for first, *others in zip(*apart, strict=True)]
+
+
+def as_far_as_constants_are_known(
+    own: Problem, exact: Problem, argnums: int | Sequence[int], x64: bool, point: Sequence[Any]
+) -> list[np.ndarray]:
+    """Return the same for the constants in the functions' programs: 0.1 / 9 is another float32 than 0.1 by 9."""
+    args = exact.rebuild(list(point))
+
+    def apart(factors):
+        numbers = itertools.count()
+
+        def constant(value):
+            return shaken(value, factors[next(numbers) % len(factors)])
+
+        loss, grad = (doubled(f, own.args, x64, constant) for f in (own.whole_loss, own.whole_grad))
+        posed = pose(loss, grad, args, argnums, any_dtype=True)
+        both = zip(posed.grad(posed.leaves), jax.grad(posed.loss)([jnp.asarray(v) for v in posed.leaves]), strict=True)
+        return [h - r for h, r in both]
+
+    rng, program = np.random.default_rng(7), jax.jit(apart, compiler_options=FAST)
+    runs = [program(np.zeros(CONSTANTS)), *(program(rng.uniform(-1, 1, CONSTANTS)) for _ in range(RUNS))]
+    seen = zip(*([np.asarray(v, np.float64) for v in run] for run in runs), strict=True)
+    return [MARGIN * np.max([np.abs(v - first) for v in others], axis=0) for first, *others in seen]
+
+
+def shaken(value: Any, factor: Any) -> Any:
+    """Return a constant in float64, moved by a share of its own machine epsilon if it can have been rounded.
+
+    Numbers of few digits, as 2 and 0.75, are what they are.
+    """
+    wide = np.asarray(value, np.float64) if _is_short(jnp.result_type(value)) else value
+    if wide is value:
+        return value
+    rounded = wide * 2**12 != np.round(wide * 2**12)
+    return wide * (1 + factor * float(jnp.finfo(jnp.result_type(value)).eps) * rounded)
 
 
 def widened(comparison: Comparison, moved: list[np.ndarray] | None) -> Comparison | None:

@@ -104,3 +104,20 @@ def test_the_lowest_precision_is_that_of_what_the_arguments_move():
         lowest_inside(lambda x: jnp.sum(x) * jnp.ones((), jnp.bfloat16)[None][0].astype(float), (X * 1.0,), True) == F32
     )
     assert lowest_inside(lambda x: jnp.sum(x), (X.astype(float),), True) == EPSILON
+
+
+def test_a_python_number_may_be_differentiated_by():
+    def f(x, s):
+        return jnp.sum(jnp.sin(x.astype(jnp.bfloat16)).astype(x.dtype) * s)
+
+    wide, x = doubled(f, (X, 0.7), False), jnp.asarray(X, float)
+    np.testing.assert_allclose(jax.grad(wide, 1)(x, jnp.float64(0.7)), jnp.sum(jnp.sin(x)), rtol=1e-12)
+    np.testing.assert_allclose(wide(x, 0.7), 0.7 * jnp.sum(jnp.sin(x)), rtol=1e-7)  # there it is a float32
+
+
+def test_scattered_sums_are_those_of_float64():
+    def f(x):
+        return jnp.zeros(3, jnp.float32).at[jnp.array([0, 2, 2, 0])].add(x)
+
+    x = jnp.asarray(X, float)
+    np.testing.assert_allclose(doubled(f, (X,), False)(x), [x[0] + x[3], 0, x[1] + x[2]], rtol=1e-15)

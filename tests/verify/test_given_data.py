@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxnn.verify import check
-from jaxnn.verify.given_data import WITHIN
+from jaxnn.verify import check, check_rule
+from jaxnn.verify.given_data import WITHIN, shaken
 from tests.verify.unread import unread
 
 rng = np.random.default_rng(0)
@@ -36,3 +36,27 @@ def test_the_same_in_float64_is_a_mistake():
 @pytest.mark.parametrize("factor", [1 + 1e-6, -1.0, 1.5])
 def test_mistakes_are_seen_beside_it(factor):
     assert check(loss, unread(lambda w, x, y: grad(w, x, y, factor)), W, X, SMOOTH).kind == "FAIL"
+
+
+# Constants, of functions that compute in float32
+
+
+def scaled(x):
+    return 0.1 * jnp.mean(x.astype(jnp.float32), -1)
+
+
+@pytest.mark.parametrize(("constant", "kind"), [(0.1, "PASS"), (0.1001, "FAIL")])
+def test_a_constant_is_known_to_its_own_digits(constant, kind):
+    x = jnp.asarray(rng.normal(size=(5, 9)), jnp.float32)
+
+    @unread
+    def bwd(x, g):  # 0.1 / 9 in float32 is another number than 0.1 divided by 9
+        return (jnp.broadcast_to(g[:, None] * (constant / x.shape[-1]), x.shape).astype(x.dtype),)
+
+    assert check_rule(scaled, lambda x: (scaled(x), x), bwd, x).kind == kind
+
+
+@pytest.mark.parametrize(("value", "moves"), [(2.0, False), (0.75, False), (0.1, True), (1.442695, True)])
+def test_numbers_of_few_digits_are_what_they_are(value, moves):
+    assert (shaken(np.float32(value), 1.0) != np.float64(np.float32(value))) == moves
+    assert shaken(value, 1.0) == value  # in float64
