@@ -196,9 +196,10 @@ def _heard(trial: Trial, heard: Sequence[Callable[[Trial], Finding]]) -> Verdict
     share, drowned = resolution(trial.here.comparison), _drowned(trial)
     bent = any(report.note == witnesses.AT_A_KINK for report in reports)
     blurred = share > max(BLURRED, 2 * trial.tolerated)
-    verdict = kink or (Verdict("KINK") if bent else _blurred(trial) if blurred else drowned or Verdict("PASS"))
+    seen = Verdict("PASS") if drowned is None else drowned
+    verdict = kink or (Verdict("KINK") if bent else _blurred(trial) if blurred else seen)
     note = KINKED if verdict.kind == "KINK" else verdict.note
-    if drowned or trial.rounds:  # what is seen of the functions as they run
+    if drowned is not None or trial.rounds:  # what is seen of the functions as they run
         share = max(share, resolution(trial.here.comparison._replace(allowed=witnesses.allowed_as_given(trial))))
     within = WITHIN if trial.rounded_data else ""
     note = joined(note, *trial.own.said, within, _precision(trial), _tolerance_used(trial))

@@ -348,6 +348,18 @@ def test_a_sum_that_stalls_in_few_digits_is_seen_though_the_formula_is_right():
     assert verdict.kind in ("FAIL", "NOISE")
 
 
+@pytest.mark.parametrize(("at", "kind"), [([3e-4, -1e-3], "FAIL"), ([0.3, -1.0], "PASS")])
+def test_digits_that_cancel_in_the_arguments_own_precision_are_a_mistake(at, kind):
+    def f(x):
+        return jnp.sin(x) / x
+
+    def bwd(x, g):  # right in exact arithmetic
+        return (g * (jnp.cos(x) / x - jnp.sin(x) / x**2),)
+
+    verdict = check_rule(f, lambda x: (f(x), x), bwd, jnp.array(at, jnp.float32))
+    assert verdict.kind == kind and ("cancel" in verdict.cause) == (kind == "FAIL")
+
+
 # Errors and the caller's own code
 
 
