@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -16,7 +17,7 @@ from jaxnn.verify.diagnose import explained, first_of_dtype, first_random
 from jaxnn.verify.differences import lines
 from jaxnn.verify.doubled import doubled, lowest_inside, must_double
 from jaxnn.verify.evaluation import Programs, can_trace, evaluator, programs, split
-from jaxnn.verify.given_data import WITHIN, as_far_as_constants_are_known, as_far_as_known, widened
+from jaxnn.verify.given_data import WITHIN, as_far_as_known
 from jaxnn.verify.numeric import by_differences
 from jaxnn.verify.problem import OtherDtype, Problem, in_float64, pose
 from jaxnn.verify.rounding import EPSILON, lowest_epsilon
@@ -130,37 +131,28 @@ def _run(loss, grad, args, argnums, ready, quick, tolerated, defines):
         point = Point(exact.leaves, here, comparison, tuple(exact.args))
         moved, rounded_data = second_point(exact, evaluate, epsilon, tolerated), False
         if worst_entry(comparison) is not None and evaluate.reference is not None and evaluate.grad_traceable:
-
-            def explained_by_rounding(p):
-                moves = as_far_as_known(exact, ready, argnums, own.args, p.leaves)
-                if rounds:
-                    constants = as_far_as_constants_are_known(own, exact, argnums, own_x64, p.leaves)
-                    moves = [np.add(*both) for both in zip(moves, constants, strict=True)] if moves else constants
-                return widened(p.comparison, moves)
-
-            seen = [p and explained_by_rounding(p) for p in (point, moved)]
-            if seen[0] is not None:
-                point, rounded_data = point._replace(comparison=seen[0]), True
-            if moved and seen[1] is not None:
-                moved = moved._replace(comparison=seen[1])
+            known = partial(as_far_as_known, own, exact, ready, argnums, own_x64 if rounds else None)
+            bars, bars_moved = known(point.leaves, comparison), moved and known(moved.leaves, moved.comparison)
+            rounded_data, point = bars is not None, point._replace(comparison=bars or comparison)
+            moved = moved and moved._replace(comparison=bars_moved or moved.comparison)
         trial = Trial(
-            argnums,
-            own,
-            exact,
-            given,
-            own_x64,
-            own_epsilon,
-            epsilon,
-            loss_epsilon,
-            evaluate,
-            ready,
-            own_ready,
-            point,
-            moved,
-            rounds,
-            tolerated,
-            defines,
-            rounded_data,
+            argnums=argnums,
+            own=own,
+            exact=exact,
+            given=given,
+            own_x64=own_x64,
+            own_epsilon=own_epsilon,
+            epsilon=epsilon,
+            loss_epsilon=loss_epsilon,
+            evaluator=evaluate,
+            programs=ready,
+            own_programs=own_ready,
+            here=point,
+            moved=moved,
+            rounds=rounds,
+            tolerated=tolerated,
+            defines=defines,
+            rounded_data=rounded_data,
         )
         return _heard(trial, witnesses.QUICK if quick else witnesses.WITNESSES)
 

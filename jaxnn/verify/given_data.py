@@ -1,4 +1,4 @@
-"""What is known of a gradient whose data are: label smoothing in float32 sums to 1 to seven digits."""
+"""What can be known of a gradient: data and constants of few digits, labels in float32 that add up to 1 to seven."""
 
 import itertools
 from collections.abc import Sequence
@@ -21,6 +21,27 @@ WITHIN = "the difference is one that rounding the data, or a constant, to their 
 
 
 def as_far_as_known(
+    own: Problem,
+    exact: Problem,
+    programs: Programs,
+    argnums: int | Sequence[int],
+    own_x64: bool | None,
+    point: Sequence[Any],
+    comparison: Comparison,
+) -> Comparison | None:
+    """Return a comparison with wider bars where rounding the data or the constants explains all its differences.
+
+    `own` is the problem in the caller's dtypes, `point` are the parameters of the comparison. `own_x64` is the setting
+    of a program that is judged in its own precision, whose constants have few digits; None of any other.
+    """
+    moves = _data_known(exact, programs, argnums, own.args, point)
+    if own_x64 is not None:
+        constants = _constants_known(own, exact, argnums, own_x64, point)
+        moves = [np.add(*both) for both in zip(moves, constants, strict=True)] if moves else constants
+    return _widened(comparison, moves)
+
+
+def _data_known(
     problem: Problem, programs: Programs, argnums: int | Sequence[int], own: Sequence[Any], point: Sequence[Any]
 ) -> list[np.ndarray] | None:
     """Return how far rounding the data moves the two gradients apart, by leaf, at the parameters `point`.
@@ -53,7 +74,7 @@ def as_far_as_known(
     return [MARGIN * np.max([np.abs(v - first) for v in others], axis=0) for first, *others in zip(*apart, strict=True)]
 
 
-def as_far_as_constants_are_known(
+def _constants_known(
     own: Problem, exact: Problem, argnums: int | Sequence[int], x64: bool, point: Sequence[Any]
 ) -> list[np.ndarray]:
     """Return the same for the constants in the functions' programs: 0.1 / 9 is another float32 than 0.1 by 9."""
@@ -88,7 +109,7 @@ def shaken(value: Any, factor: Any) -> Any:
     return wide * (1 + factor * float(jnp.finfo(jnp.result_type(value)).eps) * rounded)
 
 
-def widened(comparison: Comparison, moved: list[np.ndarray] | None) -> Comparison | None:
+def _widened(comparison: Comparison, moved: list[np.ndarray] | None) -> Comparison | None:
     """Return the comparison with what the data allow, if that explains every difference."""
     if moved is None or any(
         np.max(m, initial=0.0) > JUMP * (largest(e) or np.inf) for m, e in zip(moved, comparison.expected, strict=True)

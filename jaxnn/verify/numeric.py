@@ -8,7 +8,7 @@ from jaxnn.verify.evaluation import Evaluation, Evaluator
 from jaxnn.verify.problem import Leaves
 from jaxnn.verify.rounding import EPSILON
 
-MOST_ENTRIES = 500  # that are differenced, of a large gradient
+MOST_ENTRIES = 1000  # that are differenced, of a large gradient
 
 
 def by_differences(evaluator: Evaluator, leaves: Leaves, here: Evaluation, tolerated: float = 0.0) -> Comparison:

@@ -110,7 +110,8 @@ def _judged(rule, args, prepared, meant, quick=False):
     x64 = bool(jax.config.jax_enable_x64)
     cotangent = cotangent_of(out)
     pulled = partial(_pulled, rule, places)
-    if must_double(lambda *given: rule.f(*given[:-1]), pulled, (*args, cotangent), x64):
+    as_it_is = not must_double(lambda *given: rule.f(*given[:-1]), pulled, (*args, cotangent), x64)
+    if not as_it_is:
         pulled = doubled(pulled, (*args, cotangent), x64)
     with float64():
         exact, wide = jax.tree.map(widen, (tuple(args), cotangent))
@@ -129,7 +130,8 @@ def _judged(rule, args, prepared, meant, quick=False):
         return replace(unlike, line=unlike.line or verdict.line)
     if not meant.linear and verdict.kind == "FAIL":
         with float64():
-            verdict = of_its_direction(compiled, loss, exact, wide, places) or verdict
+            wide_loss = loss if as_it_is else doubled(loss, args, x64)
+            verdict = of_its_direction(compiled, wide_loss, exact, wide, places) or verdict
     if not verdict or quick:
         return replace(verdict, note=_intended(meant, verdict.note)) if verdict else verdict
     if _few_digits((tuple(args), out)) and meant.linear:

@@ -23,7 +23,7 @@ from jaxnn.verify.rounding import EPSILON, SAFETY, tolerance
 from jaxnn.verify.trial import Finding, Point, Trial, at_entry, dtype_name, loss_at
 from jaxnn.verify.verdict import Report, Verdict
 
-MOST_SLOPES = 60  # of a large problem; counted, so that a busy machine sees the same
+MOST_SLOPES = 200  # of a large problem; counted, so that a busy machine sees the same
 FEW_DIGITS = 1e-4  # a machine epsilon above it is that of float16 or bfloat16
 AT_A_KINK = "between the one-sided slopes at a kink"
 NOT_ANALYTIC = {
