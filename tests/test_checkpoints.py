@@ -70,6 +70,7 @@ def test_a_finished_run_is_not_run_again(tmp_path, undisturbed):
     assert not seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "optimizer",
     [

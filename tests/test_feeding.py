@@ -40,7 +40,7 @@ def same(one, other):
 
 
 @pytest.mark.parametrize("block_size", [*(pytest.param(n, marks=pytest.mark.slow) for n in (5, 20, 105, 1000)), 100])
-@pytest.mark.parametrize("validation_split", [0.0, 0.3])
+@pytest.mark.parametrize("validation_split", [pytest.param(0.0, marks=pytest.mark.slow), 0.3])
 def test_in_the_order_of_the_file_blocks_change_nothing(block_size, validation_split, mapped):
     whole = train(validation_split=validation_split)
     same(train(mapped, validation_split=validation_split, block_size=block_size), whole)

@@ -25,8 +25,9 @@ from jaxnn.verify.evaluation import FAST
 
 ROWS = {row.title: row for row in rows()}
 RULES = [title for title, row in ROWS.items() if isinstance(row.functions(), Rule)]
-# The options of a CNN and of R's neuralnet take seconds each to compile.
-EXPENSIVE = [title for title, row in ROWS.items() if row.variant and row.name.startswith(("cnn", "r_neuralnet"))]
+# Their options take seconds each to compile.
+OPTIONS = ("cnn", "conv2d", "mlp", "r_neuralnet")
+EXPENSIVE = [title for title, row in ROWS.items() if row.variant and row.name.startswith(OPTIONS)]
 every_row = pytest.mark.parametrize(
     "title", [pytest.param(title, marks=[pytest.mark.slow] * (title in EXPENSIVE[:-1])) for title in ROWS]
 )

@@ -133,6 +133,7 @@ def test_the_summary_counts_all_and_names_what_is_right_only_as_far_as_can_be_se
     assert not [line for line in section if "test_right:" in line]
 
 
+@pytest.mark.slow
 def test_nothing_is_said_where_nothing_is_checked(tmp_path):
     (tmp_path / "test_of_a_user.py").write_text("def test_without(): pass")
     printed = run_pytest(tmp_path).stdout

@@ -19,7 +19,8 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("[a-z]*
 PAGES = [page for page in PAGES if "digits" not in page.parts and not set(page.parts) & {"results", "build"}]
 LENGTHS = {"README.md": 120, "CONTRIBUTING.md": 200, "benchmarks/README.md": 450}  # any other: 150 lines
 # Which train, measure the machine, or check gradients for seconds.
-SLOW = {("experiments/README.md", "shell"), ("README.md", "shell"), ("CONTRIBUTING.md", "python")}
+SLOW = {("experiments/README.md", "shell"), ("CONTRIBUTING.md", "python")}
+SLOW |= {("README.md", language) for language in ("python", "shell")}
 SLOW |= {(f"jaxnn/{room}/README.md", "python") for room in ("playground", "r_neuralnet", "verify")}
 
 # Runs blocks of code, read as JSON, one after the other, and prints as JSON what each prints.

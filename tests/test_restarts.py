@@ -33,6 +33,7 @@ def alone(start, optimizer, threshold, stepmax):
     return params, value, max(np.abs(g).max() for g in grads.values()), step
 
 
+@pytest.mark.slow
 def test_each_restart_is_what_it_is_alone():
     begin, settings = starts(5), {"threshold": 0.15, "stepmax": 6}
     ours = fit_until(OBJECTIVE, begin, rprop_plus(), (X, Y), **settings)

@@ -93,7 +93,10 @@ def drawn(params, x, y, key):
     return jax.random.uniform(key), {"when": -jax.random.uniform(key) * used, "t": -jnp.ones(())}
 
 
-@pytest.mark.parametrize(("batch_size", "different"), [(None, 1), (7, 1), (3, 3), (2, 4), (4, 2)])
+@pytest.mark.parametrize(
+    ("batch_size", "different"),
+    [(None, 1), pytest.param(7, 1, marks=pytest.mark.slow), pytest.param(3, 3, marks=pytest.mark.slow), (2, 4), (4, 2)],
+)
 def test_every_step_draws_from_a_key_of_its_own(batch_size, different, key):
     def draws(key, epochs):
         settings = {"epochs": epochs, "batch_size": batch_size, "key": key, "with_key": True}

@@ -97,6 +97,7 @@ def test_linear_sides_agree_and_run(variant, monkeypatch):
     assert {who: side(1).steps for who, side in sides.items()} == {"jaxnn": linear.STEPS, "numpy": linear.STEPS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", variants(ensemble, fast="float32"))
 def test_the_first_of_many_networks_is_the_one_alone(variant, monkeypatch):
     monkeypatch.setattr(ensemble, "NETWORKS", 3)
@@ -119,6 +120,7 @@ def test_rprop_takes_the_steps_of_rs_neuralnet():
     assert list(sides) == ["jaxnn", "neuralnet"] and ours == theirs > 1000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", variants(neuralnet, fast="rprop+"))
 def test_neuralnet_ends_where_its_peers_do(variant, monkeypatch):
     monkeypatch.setattr(neuralnet, "STEPS", 20)

@@ -17,6 +17,7 @@ def small(monkeypatch):
 FAST = ("devices",)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "variant", [pytest.param(name, marks=[pytest.mark.slow] * (name not in FAST)) for name in scaling.VARIANTS]
 )

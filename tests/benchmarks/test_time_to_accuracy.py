@@ -26,6 +26,7 @@ def test_a_run_says_after_how_many_epochs_it_was_there(few, capsys):
     assert told["epochs"] >= 1 and told["best"] >= 0.5 and told["epoch"] > 0
 
 
+@pytest.mark.slow
 def test_a_run_that_does_not_get_there_says_how_far_it_came(few, capsys, monkeypatch):
     monkeypatch.setitem(time_to_accuracy.EPOCHS, "98", 1)
     time_to_accuracy.main("98", "0")

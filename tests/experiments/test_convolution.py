@@ -64,6 +64,7 @@ def test_run_meets_the_lectures_example(result):
     assert "0.8b + 0.7c" in row["note"]
 
 
+@pytest.mark.slow
 def test_tables_show_no_difference(result):
     example, gradient, geometry = result.tables
     assert all(len(set(row[2:])) == 1 for row in example.rows)

@@ -27,6 +27,7 @@ def test_both_numbers_are_judged_by_all_restarts(result):
     )
 
 
+@pytest.mark.slow
 def test_figures_and_the_spread_beside_the_lectures_run(result):
     assert list(result.figures) == [16, 17, 18] and list(result.pictures) == ["restarts", "errors"]
     (figure, caption) = result.pictures["restarts"]

@@ -95,6 +95,7 @@ def test_a_quick_run_says_so_everywhere(result):
     assert [row[0] for row in changes.rows] == ["nothing", "no penalty"]
 
 
+@pytest.mark.slow
 def test_nothing_clashes_in_the_report(result):
     result, _ = result
     assert result.numbers == {} and result.figures == {}

@@ -83,6 +83,7 @@ def test_block_by_block_is_the_plain_form(n, image, filters):
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12), ours, plain)
 
 
+@pytest.mark.slow
 def test_by_hand_is_autodiff_on_digits_with_blank_margins():
     # At the start every bias is 0, so blank pixels put the activations exactly where softplus and relu turn.
     params = cnn.init(jax.random.key(0), (4, 4, 1), (2, 2), 3, 2, dtype=float)
@@ -153,6 +154,7 @@ def logits_by_lax(p, x, stride, dilation):
     return jax.nn.relu(a @ p["W3"] + p["b3"][None]) @ p["W4"] + p["b4"][None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stride", "dilation"),
     [

@@ -156,6 +156,7 @@ def test_batches_longer_than_a_pass_and_what_an_epoch_leaves_over(batch):
     assert_weights(after.params, [3], trained_plainly(init, data, config, 3))
 
 
+@pytest.mark.slow
 def test_nothing_that_a_user_changes_compiles_anew():
     run(1, *network(CONFIG, train=rows(30)))
     compiled = advance._cache_size()

@@ -51,6 +51,7 @@ def test_without_a_seed_one_is_drawn_and_the_link_holds_it():
     assert len(seeds) > 1 and all(len(seed) == 7 and 0 <= float(seed) < 1 for seed in seeds)
 
 
+@pytest.mark.slow
 def test_a_link_of_a_session_opens_the_same_one():
     play = Session("#seed=0.5&dataset=xor&noise=15&networkShape=3&optimizer=adam&networks=2&points=1,2,1&x_hide=true")
     other = Session()

@@ -148,6 +148,7 @@ def test_criteria_of_an_error_that_is_no_likelihood_warn():
             getattr(net, name)
 
 
+@pytest.mark.slow
 def test_a_superfluous_node_has_no_interval(net):
     vector = net.vector()
     # A node without weights: in the Hessian its input weights meet the output weight alone, one direction of three.

@@ -50,6 +50,7 @@ def test_many_kinks_at_once():
     assert explanation.rows[0].check.kind == "kink"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)])
 def test_the_difference_is_double_whatever_the_function_is(dtype):
     ones = np.ones((3, 4), dtype)

@@ -42,6 +42,7 @@ def test_without_a_remedy_it_is_the_line_that_raises():
     assert line.text.startswith("return x *") and why == ""
 
 
+@pytest.mark.slow
 def test_what_never_raises_but_has_another_form_has_no_line_without_a_remedy():
     assert place(loss, of_another_form, POINT, 0) == (None, "")
 
@@ -57,6 +58,7 @@ def test_a_survey_that_is_wrong_before_it_breaks_fails():
     assert verdict.kind == "FAIL"
 
 
+@pytest.mark.slow
 def test_a_survey_says_so():
     wide = survey(loss, laid_out_otherwise, {"a row": (np.ones((1, 1)), np.ones((1, 1))), "wide": POINT})
     assert wide.case == "wide" and "cannot be computed" in wide.cause and "s = " in wide.line

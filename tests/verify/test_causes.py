@@ -288,6 +288,7 @@ def test_noise_has_no_cause():
         assert said == "", f"{name}, seed {seed}, size {size}"
 
 
+@pytest.mark.slow
 def test_an_unrelated_array_has_no_cause():
     for seed, name in itertools.product(range(20), GRADIENTS):
         unrelated = np.random.default_rng(seed).normal(size=NET[name].shape)

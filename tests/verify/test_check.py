@@ -93,6 +93,7 @@ def test_the_message_can_be_acted_on(wrong):
 # Large parameters, precisions
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "k"), [(20, 60), pytest.param(784, 512, marks=pytest.mark.slow)])
 def test_a_single_wrong_entry_among_many_is_found(n, k):
     w, x = RNG.normal(size=(n, k)) / 28, RNG.normal(size=(1, n))
@@ -166,6 +167,7 @@ def test_lists_of_named_tuples_and_their_paths():
     assert verdict.kind == "FAIL" and verdict.leaf == "1.b" and "exactly 2" in verdict.cause
 
 
+@pytest.mark.slow
 def test_several_argnums():
     def f(x, w):
         return jnp.sum(jnp.sin(x) * w)

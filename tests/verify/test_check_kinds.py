@@ -67,7 +67,8 @@ AT_0 = np.array([0.0, 1.0, -1.0])
 
 
 @pytest.mark.parametrize(
-    ("slope", "kind"), [(0.0, "PASS"), (0.5, "KINK"), (1.0, "KINK"), (2.0, "FAIL"), (-0.1, "FAIL")]
+    ("slope", "kind"),
+    [(0.0, "PASS"), pytest.param(0.5, "KINK", marks=pytest.mark.slow), (1.0, "KINK"), (2.0, "FAIL"), (-0.1, "FAIL")],
 )
 def test_relu_at_0_may_have_any_slope_from_0_to_1(slope, kind):
     @unread
@@ -107,7 +108,7 @@ def pooled(image):
 @pytest.mark.parametrize(
     ("share", "kinds"),
     [
-        ([0.25, 0.25, 0.25, 0.25], ("PASS", "KINK")),
+        pytest.param([0.25, 0.25, 0.25, 0.25], ("PASS", "KINK"), marks=pytest.mark.slow),
         pytest.param([1.0, 0, 0, 0], ("KINK",), marks=pytest.mark.slow),
         ([0.5, 0.5, 0, 0], ("KINK",)),
         ([2.0, 0, 0, 0], ("FAIL",)),
@@ -256,6 +257,7 @@ def test_draws_that_depend_on_x64_are_the_same_on_both_sides(wrong):
     assert verdict.kind == ("PASS" if wrong == 1 else "FAIL")
 
 
+@pytest.mark.slow
 def test_windows_that_tie_exactly_are_each_decided_by_itself():
     rows = jnp.array([[0.5, 0.25, 0.25], [0.25, 0.5, 0.25], [0.25, 0.25, 0.5], [0.5, 0.5, 0.0]])
     signs = jnp.array([1.0, -0.7])
@@ -271,6 +273,7 @@ def test_windows_that_tie_exactly_are_each_decided_by_itself():
     assert check(pooled, lambda w: first(w, 2.0), jnp.full(3, 0.25)).kind == "FAIL"
 
 
+@pytest.mark.slow
 def test_symmetric_parameters_stay_so_at_the_second_point():
     def loss(s):
         return jnp.sum(jnp.linalg.inv(s) ** 2)

@@ -273,6 +273,7 @@ def test_in_a_shell_the_projects_own_are_float64():
     assert {row["kind"] for row in found["rows"]} == {"PASS"} and found["rows"][0]["resolution"] < 1e-10
 
 
+@pytest.mark.slow
 def test_in_a_shell_the_users_wrong_gradient_is_found(folder):
     (folder / "shell_to_verify.py").write_text(
         "import jax.numpy as jnp\n"

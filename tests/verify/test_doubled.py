@@ -50,7 +50,7 @@ PLAIN = {
 
 
 @pytest.mark.parametrize("f", PLAIN, ids=lambda f: f.__name__)
-@pytest.mark.parametrize("under", [lambda g: g, jax.jit], ids=["eager", "jit"])
+@pytest.mark.parametrize("under", [lambda g: g, pytest.param(jax.jit, marks=pytest.mark.slow)], ids=["eager", "jit"])
 def test_values_and_derivatives_are_those_of_float64(f, under):
     wide, x = doubled(f, (X,), False), jnp.asarray(X, float)
     plain = PLAIN[f]

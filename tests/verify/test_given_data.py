@@ -29,11 +29,14 @@ def test_labels_that_add_up_to_1_in_their_own_digits_are_a_note():
     assert verdict.kind == "PASS" and WITHIN in verdict.note
 
 
+@pytest.mark.slow
 def test_the_same_in_float64_is_a_mistake():
     assert check(loss, grad, W, X, SMOOTH.astype(float)).kind == "FAIL"
 
 
-@pytest.mark.parametrize("factor", [1 + 1e-6, -1.0, 1.5])
+@pytest.mark.parametrize(
+    "factor", [1 + 1e-6, *(pytest.param(factor, marks=pytest.mark.slow) for factor in (-1.0, 1.5))]
+)
 def test_mistakes_are_seen_beside_it(factor):
     assert check(loss, unread(lambda w, x, y: grad(w, x, y, factor)), W, X, SMOOTH).kind == "FAIL"
 

@@ -51,10 +51,16 @@ def with_symbolic_zeros(slope):
     return rule
 
 
-FORMS = [decorated, by_tangents, by_gradient, with_symbolic_zeros, lambda slope: jax.jit(decorated(slope))]
+FORMS = [
+    pytest.param(decorated, id="vjp"),
+    pytest.param(by_tangents, id="jvp"),
+    pytest.param(by_gradient, id="gradient", marks=pytest.mark.slow),
+    pytest.param(with_symbolic_zeros, id="symbolic zeros", marks=pytest.mark.slow),
+    pytest.param(lambda slope: jax.jit(decorated(slope)), id="jit", marks=pytest.mark.slow),
+]
 
 
-@pytest.mark.parametrize("form", FORMS, ids=["vjp", "jvp", "gradient", "symbolic zeros", "jit"])
+@pytest.mark.parametrize("form", FORMS)
 def test_a_decorated_rule_is_held_against_the_function_under_it(form):
     assert check_rule(form(right), X).kind == "PASS"
     assert check_rule(form(wrong), X).kind == "FAIL"
@@ -76,6 +82,7 @@ def scaled_bwd(f, power, x, g):
     return (g * power * f(x) ** (power - 1) * jnp.cos(x),)
 
 
+@pytest.mark.slow
 def test_fixed_arguments_come_first_in_the_backward_and_have_no_cotangent():
     rule = jax.custom_vjp(scaled, nondiff_argnums=(0, 2))
     rule.defvjp(scaled_fwd, scaled_bwd)
@@ -87,13 +94,16 @@ def test_fixed_arguments_come_first_in_the_backward_and_have_no_cotangent():
     assert check_rule(rule, jnp.sin, X, 2).kind == "FAIL"
 
 
-@pytest.mark.parametrize(("factor", "kind"), [(1, "PASS"), (-1, "FAIL"), (1j, "FAIL")])
+@pytest.mark.parametrize(
+    ("factor", "kind"), [(1, "PASS"), pytest.param(-1, "FAIL", marks=pytest.mark.slow), (1j, "FAIL")]
+)
 def test_complex_numbers_follow_the_convention_of_jax(factor, kind):
     z = jnp.array([0.3 + 0.4j, -1.0 + 0.2j])
     rule = (lambda z: z**2, lambda z: (z**2, z), lambda z, g: (factor * g * 2 * z,))
     assert check_rule(*rule, z).kind == kind
 
 
+@pytest.mark.slow
 def test_the_modulus_is_real_of_complex_numbers():
     z = jnp.array([0.3 + 0.4j, -1.0 + 0.2j])
     # JAX: of a real loss the gradient is that by the real part minus i times that by the imaginary, 2 conj(z) here.
@@ -103,6 +113,7 @@ def test_the_modulus_is_real_of_complex_numbers():
     assert check_rule(square, lambda z: (square(z), z), wrong, z).kind == "FAIL"
 
 
+@pytest.mark.slow
 def test_a_survey_takes_a_rule():
     cases = [(X,), (X[:1],)]
     assert survey(decorated(right), cases).note.endswith("cases: 2 PASS")

@@ -45,6 +45,7 @@ def test_a_mistake_that_shows_with_two_outputs_alone_is_found_and_the_case_named
     assert verdict.actual == pytest.approx(verdict.expected / 2)
 
 
+@pytest.mark.slow
 def test_the_grid_finds_what_one_point_hides():
     cases = grid((W, X, Y), ("d k", "n d", "n k"))
     named = {
