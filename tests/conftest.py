@@ -38,6 +38,8 @@ def pytest_configure(config):
     if config.option.markexpr == "not slow":
         jax.config.update("jax_disable_most_optimizations", True)
         os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # for the processes that tests start
+        if jax.__version_info__ < (0, 11):  # which has another way to compile still, in half the time
+            os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_use_fusion_emitters=false"
     if not hasattr(config, "workerinput") and COMPILED.is_dir():
         if sum(file.stat().st_size for file in COMPILED.iterdir()) > MOST:
             shutil.rmtree(COMPILED)

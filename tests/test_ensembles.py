@@ -43,6 +43,7 @@ def test_each_network_is_what_fit_makes_of_it():
             np.testing.assert_allclose(ours.history[name][i], values, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_all_examples_at_once_need_no_key():
     starts = jax.vmap(lambda key: hidden_layer.init(key, 4, 3, 1, dtype=np.float32))(jax.random.split(KEY, 2))
     told = []
@@ -60,6 +61,7 @@ def test_all_examples_at_once_need_no_key():
     np.testing.assert_array_equal(told[1][1], ours.history["loss"][:, -1])
 
 
+@pytest.mark.slow
 def test_the_settings_of_the_caller_reach_every_thread():
     with jax.enable_x64(True):
         starts = jax.vmap(lambda key: hidden_layer.init(key, 4, 3, 1))(jax.random.split(KEY, 3))

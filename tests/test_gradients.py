@@ -27,9 +27,10 @@ ROWS = {row.title: row for row in rows()}
 RULES = [title for title, row in ROWS.items() if isinstance(row.functions(), Rule)]
 # Their options take seconds each to compile.
 OPTIONS = ("cnn", "conv2d", "mlp", "r_neuralnet")
-EXPENSIVE = [title for title, row in ROWS.items() if row.variant and row.name.startswith(OPTIONS)]
+EXPENSIVE = [title for title, row in ROWS.items() if row.variant and row.name.startswith(OPTIONS)][:-1]
+EXPENSIVE += ["cnn.features_bwd", "blocks.features_bwd"]  # tests/networks/test_cnn.py holds them against each other
 every_row = pytest.mark.parametrize(
-    "title", [pytest.param(title, marks=[pytest.mark.slow] * (title in EXPENSIVE[:-1])) for title in ROWS]
+    "title", [pytest.param(title, marks=[pytest.mark.slow] * (title in EXPENSIVE)) for title in ROWS]
 )
 
 

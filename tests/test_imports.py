@@ -66,14 +66,17 @@ def name(path):
     return str(path.relative_to(ROOT))
 
 
+@cache
 def imported(tree):
     """Return the full names of all that a module imports, at its top or later; inside of annotations too."""
+    found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, "imports inside the project are absolute"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+    return found
 
 
 def autodiff(tree):

@@ -80,12 +80,12 @@ def run_pytest(folder, *options):
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """Run the file in two processes; give what is printed, and the outcome of each test."""
+@pytest.fixture(scope="module", params=[0, pytest.param(2, marks=pytest.mark.slow)], ids="{} workers".format)
+def run(tmp_path_factory, request):
+    """Run the file in one process or shared out to workers; give what is printed, and the outcome of each test."""
     folder = tmp_path_factory.mktemp("user")
     (folder / "test_of_a_user.py").write_text(SOURCE)
-    done = run_pytest(folder, "-n", "2", "--junit-xml=o.xml")
+    done = run_pytest(folder, "-n", str(request.param), "--junit-xml=o.xml")
     outcomes = {
         case.attrib["name"]: next((child.tag for child in case if child.tag != "properties"), "passed")
         for case in ElementTree.parse(folder / "o.xml").iter("testcase")

@@ -21,7 +21,9 @@ LENGTHS = {"README.md": 120, "CONTRIBUTING.md": 200, "benchmarks/README.md": 450
 # Which train, measure the machine, or check gradients for seconds.
 SLOW = {("experiments/README.md", "shell"), ("CONTRIBUTING.md", "python")}
 SLOW |= {("README.md", language) for language in ("python", "shell")}
-SLOW |= {(f"jaxnn/{room}/README.md", "python") for room in ("playground", "r_neuralnet", "verify")}
+SLOW |= {(f"jaxnn/{room}/README.md", "python") for room in ("playground", "r_neuralnet", "trace", "verify")}
+SLOW |= {(f"{folder}/README.md", "python") for folder in ("experiments", "tests")}
+SLOW |= {("jaxnn/verify/README.md", "shell")}
 
 # Runs blocks of code, read as JSON, one after the other, and prints as JSON what each prints.
 RUNNER = """

@@ -95,7 +95,13 @@ def drawn(params, x, y, key):
 
 @pytest.mark.parametrize(
     ("batch_size", "different"),
-    [(None, 1), pytest.param(7, 1, marks=pytest.mark.slow), pytest.param(3, 3, marks=pytest.mark.slow), (2, 4), (4, 2)],
+    [
+        (None, 1),
+        pytest.param(7, 1, marks=pytest.mark.slow),
+        pytest.param(3, 3, marks=pytest.mark.slow),
+        pytest.param(2, 4, marks=pytest.mark.slow),
+        (4, 2),
+    ],
 )
 def test_every_step_draws_from_a_key_of_its_own(batch_size, different, key):
     def draws(key, epochs):

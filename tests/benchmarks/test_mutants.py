@@ -22,6 +22,8 @@ EXPENSIVE = {  # each takes seconds; the others see that mutants are put in and 
     "conv2d",
     "conv2d, stride 2 x 1, dilation 1 x 2",
     "mlp.value_and_grad, dropout",
+    "linear",
+    "hidden_layer.value_and_grad",
     "cnn.features_bwd",
     "cnn.value_and_grad",
     "blocks.features_bwd",

@@ -37,6 +37,7 @@ def test_each_agrees_with_autodiff(group, tmp_path):
     assert len(chosen) > 20 and {name: seen for name, seen in errors.items() if not seen[0] <= seen[1]} == {}
 
 
+@pytest.mark.slow
 def test_subgradients_lie_between_the_slopes_to_both_sides():
     at_kinks = [given for given in functions() if any(word in given[0] for word in OTHER_SUBGRADIENTS)]
     for name, loss, grad, (x,), _ in at_kinks:

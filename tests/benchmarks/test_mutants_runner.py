@@ -58,6 +58,7 @@ def test_a_miss_is_a_failure_and_shown(says, tmp_path, capsys):
     assert "missed: b04 missing sigmoid': PASS PASS" in out and "0 of 1" in out
 
 
+@pytest.mark.slow
 def test_another_subgradient_is_to_be_a_kink(says, tmp_path, capsys):
     says(Found("FAIL", message="FAIL"))
     assert run(tmp_path, "c05", capsys)[0] == 1

@@ -32,6 +32,7 @@ def test_every_point_of_a_sweep_runs(variant, small):
     assert 0 < last.dispatch < last.seconds if variant == "loop" else last.dispatch == 0
 
 
+@pytest.mark.slow
 def test_a_loop_that_learns_otherwise_is_seen(monkeypatch):
     x, y = np.random.default_rng(0).random((128, 784), np.float32), np.arange(128) % 10
     monkeypatch.setattr(scaling, "first_loss", lambda *_: 2.0)

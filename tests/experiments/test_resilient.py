@@ -36,6 +36,7 @@ def test_figures_and_the_spread_beside_the_lectures_run(result):
     assert "4 restarts" in caption
 
 
+@pytest.mark.slow
 def test_the_table_has_the_best_restarts_and_the_lectures(result):
     (table,) = result.tables
     assert [row[0] for row in table.rows] == ["1", "2", "3", "4", "lecture"]

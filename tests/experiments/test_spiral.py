@@ -102,6 +102,7 @@ def test_nothing_clashes_in_the_report(result):
     assert not set(result.pictures) & {*NAMES, *EXTRA}  # a section and a picture of one name: one id twice
 
 
+@pytest.mark.slow
 def test_pictures_have_every_shape_and_all_points(result):
     shapes, maps = (figure for figure, _ in result[0].pictures.values())
     cells = [text.get_text().split("\n") for text in shapes.axes[0].texts]

@@ -24,7 +24,7 @@ def same(a, b):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-13), a, b)
 
 
-@networks
+@pytest.mark.parametrize("network", [*list(SIZES)[:-1], pytest.param(cnn, marks=pytest.mark.slow)])
 def test_arrays_of_numpy_and_jax_and_whole_numbers_are_taken(network):
     params, x, y = right(network)
     x, run = np.round(3 * x), jax.jit(network.value_and_grad)

@@ -42,7 +42,9 @@ def convolve(x, w, b):
     return y
 
 
-@pytest.mark.parametrize(("n", "image", "filters"), [(3, (5, 6, 2), (3, 2)), (9, (4, 7, 1), (2, 4))])
+@pytest.mark.parametrize(
+    ("n", "image", "filters"), [(3, (5, 6, 2), (3, 2)), pytest.param(9, (4, 7, 1), (2, 4), marks=pytest.mark.slow)]
+)
 def test_logits_loss_and_accuracy_by_loops(n, image, filters):
     params, x, y = params_of(image, filters), images(n, image), np.arange(n) % 3
     z4 = logits_in_numpy(params, x)
@@ -179,6 +181,7 @@ def test_stride_and_dilation_are_those_of_lax(stride, dilation):
     np.testing.assert_allclose(cnn.metrics(params, x, y, **options)["loss"], loss, rtol=1e-11)
 
 
+@pytest.mark.slow
 def test_one_number_is_both_sides_and_1_is_the_lectures():
     params, x = params_of((6, 6, 1), (2, 2)), images(2, (6, 6, 1))
     for dilation in (2, (2, 2), [2, 2]):

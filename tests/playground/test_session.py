@@ -59,7 +59,7 @@ def test_a_link_of_a_session_opens_the_same_one():
     assert other.frame(1)[4:] == play.frame(1)[4:]
 
 
-@pytest.mark.parametrize("change", ["", "&dropout=0.5&optimizer=adam"])
+@pytest.mark.parametrize("change", [pytest.param("", marks=pytest.mark.slow), "&dropout=0.5&optimizer=adam"])
 def test_a_reset_goes_back_to_the_start_to_the_bit(change):
     play = Session(f"#seed=0.5{change}")
     frames = [play.frame(1) for _ in range(5)]
@@ -247,6 +247,7 @@ def test_a_penalty_that_makes_weights_infinite_has_diverged():
     assert abs(frames[-1]["W"][0][0, 0]) > 1e30 and json.loads(play.export("json")["export"])["final"]
 
 
+@pytest.mark.slow
 def test_errors_too_large_to_say_are_null_and_leave_as_json():
     play = Session(SLOPE + "&networkShape=1,1,1,1&x=false&activation=linear")
     for layer in range(5):

@@ -34,9 +34,7 @@ KINDS = {
 # Each algorithm once and each kind of fit once; each of one with each of the other is for `make test-all`.
 FAST = (
     "rprop+ two responses, softplus, excluded",
-    "rprop- limits and factors",
     "sag no hidden layer, ce",
-    "slr no hidden layer, ce",
     "backprop",
 )
 

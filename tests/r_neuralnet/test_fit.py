@@ -146,6 +146,7 @@ def test_columns_that_the_formula_leaves_out_may_hold_anything(drawn):
         assert net.variables == ["x1", "x2"] and net.predict(odd).shape == (150, 1)
 
 
+@pytest.mark.slow
 def test_restarts_keep_their_places_converged_or_not(drawn):
     with pytest.warns(
         UserWarning, match=r"Algorithm did not converge in [1-3] of 4 repetition\(s\) within the stepmax"

@@ -86,7 +86,7 @@ FUNCTIONS = {
 }
 
 
-SLOW = {"solve", "attention"}  # what they hold is in the network and in a test of test_opened.py too
+SLOW = {"solve", "attention", "norms", "sums"}  # what they hold is in the network and in a test of test_opened.py too
 
 
 @pytest.mark.parametrize(

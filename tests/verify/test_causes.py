@@ -281,6 +281,7 @@ def test_pooling_that_hands_back_to_the_wrong_entry(share, words):
 GRADIENTS = ("dW1", "dZ1", "db1", "dZ2", "db2", "dA1")
 
 
+@pytest.mark.slow
 def test_noise_has_no_cause():
     for size, seed, name in itertools.product((1e-7, 1e-4, 1.0), range(8), GRADIENTS):
         noise = size * np.random.default_rng(seed).normal(size=NET[name].shape)
@@ -327,6 +328,7 @@ def test_the_true_array_with_rounding_has_no_cause(expected, seed, unit):
     assert cause("dW", expected + noise, expected, tolerance, sizes={"m": 7}, others=others, factors=others) == ""
 
 
+@pytest.mark.slow
 @given(arrays(np.float64, array_shapes(max_dims=3, max_side=4), elements=st.sampled_from([-1.0, 0.0, 0.5, 1.0, 2.0])))
 @settings(deadline=None, max_examples=150)
 def test_arrays_of_few_values_and_any_shape_raise_nothing(x):

@@ -111,7 +111,7 @@ def pooled(image):
         pytest.param([0.25, 0.25, 0.25, 0.25], ("PASS", "KINK"), marks=pytest.mark.slow),
         pytest.param([1.0, 0, 0, 0], ("KINK",), marks=pytest.mark.slow),
         ([0.5, 0.5, 0, 0], ("KINK",)),
-        ([2.0, 0, 0, 0], ("FAIL",)),
+        pytest.param([2.0, 0, 0, 0], ("FAIL",), marks=pytest.mark.slow),
     ],
 )
 def test_a_tie_of_max_pooling_may_be_shared_out_in_any_way(share, kinds):
@@ -241,6 +241,7 @@ def test_a_kink_of_a_loss_in_numpy_has_its_place_and_both_slopes():
     assert found.expected == pytest.approx(0.0, abs=1e-6) and found.error == pytest.approx(2.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", [1.0, pytest.param(1.5, marks=pytest.mark.slow)])
 def test_draws_that_depend_on_x64_are_the_same_on_both_sides(wrong):
     # Without x64 bernoulli and uniform take 32 bits an entry, in the float64 of the reference 64: another mask.
@@ -311,6 +312,7 @@ def test_numpy_code_that_gives_its_gradient_in_the_parameters_dtype(dtype, facto
     assert check(loss, grad, w, x, y).kind == kind
 
 
+@pytest.mark.slow
 def test_sums_scattered_into_zeros_of_float32_are_exact():
     table, y = (jnp.asarray(np.random.default_rng(4).normal(size=s), jnp.float32) for s in ((5, 3), (4, 3)))
     rows = jnp.array([0, 2, 2, 4])

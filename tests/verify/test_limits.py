@@ -40,6 +40,7 @@ def test_a_singularity_near_by_is_no_error():
     assert found
 
 
+@pytest.mark.slow
 def test_no_witness_of_a_pass_disagrees():
     def loss(z):
         return jnp.sum(jax.nn.gelu(z, approximate=False))

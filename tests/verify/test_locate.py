@@ -92,9 +92,9 @@ class Backward:
 
 CASES = [
     (wrong_in_numpy, 'dA1 = -dZ2 @ p["W2"].T', "wrong_in_numpy"),
-    (wrong_in_a_helper, "dZ = dA * (1 - A)", "layer_backward"),
 ]
 MORE = [
+    (wrong_in_a_helper, "dZ = dA * (1 - A)", "layer_backward"),
     (wrong_under_jit, 'back = ( error @ p["W2"].T * (1 - h) )', "wrong_under_jit"),
     (missing_tanh, "dZ1 = dA1", "missing_tanh"),
     (wrong_forward, "A1 = jax.nn.sigmoid(Z1)", "wrong_forward"),

@@ -62,6 +62,7 @@ def test_what_numpy_has_written_over_has_none():
     assert changed(added_to, (X, G), "d") == ""
 
 
+@pytest.mark.slow
 def test_what_no_single_change_makes_right_has_none():
     def far(x, g):
         d = jnp.cumsum(x.T @ g) * jnp.ones((3, 2)) if x.ndim == 1 else jnp.cos(x.T @ jnp.cumsum(g, axis=0))

@@ -50,7 +50,7 @@ def test_a_right_rule_passes(right):
 @pytest.mark.parametrize(
     ("change", "cause"),
     [
-        (jnp.ones_like, "g is ignored"),  # w01
+        pytest.param(jnp.ones_like, "g is ignored", marks=pytest.mark.slow),  # w01
         pytest.param(lambda g: g * g, "g is squared", marks=pytest.mark.slow),  # w02
         (lambda g: jnp.clip(g, -1, 1), "g is clipped, normalised or thresholded"),  # w03
         pytest.param(jnp.abs, "the sign of g is lost", marks=pytest.mark.slow),  # w04
@@ -136,6 +136,7 @@ def test_a_stop_gradient_in_the_function_copied_by_hand_fails():  # w12
     assert verdict.kind == "FAIL" and verdict.witness == "central differences" and "stop_gradient" in verdict.cause
 
 
+@pytest.mark.slow
 def test_with_x64_off_the_reference_is_float64_all_the_same():  # w13
     @unread
     def bwd(x, g):
@@ -261,7 +262,7 @@ def ste_fwd(x):
     return jnp.sign(x), x
 
 
-@pytest.mark.parametrize(("factor", "kind"), [(1.0, "PASS"), (2.0, "FAIL")])
+@pytest.mark.parametrize(("factor", "kind"), [(1.0, "PASS"), pytest.param(2.0, "FAIL", marks=pytest.mark.slow)])
 def test_a_straight_through_estimator_is_the_derivative_of_its_surrogate(factor, kind):
     verdict = check_rule(jnp.sign, ste_fwd, lambda x, g: (factor * g,), V, surrogate=lambda x: x)
     assert verdict.kind == kind and ("surrogate" in verdict.note) == (kind == "PASS")
@@ -333,7 +334,9 @@ def test_a_sum_that_stalls_in_few_digits_is_seen_though_the_formula_is_right():
     assert verdict.kind in ("FAIL", "NOISE")
 
 
-@pytest.mark.parametrize(("at", "kind"), [([3e-4, -1e-3], "FAIL"), ([0.3, -1.0], "PASS")])
+@pytest.mark.parametrize(
+    ("at", "kind"), [([3e-4, -1e-3], "FAIL"), pytest.param([0.3, -1.0], "PASS", marks=pytest.mark.slow)]
+)
 def test_digits_that_cancel_in_the_arguments_own_precision_are_a_mistake(at, kind):
     def f(x):
         return jnp.sin(x) / x

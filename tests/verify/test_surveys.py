@@ -151,7 +151,10 @@ def test_a_parameter_that_has_no_gradient_is_the_callers_mistake(w, message):
         survey(lambda w: jnp.sum(jnp.abs(w)), lambda w: w, [(w,)])
 
 
-@pytest.mark.parametrize(("count", "kind"), [(1, "KINK"), (2, "FAIL"), pytest.param(3, "FAIL", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("count", "kind"),
+    [pytest.param(1, "KINK", marks=pytest.mark.slow), (2, "FAIL"), pytest.param(3, "FAIL", marks=pytest.mark.slow)],
+)
 def test_of_a_tie_each_may_get_all_but_not_several_at_once(count, kind):
     """Later cases are heard by the witnesses of single entries only, which have to see entries together."""
 
