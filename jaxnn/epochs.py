@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Bool, Float, Key, Shaped
+from jaxtyping import Array, Bool, Float, Int, Key, Shaped
 
 from jaxnn.devices import mean_of_rows, mean_over_devices, over_devices
 
@@ -78,13 +78,7 @@ def run_epochs(
         if full == 1 and not rest:  # all of the data as they lie: nothing is gathered, and nothing to shuffle
             state, record = step(state, (None, key))
             return state, jax.tree.map(lambda value: value[None], record)
-        order, keys = jnp.arange(len(x)), None
-        if key is not None:
-            order_key, noise_key = jax.random.split(key)
-            # One sort, of the two that `jax.random.permutation` takes to rule ties out: where two of the 32-bit numbers
-            # are equal, one pair of 60,000 in two epochs, those two examples keep their order.
-            order = jnp.argsort(jax.random.bits(order_key, (len(x),), jnp.uint32))
-            keys = jax.random.split(noise_key, full + 1)
+        order, keys = drawn_order(key, len(x), full + 1)
         state, record = lax.scan(
             step, state, (order[: full * batch].reshape(full, batch), None if keys is None else keys[:full])
         )
@@ -104,6 +98,30 @@ def run_epochs(
     means = {name: jnp.average(values, axis=1, weights=weights) for name, values in record.items()}
     finite = jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state[0])]).all()
     return Epochs(state, {**means, **after}, record["loss"], finite)
+
+
+def drawn_order(
+    key: Key[Array, ""] | None, examples: int, updates: int
+) -> tuple[Int[Array, " examples"], Key[Array, " updates"] | None]:
+    """Return the order of an epoch's examples and a key for each update, or the order they have where there is none."""
+    if key is None:
+        return jnp.arange(examples), None
+    order_key, noise_key = jax.random.split(key)
+    # One sort, of the two that `jax.random.permutation` takes to rule ties out: where two of the 32-bit numbers are
+    # equal, one pair of 60,000 in two epochs, those two examples keep their order.
+    order = jnp.argsort(jax.random.bits(order_key, (examples,), jnp.uint32))
+    return order, jax.random.split(noise_key, updates)
+
+
+def first_batch(training: Training, data: Data, key: Key[Array, ""] | None) -> tuple[Any, ...]:
+    """Return what the first update of an epoch with that key is given beside the parameters: `(x, y)`, and its key."""
+    x, y = data
+    full, rest = divmod(len(x), training.batch_size)
+    rows, keys = slice(None), None if key is None else key[None]
+    if full > 1 or rest:
+        order, keys = drawn_order(key, len(x), full + 1)
+        rows = order[: training.batch_size]
+    return (x[rows], y[rows], *([keys[0]] if training.with_key and keys is not None else []))
 
 
 # Enough to fill the machine, few enough for the plain convolutions' intermediates to fit into memory.

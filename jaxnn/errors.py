@@ -23,6 +23,17 @@ class Diverged(ValueError):
     """Training whose loss became NaN or infinite: the message says at which epoch and step."""
 
 
+class WrongGradient(ValueError):
+    """Training stopped by a gradient that is wrong: `verdict` says where and why.
+
+    `params` are those that it is wrong at, the last good ones, and `history` holds the epochs before.
+    """
+
+    def __init__(self, message: str, verdict: Any, params: Any, history: dict[str, np.ndarray]):
+        super().__init__(message)
+        self.verdict, self.params, self.history = verdict, params, history
+
+
 class CheckpointError(ValueError):
     """A checkpoint that cannot be written, cannot be read, or belongs to another run."""
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Key
 
 from jaxnn.epochs import Data, Epochs, Rows, State
 from jaxnn.waiting import wait_for
@@ -22,11 +22,7 @@ def fed_epoch(run: Callable, place: Callable, state: State, data: Data, size: in
     blocks come in a random order, each shuffled in itself. While a block is trained on, the next one is copied to the
     device and the one after that is read.
     """
-    starts, keys = np.arange(0, len(data[0]), size), None
-    if key is not None:
-        order_key, noise_key = jax.random.split(key)
-        starts = np.asarray(jax.random.permutation(order_key, starts))
-        keys = jax.random.split(noise_key, len(starts))
+    starts, keys = drawn_blocks(key, len(data[0]), size)
     rows, histories, losses, finite = [], [], [], jnp.array(True)
     for number, block in enumerate(read_ahead(*data, starts, size)):
         some_keys = None if keys is None else keys[number : number + 1]
@@ -38,6 +34,22 @@ def fed_epoch(run: Callable, place: Callable, state: State, data: Data, size: in
         losses.append(loss)
     means = jax.tree.map(lambda *values: jnp.average(jnp.stack(values), axis=0, weights=np.array(rows)), *histories)
     return Epochs(state, means, jnp.concatenate(losses, axis=1), finite)
+
+
+def drawn_blocks(key: Key[Array, ""] | None, examples: int, size: int) -> tuple[np.ndarray, Key[Array, " n"] | None]:
+    """Return the rows at which an epoch's blocks start, in its order, and a key for each block."""
+    starts = np.arange(0, examples, size)
+    if key is None:
+        return starts, None
+    order_key, noise_key = jax.random.split(key)
+    starts = np.asarray(jax.random.permutation(order_key, starts))
+    return starts, jax.random.split(noise_key, len(starts))
+
+
+def first_block(data: Data, size: int, key: Key[Array, ""] | None) -> tuple[Data, Key[Array, ""] | None]:
+    """Return the block that an epoch with that key begins with, and the block's key."""
+    starts, keys = drawn_blocks(key, len(data[0]), size)
+    return read(*data, starts[0], size), None if keys is None else keys[0]
 
 
 def fed_means(evaluated: Callable, place: Callable, data: Data, size: int) -> dict[str, Array]:

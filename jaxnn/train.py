@@ -14,9 +14,10 @@ import numpy as np
 from jaxtyping import Array, Float, Key, Shaped
 
 from jaxnn.devices import check_mesh, replicated
-from jaxnn.epochs import Data, Rows, Training, epochs_per_call, keys_of_epochs, mean_metrics, program
+from jaxnn.epochs import Data, Rows, Training, epochs_per_call, first_batch, keys_of_epochs, mean_metrics, program
 from jaxnn.errors import Diverged, InvalidArgument, check_finite, check_key, check_positive_int, check_share, require
-from jaxnn.feeding import fed_epoch, fed_means, read_ahead
+from jaxnn.feeding import fed_epoch, fed_means, first_block, read_ahead
+from jaxnn.gradient_check import gradient_check
 from jaxnn.waiting import wait_for
 
 if TYPE_CHECKING:  # optax takes a tenth of the time of `import jax`
@@ -53,6 +54,7 @@ def fit(
     mesh: "Mesh | None" = None,
     checkpoint: "str | Path | None" = None,
     block_size: int | None = None,
+    verify: int | None = None,
 ) -> Fit:
     """Return the parameters after `epochs` passes over `data = (x, y)`, one example a row, and the history.
 
@@ -79,13 +81,20 @@ def fit(
     the result is the same as without blocks. All is read once before the first epoch, to be checked. `progress` is
     called after each epoch.
 
-    Raises `InvalidArgument` for data or settings that cannot be right, `Diverged`, with the epoch and the step, when
+    With `verify=k` the gradient is checked before the first and every k-th epoch that follows (`jaxnn.verify.check`),
+    on the epoch's first batch with the parameters of that moment: mistakes that show on real data or late weights only
+    are found there. A check takes seconds for a small network and a minute or more for one of millions of parameters.
+
+    Raises `InvalidArgument` for data or settings that cannot be right, `WrongGradient`, with the verdict, the last good
+    parameters and the history so far, where `verify` finds a mistake, `Diverged`, with the epoch and the step, when
     the loss or the parameters turn NaN or infinite, and `CheckpointError` for a folder that cannot be written or has
     another run's checkpoints.
     """
     x, y = checked_run(value_and_grad, params, data, epochs, batch_size, key, with_key, block_size)
     if progress_every is not None:
         check_positive_int("progress_every", progress_every)
+    if verify is not None:
+        check_positive_int("verify", verify)
     kept = _trained_on(len(x), validation_split, metrics)
     batch = kept if batch_size is None else batch_size
     require(0 < batch <= kept, "batch_size", batch, f"at most the {kept} examples that are trained on")
@@ -113,8 +122,17 @@ def fit(
         trained_on, held_out = place((trained_on, held_out))
 
     per_call = 1 if block_size else progress_every or epochs_per_call(kept, batch)
-    for done in range(begin, epochs, per_call):
+    stop_if_wrong, done = None if verify is None else gradient_check(value_and_grad), begin
+    while done < epochs:
         count = min(per_call, epochs - done)
+        if stop_if_wrong is not None and verify is not None:
+            count = min(count, verify - done % verify)
+            if done == begin or done % verify == 0:
+                of_epoch = None if keys is None else keys[done]
+                some = trained_on, of_epoch
+                if block_size is not None:
+                    some = first_block(trained_on, block_size, of_epoch)
+                stop_if_wrong(done + 1, _joined(history), state[0], *first_batch(training, *some))
         if block_size is None:
             some_keys = None if keys is None else keys[done : done + count]
             state, record, losses, finite = run(count, state, trained_on, held_out, some_keys)
@@ -132,11 +150,16 @@ def fit(
             f"{sorted(history[0])} as in the checkpoint in {checkpoint}, or another folder",
         )
         stop_if_diverged(np.asarray(losses), bool(finite), done)
-        if checkpoint is not None and checkpoints.agreed(done + count == epochs or time.perf_counter() >= due):
-            due = checkpoints.save(checkpoint, made_by, done + count, state, history)
+        done += count
+        if checkpoint is not None and checkpoints.agreed(done == epochs or time.perf_counter() >= due):
+            due = checkpoints.save(checkpoint, made_by, done, state, history)
         if progress is not None:
-            progress(done + count, {name: float(values[-1]) for name, values in history[-1].items()})
-    return Fit(state[0], {name: np.concatenate([part[name] for part in history]) for name in history[0]})
+            progress(done, {name: float(values[-1]) for name, values in history[-1].items()})
+    return Fit(state[0], _joined(history))
+
+
+def _joined(history: list[History]) -> History:
+    return {name: np.concatenate([part[name] for part in history]) for name in (history or [{}])[0]}
 
 
 def _trained_on(examples: int, validation_split: float, metrics: Callable | None) -> int:

@@ -38,10 +38,11 @@ BELOW = {
     "checkpoints": {"errors"},
     "epochs": {"devices"},
     "feeding": {"epochs", "waiting"},
-    "train": {"errors", "devices", "epochs", "checkpoints", "feeding", "waiting"},
+    "gradient_check": {"errors", "verify"},
+    "train": {"errors", "devices", "epochs", "checkpoints", "feeding", "gradient_check", "waiting"},
     "restarts": {"errors", "devices", "epochs", "replicas", "train", "waiting"},
     "ensembles": {"errors", "devices", "epochs", "replicas", "train", "waiting"},
-    "gradients": {"errors", "ops", "losses", "networks", "r_neuralnet"},
+    "gradients": {"errors", "ops", "losses", "networks"},  # and the rest by name, when a row is asked for
     "trace": {"errors", "ops", "losses", "references", "files", "formatting"},
     "verify": {"errors", "files", "formatting", "references", "environment", "trace", "gradients"},
 }
