@@ -1,6 +1,7 @@
 """Training on several devices, simulated, and in several processes, beside the same training on one device."""
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -23,7 +24,8 @@ ONE = jax.sharding.Mesh(np.array(jax.devices()[:1]), ("batch",))
 
 def start(*arguments):
     command = [sys.executable, SCRIPT, *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    settings = os.environ | {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}  # most of the time would go into compiling for speed
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=settings)
 
 
 def free_port():
