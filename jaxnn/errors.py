@@ -26,7 +26,7 @@ class Diverged(ValueError):
 class WrongGradient(ValueError):
     """Training stopped by a gradient that is wrong: `verdict` says where and why.
 
-    `params` are those that it is wrong at, the last good ones, and `history` holds the epochs before.
+    `params` are the last good ones, of the check before, or those of the start; `history` holds the epochs up to there.
     """
 
     def __init__(self, message: str, verdict: Any, params: Any, history: dict[str, np.ndarray]):

@@ -1,18 +1,19 @@
-"""`fit(verify=k)`: the gradient in use before the witnesses, on the batch at hand, with the parameters of the moment."""
+"""`fit(verify=k)`: the gradient in use before the witnesses, on the batch at hand, with the weights of the moment."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 
-from jaxnn.errors import WrongGradient
+if TYPE_CHECKING:
+    from jaxnn.verify import Verdict
 
 
-def gradient_check(value_and_grad: Callable) -> Callable[..., None]:
-    """Return `stop_if_wrong(epoch, history, params, x, y, *key)`, which compiles its programs once.
+def gradient_check(value_and_grad: Callable) -> "Callable[..., Verdict]":
+    """Return `judged(params, x, y, *key)`, whose programs are compiled once: `jaxnn.verify.check`'s verdict.
 
-    It raises `WrongGradient` where the gradient that `value_and_grad` returns is not that of the value it returns.
+    It is on the gradient that `value_and_grad` returns, as that of the value that it returns.
     """
     from jaxnn.verify.check import run  # half a second: paid by those who ask
     from jaxnn.verify.evaluation import programs
@@ -26,10 +27,8 @@ def gradient_check(value_and_grad: Callable) -> Callable[..., None]:
 
     ready = programs(loss, grad, 0)
 
-    def stop_if_wrong(epoch: int, history: dict[str, np.ndarray], params: Any, *batch: Any) -> None:
+    def judged(params: Any, *batch: Any) -> "Verdict":
         here = jax.tree.map(np.asarray, (params, *batch[:2])) + batch[2:]
-        verdict = run(loss, grad, here, 0, ready)
-        if not verdict:
-            raise WrongGradient(f"the gradient is wrong before epoch {epoch}:\n{verdict}", verdict, params, history)
+        return run(loss, grad, here, 0, ready)
 
-    return stop_if_wrong
+    return judged

@@ -15,7 +15,16 @@ from jaxtyping import Array, Float, Key, Shaped
 
 from jaxnn.devices import check_mesh, replicated
 from jaxnn.epochs import Data, Rows, Training, epochs_per_call, first_batch, keys_of_epochs, mean_metrics, program
-from jaxnn.errors import Diverged, InvalidArgument, check_finite, check_key, check_positive_int, check_share, require
+from jaxnn.errors import (
+    Diverged,
+    InvalidArgument,
+    WrongGradient,
+    check_finite,
+    check_key,
+    check_positive_int,
+    check_share,
+    require,
+)
 from jaxnn.feeding import fed_epoch, fed_means, first_block, read_ahead
 from jaxnn.gradient_check import gradient_check
 from jaxnn.waiting import wait_for
@@ -85,8 +94,8 @@ def fit(
     on the epoch's first batch with the parameters of that moment: mistakes that show on real data or late weights only
     are found there. A check takes seconds for a small network and a minute or more for one of millions of parameters.
 
-    Raises `InvalidArgument` for data or settings that cannot be right, `WrongGradient`, with the verdict, the last good
-    parameters and the history so far, where `verify` finds a mistake, `Diverged`, with the epoch and the step, when
+    Raises `InvalidArgument` for data or settings that cannot be right, `WrongGradient`, with the verdict, the parameters
+    and the history of the last check that passed (of the start where none did), where `verify` finds a mistake, `Diverged`, with the epoch and the step, when
     the loss or the parameters turn NaN or infinite, and `CheckpointError` for a folder that cannot be written or has
     another run's checkpoints.
     """
@@ -122,17 +131,20 @@ def fit(
         trained_on, held_out = place((trained_on, held_out))
 
     per_call = 1 if block_size else progress_every or epochs_per_call(kept, batch)
-    stop_if_wrong, done = None if verify is None else gradient_check(value_and_grad), begin
+    judged, good, done = None if verify is None else gradient_check(value_and_grad), (params, {}), begin
     while done < epochs:
         count = min(per_call, epochs - done)
-        if stop_if_wrong is not None and verify is not None:
+        if judged is not None and verify is not None:
             count = min(count, verify - done % verify)
             if done == begin or done % verify == 0:
                 of_epoch = None if keys is None else keys[done]
                 some = trained_on, of_epoch
                 if block_size is not None:
                     some = first_block(trained_on, block_size, of_epoch)
-                stop_if_wrong(done + 1, _joined(history), state[0], *first_batch(training, *some))
+                verdict = judged(state[0], *first_batch(training, *some))
+                if not verdict:
+                    raise WrongGradient(f"the gradient is wrong before epoch {done + 1}:\n{verdict}", verdict, *good)
+                good = jax.tree.map(np.array, state[0]), _joined(history)
         if block_size is None:
             some_keys = None if keys is None else keys[done : done + count]
             state, record, losses, finite = run(count, state, trained_on, held_out, some_keys)

@@ -24,7 +24,7 @@ ONE = jax.sharding.Mesh(np.array(jax.devices()[:1]), ("batch",))
 
 def start(*arguments):
     command = [sys.executable, SCRIPT, *map(str, arguments)]
-    settings = os.environ | {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}  # most of the time would go into compiling for speed
+    settings = os.environ | {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}  # speed is not what is tested
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=settings)
 
 

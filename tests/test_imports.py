@@ -38,7 +38,7 @@ BELOW = {
     "checkpoints": {"errors"},
     "epochs": {"devices"},
     "feeding": {"epochs", "waiting"},
-    "gradient_check": {"errors", "verify"},
+    "gradient_check": {"verify"},
     "train": {"errors", "devices", "epochs", "checkpoints", "feeding", "gradient_check", "waiting"},
     "restarts": {"errors", "devices", "epochs", "replicas", "train", "waiting"},
     "ensembles": {"errors", "devices", "epochs", "replicas", "train", "waiting"},
