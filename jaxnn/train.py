@@ -94,10 +94,10 @@ def fit(
     on the epoch's first batch with the parameters of that moment: mistakes that show on real data or late weights only
     are found there. A check takes seconds for a small network and a minute or more for one of millions of parameters.
 
-    Raises `InvalidArgument` for data or settings that cannot be right, `WrongGradient`, with the verdict, the parameters
-    and the history of the last check that passed (of the start where none did), where `verify` finds a mistake, `Diverged`, with the epoch and the step, when
-    the loss or the parameters turn NaN or infinite, and `CheckpointError` for a folder that cannot be written or has
-    another run's checkpoints.
+    Raises `InvalidArgument` for data or settings that cannot be right; `WrongGradient` where `verify` finds a mistake,
+    with the verdict, and the parameters and the history of the last check that passed, or of the start; `Diverged`,
+    with the epoch and the step, when the loss or the parameters turn NaN or infinite; and `CheckpointError` for a folder
+    that cannot be written or has another run's checkpoints.
     """
     x, y = checked_run(value_and_grad, params, data, epochs, batch_size, key, with_key, block_size)
     if progress_every is not None:
