@@ -96,8 +96,8 @@ def fit(
 
     Raises `InvalidArgument` for data or settings that cannot be right; `WrongGradient` where `verify` finds a mistake,
     with the verdict, and the parameters and the history of the last check that passed, or of the start; `Diverged`,
-    with the epoch and the step, when the loss or the parameters turn NaN or infinite; and `CheckpointError` for a folder
-    that cannot be written or has another run's checkpoints.
+    with the epoch and the step, when the loss or the parameters turn NaN or infinite; and `CheckpointError` for a
+    folder that cannot be written or has another run's checkpoints.
     """
     x, y = checked_run(value_and_grad, params, data, epochs, batch_size, key, with_key, block_size)
     if progress_every is not None:
