@@ -9,7 +9,7 @@ import numpy as np
 from jaxnn.trace.jaxprs import Line
 from jaxnn.verify.convolutions import convolutions, no_others
 from jaxnn.verify.problem import in_float64, split_output
-from jaxnn.verify.repair import in_lines
+from jaxnn.verify.repair import Program, in_lines
 from jaxnn.verify.steps import raised_in, scopes, until_error
 from jaxnn.verify.targets import close
 from jaxnn.verify.trial import float64
@@ -44,5 +44,5 @@ def place(loss: Callable, grad: Callable, args: Sequence[Any], argnums: int | Se
             return grad(*args)
 
         with no_others(convolutions(lambda: grad(*problem.args))):
-            change = in_lines(run, problem.args, is_right, list(dict(lines).items()))
+            change = in_lines(Program(run, [(problem.args, is_right)]), list(dict(lines).items()))
     return (change.line, change.why) if change else (raises, "")

@@ -51,6 +51,9 @@ def add_to(commands: Any) -> None:
         "--json", nargs="?", const="-", metavar="FILE", help="write JSON, to standard output by default"
     )
     parser.add_argument("--html", metavar="FILE", help="write a page with all that the witnesses saw")
+    parser.add_argument(
+        "--patch", nargs="?", const="-", metavar="FILE", help="write the patches found as one diff, alone by default"
+    )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     parser.set_defaults(run=run)
 
@@ -59,7 +62,11 @@ def run(asked: argparse.Namespace) -> int:
     """Check what is asked for, print and write the verdicts, and return the exit status."""
     try:
         check_asked(asked)
-        files = {name: Path(value) for name in ("json", "html") if (value := getattr(asked, name)) not in (None, "-")}
+        files = {
+            name: Path(value)
+            for name in ("json", "html", "patch")
+            if (value := getattr(asked, name)) not in (None, "-")
+        }
         check_files(files)
         rows, environment = users(asked) if asked.functions else projects(asked)
         show(rows, environment, asked, files)
@@ -79,6 +86,8 @@ def check_asked(asked: argparse.Namespace) -> None:
         given = [f"--{name}" for name in ("args", "argnums", "rule") if getattr(asked, name)]
         require(not given, "NAME", f"none beside {' and '.join(given)}", form)
         return
+    eaten = asked.patch is not None and ":" in asked.patch and len(asked.functions) == wanted - 1
+    require(not eaten, "--patch", f"{asked.patch} for its file", "--patch last, or --patch=FILE")
     require(asked.only is None, "--only", "it beside names", "it alone: it chooses among jaxnn's own gradients")
     plain = [name for name in asked.functions if ":" not in name]
     hint = "module:name or path/to/file.py:name; jaxnn's own gradients are chosen with --only"
@@ -97,16 +106,21 @@ def check_files(files: dict[str, Path]) -> None:
             check_writable(path)
         except OSError as error:
             require(False, f"--{name}", path, f"a file that can be written ({error.strerror or error})")
-    paths = [path.absolute() for path in files.values()]
-    require(len(set(paths)) == len(paths), "--html", paths[-1] if paths else "", "another file than --json's")
+    owners: dict[Path, str] = {}
+    for name, path in files.items():
+        owner = owners.setdefault(path.absolute(), name)
+        require(owner == name, f"--{name}", path, f"another file than --{owner}'s")
 
 
 def show(rows: Sequence[reports.Row], environment: dict, asked: argparse.Namespace, files: dict[str, Path]) -> None:
     """Print the table and what there is to say, or the JSON that was asked for, and write the files."""
     from rich.console import Console
 
+    patches = "".join(row.verdict.patch for row in rows)
     if asked.json == "-":
         print(reports.as_json(rows, environment), end="")
+    elif asked.patch == "-":
+        print(patches, end="")
     else:
         console = Console(highlight=False, markup=False, emoji=False)
         if not console.is_terminal:
@@ -118,8 +132,13 @@ def show(rows: Sequence[reports.Row], environment: dict, asked: argparse.Namespa
                 console.print(f"\n{heading}\n{row.verdict}", soft_wrap=True)
         time_of_all = duration(sum(row.seconds for row in rows))
         console.print(f"\n{reports.tally(rows)}, in {time_of_all}", soft_wrap=True)
+    written = {
+        "json": lambda: reports.as_json(rows, environment),
+        "html": lambda: page.as_html(rows, environment),
+        "patch": lambda: patches,
+    }
     for name, path in files.items():
-        write(path, reports.as_json(rows, environment) if name == "json" else page.as_html(rows, environment))
+        write(path, written[name]())
 
 
 def projects(asked: argparse.Namespace) -> tuple[list[reports.Row], dict]:

@@ -12,17 +12,21 @@ import numpy as np
 from jaxnn.trace import jaxprs
 from jaxnn.trace.jaxprs import Line
 from jaxnn.verify.adjoints import Node, nodes
+from jaxnn.verify.compare import Comparison
 from jaxnn.verify.convolutions import convolutions, no_others
+from jaxnn.verify.exchange import reading
 from jaxnn.verify.locate import ALIAS, Culprit, culprits, renamed, upstream, where_made
+from jaxnn.verify.numeric import by_differences
 from jaxnn.verify.operands import made_of
+from jaxnn.verify.patches import unified
 from jaxnn.verify.problem import Problem, in_float64, split_output
-from jaxnn.verify.repair import Repair, by_running, by_value, in_function
+from jaxnn.verify.repair import Program, Repair, as_numpy, by_running, by_value, in_function
 from jaxnn.verify.replay import Replay, line_by_line, replay
 from jaxnn.verify.rewrite import only_assembles
 from jaxnn.verify.rounding import SAFETY
 from jaxnn.verify.steps import Step, record
 from jaxnn.verify.targets import FACTOR, Targets, close
-from jaxnn.verify.trial import MOVED, Point, Trial
+from jaxnn.verify.trial import MOVED, Point, Trial, moved_by
 from jaxnn.verify.verdict import Verdict
 from jaxnn.verify.why import Known, constants, likely_sizes, of_culprit, of_leaf
 
@@ -49,45 +53,69 @@ def _explained(trial: Trial, verdict: Verdict, point: Point) -> Verdict:
     if verdict.witness == "central differences" and not any(wrong.any() for wrong in trial.here.comparison.wrong):
         hidden = _hidden_from_autodiff(trial)
         if hidden:
-            tape = nodes(problem.loss, problem.leaves, problem.names, unstopped=True)
+            tape, numbers = nodes(problem.loss, problem.leaves, problem.names, unstopped=True), constants(problem)
             seen = {node.name: node.adjoint for node in reversed(tape)}  # the parameters come first
             true = point.comparison._replace(expected=[seen[name] for name in problem.names])
-            found = _located(trial, problem, verdict, point._replace(comparison=true), tape)
+            found = _located(trial, problem, verdict, point._replace(comparison=true), tape, numbers)
             return replace(found, cause=hidden)
-    tape = nodes(problem.loss, problem.leaves, problem.names) if trial.evaluator.loss_traceable else []
-    return _located(trial, problem, verdict, point, tape)
+    return _located(trial, problem, verdict, point, *_tape(trial, problem, point))
+
+
+def _tape(trial: Trial, problem: Problem, point: Point) -> tuple[list[Node], list[float]]:
+    """Return the intermediates of the loss with their adjoints, and the numbers that stand in it.
+
+    Of NumPy code they are those that JAX sees, where its gradient is the one that differences have found.
+    """
+    if trial.evaluator.loss_traceable:
+        return nodes(problem.loss, problem.leaves, problem.names), constants(problem)
+    try:
+        files = {step.line.file for step in record(problem.whole_loss, *problem.args)}
+        with reading(np, jax.numpy, files):
+            on_device = problem.loss, [jax.numpy.asarray(leaf) for leaf in problem.leaves], problem.names
+            tape, numbers = nodes(*on_device), constants(problem)
+    except Exception:  # it writes into arrays, or branches on values
+        return [], []
+    adjoints = {node.name: node.adjoint for node in reversed(tape)}  # the parameters come first
+    rows = zip(problem.names, point.comparison.expected, point.comparison.allowed, strict=True)
+    same = all(np.all(np.abs(adjoints[name] - true) <= bar + 1e-9 * np.abs(true)) for name, true, bar in rows)
+    return (tape, numbers) if same else ([], [])
 
 
 class Hand(NamedTuple):
-    """The function by hand: `run(*args)`, its `steps` to be replaced, the right `targets`, and how wrong it is.
+    """The function by hand: its `backward` pass to be replayed, the right `targets`, and how wrong it is.
 
-    `errors` are those of a gradient's arrays in units of their error bars.
+    `errors` are those of a gradient's arrays in units of their error bars. The `program` is what repairs are tried on.
     """
 
-    run: Callable
-    args: tuple[Any, ...]
+    program: Program
     backward: Replay
     targets: Targets
-    gradient: Callable[[Any], list[Any]]
     errors: Callable[[list[np.ndarray]], list[float]]
 
-    def is_right(self, output: Any) -> bool:
-        return max(self.errors([np.asarray(v, np.float64) for v in self.gradient(output)])) <= 1
+    @property
+    def run(self) -> Callable:
+        return self.program.run
+
+    @property
+    def args(self) -> Sequence[Any]:
+        return self.program.points[0][0]
 
 
-def _located(trial: Trial, problem: Problem, verdict: Verdict, point: Point, tape: list[Node]) -> Verdict:
+def _located(
+    trial: Trial, problem: Problem, verdict: Verdict, point: Point, tape: list[Node], numbers: list[float]
+) -> Verdict:
     with no_others(convolutions(lambda: problem.whole_grad(*problem.args))):
-        return _placed(trial, problem, verdict, point, tape)
+        return _placed(trial, problem, verdict, point, tape, numbers)
 
 
-def _placed(trial, problem, verdict, point, tape):
+def _placed(trial, problem, verdict, point, tape, numbers):
     comparison, leaf = point.comparison, problem.names.index(verdict.leaf)
     hand = _hand(trial, problem, point, tape)
     stale = _stale(trial, problem, point, hand.targets)
     if stale is not None:
         why = f"{stale.name}: a stale value, captured at another point: it does not follow the arguments"
         return replace(verdict, line=spoken(stale.line), cause=why)
-    sizes = likely_sizes(trial, problem, constants(problem) if tape else ())
+    sizes = likely_sizes(trial, problem, numbers)
     known, culprit = Known(problem, tape, hand.backward.steps, sizes, trial.epsilon), None
     if max(hand.errors(hand.backward.outputs({}))) > 1:
         found = culprits(hand.backward, hand.targets, hand.errors, sorted(set(sizes.values())))
@@ -98,9 +126,13 @@ def _placed(trial, problem, verdict, point, tape):
     true = [*comparison.expected, *(node.adjoint for node in tape)]
     made = where_made(hand.backward.steps, comparison.actual[leaf], true, problem.names[leaf])
     step, change = _line_and_change(hand, culprit, made, comparison.expected[leaf], bool(sentence))
+    if change is None or not change.proven:
+        change = _searched(hand, step) or change
+        step = step or (change and next(other for other in hand.backward.steps if other.line == change.line))
     if step is None:
         return replace(verdict, cause=sentence or verdict.cause)
     if change is None:
+        step = _made_inside(hand, step)
         if not sentence:
             parts = made_of(hand.run, hand.args, step, hand.targets)
             sentence = f"{step.name}: {parts}" if parts else ""
@@ -110,30 +142,72 @@ def _placed(trial, problem, verdict, point, tape):
         sentence = f"{next(iter(change.line.names), step.name)}: {change.why}{follows}"
     else:
         sentence = f"{sentence}; {change.why}"
-    return replace(verdict, line=spoken(change.line), cause=sentence)
+    patch = unified(change.line.file, change.old, change.new) if change.proven else ""
+    return replace(verdict, line=spoken(change.line), cause=sentence, patch=patch)
+
+
+def _made_inside(hand: Hand, step: Step) -> Step:
+    """Return the step inside of the user's function that a wrong line calls with right values, or the step itself."""
+    here = (step.line.file, step.line.function)
+    before = reversed(hand.backward.steps[: step.number])
+    inside = list(itertools.takewhile(lambda other: (other.line.file, other.line.function) != here, before))
+    made = [other for other in inside if other.line != step.line and not other.name.startswith("return")]
+    wrong = next((other for other in made if not hand.targets.hold(other.value)), None)
+    return step if wrong is None else _made_inside(hand, wrong)
+
+
+def _searched(hand: Hand, step: Step | None) -> Repair | None:
+    """Return the proven change in any line of the backward pass, those before a step, the nearest first, first."""
+    before = upstream(hand.backward, hand.targets, step) if step is not None else []
+    program = as_numpy(hand.program, {other.line.file for other in hand.backward.steps})
+    return by_running(program, [*before, *hand.backward.steps], inside=False)
 
 
 def _hand(trial: Trial, problem: Problem, point: Point, tape: list[Node]) -> Hand:
     """Return the function by hand, compiled if it is as wrong then as when it is run line by line."""
-    comparison, (run, args) = point.comparison, (problem.whole_grad, problem.args)
-    true = dict(zip(problem.names, comparison.expected, strict=True))
-    slack = SAFETY * trial.own_epsilon if trial.rounds else 1e-9  # run as it is written, it rounds as it does
-    bars = [
-        t + slack * np.max(np.abs(e), initial=0.0) for t, e in zip(comparison.allowed, comparison.expected, strict=True)
-    ]
+    run = problem.whole_grad
 
     def gradient(output):
         return split_output(output, problem.structure, problem.names)[1]
 
-    def errors(arrays):
-        rows = zip(arrays, comparison.expected, bars, strict=True)
-        gaps = (np.abs(a - e) / t if a.shape == e.shape else np.array(np.inf) for a, e, t in rows)
-        return [float(np.max(np.nan_to_num(gap, nan=np.inf), initial=0.0)) for gap in gaps]
+    def errors_at(comparison):
+        slack = SAFETY * trial.own_epsilon if trial.rounds else 1e-9  # run as it is written, it rounds as it does
+        sizes = [slack * np.max(np.abs(e), initial=0.0) for e in comparison.expected]
+        bars = [t + size for t, size in zip(comparison.allowed, sizes, strict=True)]
 
-    backward = replay(run, args, gradient)
+        def errors(arrays):
+            rows = zip(arrays, comparison.expected, bars, strict=True)
+            gaps = (np.abs(a - e) / t if a.shape == e.shape else np.array(np.inf) for a, e, t in rows)
+            return [float(np.max(np.nan_to_num(gap, nan=np.inf), initial=0.0)) for gap in gaps]
+
+        return errors
+
+    def is_right_at(comparison):
+        errors = errors_at(comparison)
+        return lambda output: max(errors([np.asarray(v, np.float64) for v in gradient(output)])) <= 1
+
+    errors = errors_at(point.comparison)
+    backward = replay(run, problem.args, gradient)
     if max(errors(backward.outputs({}))) <= 1:  # wrong only as it is called, not as JAX traces it
-        backward = line_by_line(run, args, gradient)
-    return Hand(run, args, backward, Targets(tape, true, args), gradient, errors)
+        backward = line_by_line(run, problem.args, gradient)
+    points = [(problem.args, is_right_at(point.comparison))]
+    for args, comparison in [(p.args, p.comparison) for p in (trial.here, trial.moved) if p] + _by_differences(trial):
+        if args is not point.args:
+            there = in_float64(trial.own.whole_loss, trial.own.whole_grad, args, trial.argnums)
+            points.append((there.args, is_right_at(comparison)))
+    true = dict(zip(problem.names, point.comparison.expected, strict=True))
+    return Hand(Program(run, points), backward, Targets(tape, true, problem.args), errors)
+
+
+def _by_differences(trial: Trial) -> list[tuple[Sequence[Any], Comparison]]:
+    """Return a second point, and the comparison with differences there, of a loss that JAX cannot trace."""
+    if trial.evaluator.loss_traceable:
+        return []
+    leaves = [moved_by(np.asarray(leaf), 0.1, np.random.default_rng(3)) for leaf in trial.exact.leaves]
+    there = trial.evaluator.at(leaves)
+    if not np.isfinite(there.value):
+        return []
+    return [(trial.exact.rebuild(leaves), by_differences(trial.evaluator, leaves, there, trial.tolerated))]
 
 
 def _likeliest(hand: Hand, found: Iterator[Culprit]) -> Culprit | None:
@@ -145,7 +219,7 @@ def _likeliest(hand: Hand, found: Iterator[Culprit]) -> Culprit | None:
     for culprit in itertools.islice(found, EXPLANATIONS):
         first, step = first or culprit, culprit.step
         inside = step.number != first.step.number and not ALIAS.fullmatch(step.line.text)
-        if culprit.meaning != FACTOR and by_value(hand.run, hand.args, step, culprit.expected, inside=inside):
+        if culprit.meaning != FACTOR and by_value(hand.program, step, culprit.expected, inside=inside):
             return culprit
     return first
 
@@ -159,7 +233,7 @@ def _line_and_change(
     """
 
     def by(step, expected):
-        found = by_value(hand.run, hand.args, step, expected)
+        found = by_value(hand.program, step, expected)
         return found, bool(found and found.inside)
 
     step, expected = (culprit.step, culprit.expected) if culprit else (made, true)
@@ -180,8 +254,8 @@ def _line_and_change(
     before = upstream(hand.backward, hand.targets, step)
     elsewhere = None
     if not is_factor:
-        elsewhere = in_function(hand.run, hand.args, hand.is_right, step, expected)
-    elsewhere = elsewhere or by_running(hand.run, hand.args, hand.is_right, before)
+        elsewhere = in_function(hand.program, step, expected)
+    elsewhere = elsewhere or by_running(hand.program, before)
     if not elsewhere and is_factor and made:  # it may be missing anywhere
         elsewhere = by(made, true)[0]
     change = elsewhere or change

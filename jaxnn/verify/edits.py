@@ -11,7 +11,9 @@ SWAPPED = {  # operators, comparisons and functions that are easily taken for on
     ast.Add: (ast.Sub,),
     ast.Sub: (ast.Add,),
     ast.Mult: (ast.Div, ast.MatMult, ast.Add, ast.Sub),
-    ast.Div: (ast.Mult,),
+    ast.Div: (ast.Mult, ast.FloorDiv),
+    ast.FloorDiv: (ast.Mod, ast.Div),
+    ast.Mod: (ast.FloorDiv,),
     ast.MatMult: (ast.Mult,),
     ast.Gt: (ast.Lt, ast.GtE, ast.LtE),
     ast.Lt: (ast.Gt, ast.LtE, ast.GtE),
@@ -50,14 +52,21 @@ class Edit(NamedTuple):
     rank: int
 
 
-def edits(root: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Iterator[Edit]:
+def edits(
+    root: ast.AST, arrays: Sequence[str], numbers: Sequence[str], containers: Sequence[str] = ()
+) -> Iterator[Edit]:
     """Yield an expression or a statement with one thing changed, the likeliest first.
 
-    `arrays` and `numbers` are what has a name there.
+    `arrays`, `numbers` and `containers`, lists for example, are what has a name there.
     """
     nodes = [node for node in ast.walk(root) if isinstance(node, ast.expr) and _is_read(node)]
     operands = [node for node in nodes if isinstance(node, OPERANDS)]
-    stages = [(_statements, [root], True), *((change, nodes, True) for change in INSIDE), (_sums, [root], True)]
+    stages = [
+        (_statements, [root], True),
+        *((change, nodes, True) for change in (*INSIDE, _others(containers))),
+        (_named, nodes, True),
+    ]
+    stages += [(_sums, [root], True), (_copies, [root], True)]
     stages += [(_signs, nodes, False), (_factors, operands, False), (_functions, operands, False)]
     for rank, (change, places, inside) in enumerate(stages):
         for node in places:
@@ -101,6 +110,12 @@ def _statements(node, arrays, numbers):
             new = ast.AugAssign(node.target, other(), node.value)
             yield new, f"{text(node)} should be {text(new)}"
         yield ast.Assign([node.target], node.value), f"{text(node)} adds to what was there: write `=`"
+        target = node.target
+        slices = isinstance(target, ast.Subscript) and any(isinstance(n, ast.Slice) for n in ast.walk(target.slice))
+        if isinstance(node.op, ast.Add) and isinstance(target, ast.Subscript) and not slices:
+            add_at = ast.parse("np.add.at", mode="eval").body
+            new = ast.Expr(ast.Call(add_at, [target.value, target.slice, node.value], []))
+            yield new, f"{text(node)} adds once where an index comes several times: write {text(new)}"
     if isinstance(node, ast.For):
         walked = ast.Call(
             ast.Name("reversed", ast.Load()), [ast.Call(ast.Name("list", ast.Load()), [node.iter], [])], []
@@ -115,6 +130,22 @@ def _sums(node, arrays, numbers):
     if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], plain):
         new = ast.AugAssign(node.targets[0], ast.Add(), node.value)
         yield new, f"{text(node)} overwrites what was there, where it should be added to: write `+=`"
+
+
+def _copies(node, arrays, numbers):
+    """Yield a statement that takes a copy in the place of one that gives an array a second name."""
+    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name | ast.Attribute | ast.Subscript):
+        copied = ast.Call(ast.Attribute(node.value, "copy", ast.Load()), [], [])
+        new = ast.Assign(node.targets, copied)
+        yield new, f"{text(node)} gives one array two names, and what is written into one changes the other: copy it"
+
+
+def _named(node, arrays, numbers):
+    """Yield a number that has a name in the place of one that is written out."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
+        for name in numbers:
+            other = ast.parse(name, mode="eval").body
+            yield other, f"{text(node)} should be `{name}`, which is not always {node.value}"
 
 
 def _axes(node, arrays, numbers):
@@ -225,6 +256,18 @@ def _sizes(node, arrays, numbers):
         of = size[1] or size[2]
         for other in (f"{of}.shape[0]", f"{of}.shape[1]", f"{of}.shape[-1]", f"{of}.size"):
             yield ast.parse(other, mode="eval").body, f"{text(node)} should be `{other}`: another size"
+
+
+def _others(containers):
+    """Return how a container of that kind is put in the place of another."""
+
+    def change(node, arrays, numbers):
+        if isinstance(node, ast.Name | ast.Attribute) and (called := ast.unparse(node)) in containers:
+            for other in containers:
+                if other != called:
+                    yield ast.parse(other, mode="eval").body, f"`{called}` in place of `{other}`: write `{other}`"
+
+    return change
 
 
 def _names(node, arrays, numbers):
@@ -341,7 +384,7 @@ def _factors(node, arrays, numbers):
         yield ast.BinOp(node, ast.Add(), other), f"the term {text(other)} is missing: add it to {text(node)}"
         yield ast.BinOp(node, ast.Sub(), other), f"the term {text(other)} is missing: subtract it from {text(node)}"
     sizes = [f"{name}.shape[{k}]" for name in arrays for k in (0, -1)]
-    for name in (*numbers, *sizes, *(f"{name}.size" for name in arrays), "2", "3"):
+    for name in ("2", "3", *numbers, *sizes, *(f"{name}.size" for name in arrays)):
         other = ast.parse(name, mode="eval").body
         yield ast.BinOp(node, ast.Div(), other), f"{text(node)} should be divided by {text(other)}"
         yield ast.BinOp(node, ast.Mult(), other), f"the factor {text(other)} is missing: multiply {text(node)} by it"

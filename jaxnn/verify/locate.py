@@ -7,7 +7,6 @@ no right one under its own name, is the wrong line. Nothing is guessed from name
 
 import itertools
 import re
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -18,8 +17,7 @@ from jaxnn.verify.replay import Replay
 from jaxnn.verify.steps import Step
 from jaxnn.verify.targets import FACTOR, Targets, candidates, close, digest, is_adjoint, scales_of, stem_of
 
-SECONDS = 20.0  # of this thread's own work, so that a busy machine finds the same
-MORE = 3.0  # for other explanations than the first
+MORE = 0.15  # of the runs that are allowed, for other explanations than the first
 ROUNDS = 4
 WRAPPER = 3  # a file of which no more lines are run only calls the backward pass
 TRIED = 12  # steps before the wrong one that are looked at
@@ -83,7 +81,7 @@ def culprits(
 
     to_blame = {step.number for step in steps if _touches(backward, before, wrong_now, step)}
     rest = [step for step in steps if step.number not in to_blame]
-    end, told, part, most = time.thread_time() + SECONDS, set(), None, 0
+    runs, end, told, part, most = itertools.count(), backward.most, set(), None, 0
 
     def search(some, wanted, values):
         nonlocal end, part, most
@@ -92,7 +90,7 @@ def culprits(
             if (stands[step.number] is not wanted and not unlike) or step.number in told:
                 continue
             for meaning, value in by_name(step) if unlike else values(step):
-                if time.thread_time() > end:
+                if (run := next(runs)) > end:
                     return
                 repaired = _repaired(backward, errors, wrong_now, {step.key: value})
                 whole = repaired == sum(wrong_now)
@@ -100,7 +98,7 @@ def culprits(
                     part, most = Culprit(step.name, step, value, meaning, whole), repaired
                 if whole:
                     yield _at_its_source(Culprit(step.name, step, value, meaning, True), backward.steps, targets)
-                    end = min(end, time.thread_time() + MORE)
+                    end = min(end, run + MORE * backward.most)
                     if step.number in told:
                         break
                     told.add(step.number)
@@ -281,13 +279,15 @@ def _aligned(backward, errors, wrong_now, targets, groups, scales):
 
     Of several such lines it is the one that is run first.
     """
-    found = []
+    found, runs = [], itertools.count()
     for name, line in dict.fromkeys((group[0].name, group[0].line) for group in groups):
         rounds = [step for step in backward.steps if (step.name, step.line) == (name, line)]
         if any(step.value.shape != rounds[0].value.shape for step in rounds):
             continue
         for meaning, values in targets.repeated(rounds[0], len(rounds)):
             for scale in scales:
+                if next(runs) > backward.most // 4:
+                    return min(found, key=lambda culprit: culprit.step.number, default=None)
                 pairs = list(zip(rounds, [scale * value for value in values], strict=True))
                 if _repaired(backward, errors, wrong_now, {step.key: value for step, value in pairs}) == sum(wrong_now):
                     wrong = (pair for pair in pairs if not close(pair[0].value, pair[1]))
@@ -303,7 +303,7 @@ def _in_loops(backward, errors, choices, groups):
     `choices` are functions that give the values to try for a step, the likeliest first. Of several lines that can be
     put right it is the one that is run first.
     """
-    end = time.thread_time() + SECONDS / 2
+    runs = itertools.count()
 
     def distance(replaced):
         try:
@@ -316,7 +316,7 @@ def _in_loops(backward, errors, choices, groups):
         for step in rounds:
             tried = []
             for meaning, value in values(step):
-                if time.thread_time() > end:
+                if next(runs) > backward.most // 2:
                     return None
                 tried.append((distance(replaced | {step.key: value}), meaning, value))
             least, meaning, value = min(tried, key=lambda trial: trial[0], default=(np.inf, "", step.value))

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from jaxnn.verify.edits import text
-from jaxnn.verify.repair import parsed
+from jaxnn.verify.rewrite import statement_at
 from jaxnn.verify.steps import Step, as_array, scopes
 from jaxnn.verify.targets import Targets
 
@@ -16,7 +16,7 @@ from jaxnn.verify.targets import Targets
 def made_of(run: Callable, args: Sequence[Any], step: Step, targets: Targets) -> str:
     """Return which factor or term of the line of a step must be wrong, "" where none of its parts is a right value."""
     scope = scopes(run, args, {step.key}).get(step.key)
-    statement = scope and parsed(step.line.text, step.name, scope.code)
+    statement = statement_at(step.line, step.name)
     value = getattr(statement, "value", None)
     if scope is None or not isinstance(value, ast.expr):
         return ""

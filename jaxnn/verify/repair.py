@@ -1,10 +1,13 @@
-"""What should stand in a wrong line: the change of one thing in it that puts the gradient right."""
+"""What should stand in a wrong line: the change of one thing in it that puts the gradient right.
+
+A change is a repair only if the whole function, run with it, gives the right gradient at every point that is known.
+"""
 
 import ast
 import heapq
 import inspect
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
@@ -12,95 +15,150 @@ import jax
 import numpy as np
 
 from jaxnn.trace.jaxprs import Line
-from jaxnn.verify.edits import Edit, edits
+from jaxnn.verify.edits import Edit, edits, put
+from jaxnn.verify.exchange import reading
 from jaxnn.verify.rewrite import (
+    Part,
     code_with,
     functions_of,
+    lambda_at,
     loops_around,
     made_from,
     may_not_end,
-    only_assembles,
     rewritten,
     statement_at,
+    subscripts,
 )
-from jaxnn.verify.steps import Path, Scope, Step, as_array, held, is_array, scopes
+from jaxnn.verify.steps import Path, Scope, Step, as_array, children, held, is_array, scopes, spelt
 from jaxnn.verify.targets import close
+from jaxnn.verify.terms import missing
 
-SECONDS = 4.0  # for changes of one line, whose right value is known
-LONGER = 8.0  # for changes of several lines, each tried by running everything
+MOST_VALUES = 20_000  # changes of one line, whose right value is known: each is an expression evaluated
+MOST_RUNS = 4000  # changes of several lines, each tried by running everything
+MOST_RUNS_IN_JAX = 300  # which takes a hundred times as long
+
+
+class Program(NamedTuple):
+    """A function by hand, and its `points`: arguments, each with whether an output is right there.
+
+    It computes in NumPy where the modules of the files `in_numpy` read JAX's NumPy as that.
+    """
+
+    run: Callable
+    points: Sequence[tuple[Sequence[Any], Callable[[Any], bool]]]
+    in_numpy: Collection[str] = ()
+
+    def is_right_with(self, functions: Sequence[FunctionType], file: str, old: Part, new: Part) -> bool:
+        """Return whether it is right at all points with something else in the place of what stands in a file."""
+        try:
+            with (
+                rewritten(functions, file, old, new),
+                np.errstate(all="ignore"),
+                jax.disable_jit(),
+                reading(jax.numpy, np, self.in_numpy),
+            ):
+                return all(is_right(self.run(*jax.tree.map(_fresh, args))) for args, is_right in self.points)
+        except Exception:  # most changes make no sense
+            return False
 
 
 class Repair(NamedTuple):
-    """What to change in a `line`, in words; `inside` of what stands there, or something to be put around it."""
+    """What to change in a `line`, in words; `inside` of what stands there, or something to be put around it.
+
+    `new` stands in the place of `old`, a statement or an expression of the file; it is `proven` where the whole
+    gradient is right with it at every point.
+    """
 
     line: Line
     why: str
     inside: bool
+    old: Part
+    new: Part
+    proven: bool
 
 
-def by_value(
-    run: Callable, args: Sequence[Any], step: Step, expected: np.ndarray, *, inside: bool = False
-) -> Repair | None:
+def by_value(program: Program, step: Step, expected: np.ndarray, *, inside: bool = False) -> Repair | None:
     """Return the change in a step's line that gives it the value `expected`, evaluated where the line stands.
 
-    `inside`: with nothing put around what stands there.
+    The first that is proven; where none is, the first of all. `inside`: with nothing put around what stands there.
     """
-    scope = scopes(run, args, {step.key}).get(step.key)
-    statement = scope and parsed(step.line.text, step.name, scope.code)
-    if scope is None or statement is None:
+    (args, _), first = program.points[0], None
+    scope = scopes(program.run, args, {step.key}).get(step.key)
+    place = scope and _source(step, scope.code)
+    if scope is None or place is None:
         return None
+    functions = functions_of(scope.code)
     with np.errstate(all="ignore"), jax.disable_jit():
         for names in (_in_numpy(scope.names), scope.names):
-            found = ((root, _place(root, names, step.value)) for root in _expressions(statement))
-            root, place = next(((root, place) for root, place in found if place is not None), (None, None))
+            found = ((root, _place(root, names, step.value)) for root in _expressions(place))
+            root, path = next(((root, path) for root, path in found if path is not None), (None, None))
             if root is None:
                 continue
-            started = time.thread_time()
-            for edit in edits(root, *_called(names, root)):
-                if time.thread_time() - started > SECONDS or (inside and not edit.inside):
+            for edit in itertools.islice(edits(root, *_called(names, root, step.line)), MOST_VALUES):
+                if inside and not edit.inside:
                     break
-                if _place(edit.tree, names, expected, place) is not None:
-                    return Repair(step.line, edit.why, edit.inside)
+                if _place(edit.tree, names, expected, path) is not None:
+                    new = _with_root(place, root, edit.tree)
+                    proven = program.is_right_with(functions, step.line.file, place, new)
+                    repair = Repair(step.line, edit.why, edit.inside, place, new, proven)
+                    if proven:
+                        return repair
+                    first = first or repair
+            if path == () and not inside:
+                for tree, why in _completed(root, names, step, expected):
+                    new = _with_root(place, root, tree)
+                    if program.is_right_with(functions, step.line.file, place, new):
+                        return Repair(step.line, why, False, place, new, True)
             break
-    return None
+    return first
 
 
-def by_running(
-    run: Callable, args: Sequence[Any], is_right: Callable[[Any], bool], suspects: Iterable[Step]
-) -> Repair | None:
-    """Return the change in the line of one of the suspects that makes `run(*args)` right."""
+def _completed(root, names, step, expected):
+    """Yield an expression with the term or the factor that it lacks, and what is said of it."""
+    arrays, numbers, _ = _called(names, root, step.line)
+    values = {name: array for name in arrays if (array := as_array(_evaluated(name, names))) is not None}
+    sizes = {name: float(_evaluated(name, names)) for name in numbers}
+    for sign, text in missing(step.value, expected, values, sizes):
+        part = ast.parse(text, mode="eval").body
+        operator = {"+": ast.Add, "-": ast.Sub, "*": ast.Mult}[sign]()
+        tree = ast.fix_missing_locations(ast.BinOp(root, operator, part))
+        what = "factor" if sign == "*" else "term"
+        says = {"+": "add it to", "-": "subtract it from", "*": "multiply by it:"}[sign]
+        yield tree, f"the {what} `{text}` is missing: {says} `{ast.unparse(root)}`"
+
+
+def _evaluated(name, names):
+    return eval(name, dict(names))
+
+
+def by_running(program: Program, suspects: Iterable[Step], *, inside: bool = True) -> Repair | None:
+    """Return the proven change in the line of one suspect, `inside` of what stands there or also around it."""
     suspects = list({step.line: step for step in suspects}.values())
-    seen = scopes(run, args, {step.key for step in suspects})
-    lines = [(s.line, seen[s.key]) for s in suspects if s.key in seen and not only_assembles(s.line, s.name)]
-    return in_lines(run, args, is_right, lines)
+    seen = scopes(program.run, program.points[0][0], {step.key for step in suspects})
+    lines = [(s.line, seen[s.key]) for s in suspects if s.key in seen]
+    return in_lines(program, lines, inside=inside)
 
 
-def in_lines(
-    run: Callable, args: Sequence[Any], is_right: Callable[[Any], bool], lines: Sequence[tuple[Line, Scope]]
-) -> Repair | None:
-    """Return the change in one of the lines, each with what it sees, that makes `run(*args)` right.
+def in_lines(program: Program, lines: Sequence[tuple[Line, Scope]], *, inside: bool = True) -> Repair | None:
+    """Return the proven change in one of the lines, each with what it sees.
 
     Also tried are the loops around such a line, and the lines that made what it takes but are no steps: whole numbers,
     shapes, indices. The likeliest changes of all lines come first.
     """
-    started = time.thread_time()
     functions = {scope.code: functions_of(scope.code) for _, scope in lines}  # found by searching through everything
-    for line, scope, statement, why in _changes(lines):
-        if time.thread_time() - started > LONGER:
-            return None
-        if _is_right_with(run, args, is_right, line, functions[scope.code], statement):
-            return Repair(line, why, True)
+    most = MOST_RUNS if program.in_numpy else MOST_RUNS_IN_JAX
+    for line, scope, old, new, why in itertools.islice(_changes(lines, inside), most):
+        if program.is_right_with(functions[scope.code], line.file, old, new):
+            return Repair(line, why, True, old, new, True)
     return None
 
 
-def in_function(
-    run: Callable, args: Sequence[Any], is_right: Callable[[Any], bool], step: Step, expected: np.ndarray
-) -> Repair | None:
+def in_function(program: Program, step: Step, expected: np.ndarray) -> Repair | None:
     """Return the same for the function that a step stands in and returns the value of: its call is run by itself.
 
     `expected` is what it should return; NumPy stands in for JAX where that gives the same.
     """
-    scope = scopes(run, args, {step.key}).get(step.key)
+    scope = scopes(program.run, program.points[0][0], {step.key}).get(step.key)
     functions = functions_of(scope.code) if scope is not None else []
     if scope is None or not functions or scope.code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS):
         return None
@@ -119,18 +177,33 @@ def in_function(
         except Exception:  # NumPy cannot run it, or it does not return the step's value
             continue
         above = made_from(step.line, scope.code)
-        started = time.thread_time()
-        for line, _, statement, why in _changes([(line, scope) for line in (step.line, *above)]):
-            if time.thread_time() - started > SECONDS:
-                break
+        changes = _changes([(line, scope) for line in (step.line, *above)])
+        for line, _, old, new, why in itertools.islice(changes, MOST_RUNS if swap is _in_numpy else MOST_RUNS_IN_JAX):
             try:
-                right = _equals(returned(code_with(own.__code__, line, statement))[place], expected)
+                right = _equals(returned(code_with(own.__code__, line.file, old, new))[place], expected)
             except Exception:  # most changes make no sense
                 continue
-            if right and _is_right_with(run, args, is_right, line, functions, statement):
-                return Repair(line, why, True)
+            if right and program.is_right_with(functions, line.file, old, new):
+                return Repair(line, why, True, old, new, True)
         break
     return None
+
+
+def as_numpy(program: Program, files: Collection[str]) -> Program:
+    """Return a program of those files that computes in NumPy, where that gives the same at every point; or as it is."""
+    points = [(jax.tree.map(_plain, args), is_right) for args, is_right in program.points]
+    try:
+        for (args, _), (own, _) in zip(points, program.points, strict=True):
+            with np.errstate(all="ignore"), jax.disable_jit():
+                expected = held(program.run(*jax.tree.map(_fresh, own)))
+                with reading(jax.numpy, np, files):
+                    seen = held(program.run(*jax.tree.map(_fresh, args)))
+            same = (_equals(seen[path], as_array(expected[path])) for path in seen)
+            if seen.keys() != expected.keys() or not all(same):
+                return program
+    except Exception:  # it needs what only JAX has
+        return program
+    return Program(program.run, points, files)
 
 
 def _equals(value, expected):
@@ -138,15 +211,7 @@ def _equals(value, expected):
     return array is not None and close(array, expected)
 
 
-def _is_right_with(run, args, is_right, line, functions, statement):
-    try:
-        with rewritten(functions, line, statement), np.errstate(all="ignore"), jax.disable_jit():
-            return is_right(run(*jax.tree.map(_fresh, args)))
-    except Exception:  # most changes make no sense
-        return False
-
-
-def _changes(lines: Sequence[tuple[Line, Scope]]) -> Iterator[tuple[Line, Scope, ast.stmt, str]]:
+def _changes(lines: Sequence[tuple[Line, Scope]], inside: bool = True) -> Iterator[tuple[Line, Scope, Part, Part, str]]:
     """Yield changed statements in lines, the loops around them and what made their numbers, the likeliest first."""
     loops = {loop: scope for line, scope in lines for loop in loops_around(line, scope.code)}
     others = {
@@ -155,31 +220,53 @@ def _changes(lines: Sequence[tuple[Line, Scope]]) -> Iterator[tuple[Line, Scope,
         for other in made_from(line, scope.code)
         if not all(is_array(scope.names.get(name)) for name in other.names)
     }
-    each = (_inside(*place) for place in (loops | others | dict(lines)).items())
-    for edit, line, scope, statement in heapq.merge(*each, key=lambda change: change[0].rank):
-        yield line, scope, _with_body(edit.tree, statement), edit.why
+    each = (_in_line(*place, inside) for place in (loops | others | dict(lines)).items())
+    for edit, line, scope, place in heapq.merge(*each, key=lambda change: change[0].rank):
+        yield line, scope, place, _with_body(edit.tree, place), edit.why
 
 
-def _inside(line: Line, scope: Scope) -> Iterator[tuple[Edit, Line, Scope, ast.stmt]]:
-    """Yield the changes inside of a line."""
-    statement = statement_at(line)
-    if statement is None or may_not_end(line):
+def _in_line(line: Line, scope: Scope, inside: bool) -> Iterator[tuple[Edit, Line, Scope, Part]]:
+    """Yield the changes of a line, those inside of what stands there before those around it."""
+    place = lambda_at(line, scope.code) if scope.code.co_name == "<lambda>" else statement_at(line)
+    if place is None or may_not_end(line):
         return
-    head = _head(statement)
-    for edit in edits(head, *_called(scope.names, head)):
-        if not edit.inside:
+    place = place.body if isinstance(place, ast.Lambda) else place
+    head = _head(place)
+    for edit in edits(head, *_called(scope.names, head, line)):
+        if inside and not edit.inside:
             break
-        yield edit, line, scope, statement
+        yield edit, line, scope, place
 
 
-def _head(statement: ast.stmt) -> ast.stmt:
+def _source(step: Step, code: CodeType) -> Part | None:
+    """Return the statement of a step's line; of a lambda its own expression, for the rest is its caller's."""
+    if code.co_name == "<lambda>":
+        found = lambda_at(step.line, code)
+        return found and found.body
+    return statement_at(step.line, step.name)
+
+
+def _with_root(place: Part, root: ast.expr, tree: ast.expr) -> Part:
+    """Return a statement with an expression in the place of one of `_expressions`."""
+    if root is place:
+        return tree
+    if isinstance(place, ast.AugAssign) and isinstance(place.target, ast.Name) and not _holds(place, root):
+        return ast.fix_missing_locations(ast.copy_location(ast.Assign([place.target], tree), place))
+    return put(root, tree, place)
+
+
+def _holds(place, root):
+    return any(node is root for node in ast.walk(place))
+
+
+def _head(statement: Part) -> Part:
     """Return a loop without its body, anything else as it is."""
     if isinstance(statement, ast.For):
         return ast.copy_location(ast.For(statement.target, statement.iter, [], []), statement)
     return statement
 
 
-def _with_body(head: ast.stmt, statement: ast.stmt) -> ast.stmt:
+def _with_body(head: Part, statement: Part) -> Part:
     if isinstance(head, ast.For) and isinstance(statement, ast.For):
         return ast.copy_location(ast.For(head.target, head.iter, statement.body, statement.orelse), statement)
     return head
@@ -189,54 +276,7 @@ def _fresh(leaf):
     return np.array(leaf) if isinstance(leaf, np.ndarray) else leaf
 
 
-def parsed(line: str, name: str = "", code: CodeType | None = None) -> ast.stmt | None:
-    """Return a line as a statement, of several the one that assigns to `name`; None where it is none.
-
-    Of the line that a lambda stands in only the lambda's own expression, by its `code`: the rest is its caller's.
-    """
-    if code is not None and code.co_name == "<lambda>":
-        return next((ast.Expr(node.body) for node in _lambdas(line) if _like(node, code)), None)
-    for whole in (line, f"def f():\n {line}"):
-        try:
-            (*others, statement) = ast.parse(whole).body
-        except (SyntaxError, ValueError):
-            continue
-        found = statement.body if isinstance(statement, ast.FunctionDef) else [*others, statement]
-        names = ([n.id for n in ast.walk(s) if isinstance(n, ast.Name) and _is_stored(n)] for s in found)
-        return next((s for s, assigned in zip(found, names, strict=True) if name in assigned), found[0])
-    return None
-
-
-def _lambdas(line):
-    """Return the lambdas in a line, which may be the head of a statement that goes on."""
-    for whole in (line, f"{line}\n pass", f"def f():\n {line}"):
-        try:
-            return [node for node in ast.walk(ast.parse(whole)) if isinstance(node, ast.Lambda)]
-        except (SyntaxError, ValueError):
-            continue
-    return []
-
-
-def _like(node, code):
-    """Return whether a lambda has been compiled to a code, apart from where its names are found."""
-    made = compile(ast.Expression(node), "<lambda>", "eval").co_consts
-    same = ("co_varnames", "co_argcount", "co_kwonlyargcount")
-    bodies = [c for c in made if isinstance(c, CodeType)]
-    known = {*code.co_names, *code.co_freevars}
-    return any(
-        all(getattr(c, a) == getattr(code, a) for a in same)
-        and {*c.co_names, *c.co_freevars} == known
-        and [v for v in c.co_consts if not isinstance(v, CodeType)]
-        == [v for v in code.co_consts if not isinstance(v, CodeType)]
-        for c in bodies
-    )
-
-
-def _is_stored(node):
-    return isinstance(node.ctx, ast.Store)
-
-
-def _expressions(statement: ast.stmt) -> list[ast.expr]:
+def _expressions(statement: Part) -> list[ast.expr]:
     """Return the expressions of a statement, the outermost first; `a += b` is `a + b`."""
     if isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
         whole = ast.BinOp(ast.Name(statement.target.id, ast.Load()), statement.op, statement.value)
@@ -264,30 +304,43 @@ def _in_numpy(names: dict[str, Any]) -> dict[str, Any]:
     def plain(value):
         if value is jax.numpy:
             return np
-        if isinstance(value, jax.Array | dict | list | tuple):
-            return jax.tree.map(lambda leaf: np.asarray(leaf) if _is_plain(leaf) else leaf, value)
-        return value
+        return jax.tree.map(_plain, value) if isinstance(value, jax.Array | dict | list | tuple) else value
 
     return {name: plain(value) for name, value in names.items()}
 
 
-def _is_plain(leaf):
-    return isinstance(leaf, jax.Array) and not jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+def _plain(leaf):
+    is_array = isinstance(leaf, jax.Array) and not jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return np.asarray(leaf) if is_array else leaf
 
 
-def _called(names: dict[str, Any], tree: ast.AST) -> tuple[list[str], list[str]]:
-    """Return the arrays and the numbers that have a name, those in a tree first; entries of dicts are named too."""
+def _called(names: dict[str, Any], tree: ast.AST, line: Line) -> tuple[list[str], list[str], list[str]]:
+    """Return the arrays, the numbers and the containers that have a name, those in a tree first.
+
+    Entries of dicts and attributes of the user's objects are named too, and parts of arrays that the function reads.
+    """
     seen = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    arrays, numbers = [], []
-    for name in sorted(names, key=lambda name: name not in seen):
-        value = names[name]
+    arrays, numbers, containers = [], [], []
+
+    def look(name, value):
         if as_array(value) is not None and not isinstance(value, float):
             arrays.append(name)
         elif isinstance(value, int | float) and not isinstance(value, bool):
             numbers.append(name)
-        elif isinstance(value, dict) and len(value) <= 20 and name.isidentifier() and not name.startswith("__"):
-            arrays += [f"{name}[{key!r}]" for key, part in value.items() if as_array(part) is not None]
-        elif isinstance(value, tuple):
-            fields = [field for field in getattr(value, "_fields", ()) if as_array(getattr(value, field)) is not None]
-            arrays += [f"{name}.{field}" for field in fields]
-    return arrays, numbers
+        elif isinstance(value, list):
+            containers.append(name)
+        elif "[" not in name and "." not in name and not name.startswith("__"):
+            for path, part in children(value)[:20]:
+                look(name + spelt((path,)), part)
+
+    names = {name: value for name, value in names.items() if name.isidentifier() and name != "_"}
+    for name in sorted(names, key=lambda name: name not in seen):
+        look(name, names[name])
+    for text in subscripts(line):
+        try:
+            value = _evaluated(text, names)
+        except Exception:  # not yet computed where the line stands, or not in every round
+            continue
+        if text not in (*arrays, *numbers):
+            look(text, value)
+    return arrays, numbers, containers

@@ -20,17 +20,21 @@ from jaxnn.verify.targets import is_adjoint
 
 MOST_PLACES = 600  # assignments in a compiled program: with 500 it takes seconds to compile, with 800 minutes
 MOST_LINES, FEWEST_RUNS = 3000, 8  # of JAX code that is run line by line
+MOST_IN_NUMPY = 150_000  # lines of NumPy code
+MOST_COMPILED = 5000  # runs of a compiled program
 
 
 class Replay(NamedTuple):
     """The `steps` of a run, and what it gives with other values at the keys `replaced`.
 
-    `outputs(replaced)` are the arrays that it returns, `values(replaced)` those of the steps.
+    `outputs(replaced)` are the arrays that it returns, `values(replaced)` those of the steps; it should be run `most`
+    times at most.
     """
 
     steps: list[Step]
     outputs: Callable[[Mapping[Key, np.ndarray]], list[np.ndarray]]
     values: Callable[[Mapping[Key, np.ndarray]], dict[Key, np.ndarray]]
+    most: int
 
 
 def replay(run: Callable, args: Sequence[Any], arrays: Callable[[Any], list[Any]]) -> Replay:
@@ -45,7 +49,8 @@ def line_by_line(run: Callable, args: Sequence[Any], arrays: Callable[[Any], lis
     """Return the same without tracing; of JAX code, whose every line takes long so, for a limited number of runs."""
     steps = [step for step in record(run, *args) if step.value.size]
     in_jax = any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(tuple(args)))
-    left = itertools.count(max(FEWEST_RUNS, MOST_LINES // max(len(steps), 1)), -1) if in_jax else itertools.repeat(1)
+    most = max(FEWEST_RUNS, (MOST_LINES if in_jax else MOST_IN_NUMPY) // max(len(steps), 1))
+    left = itertools.count(most, -1) if in_jax else itertools.repeat(1)
 
     def counted():
         if next(left) <= 0:
@@ -61,7 +66,7 @@ def line_by_line(run: Callable, args: Sequence[Any], arrays: Callable[[Any], lis
         rerun(run, args, replaced, seen)
         return seen
 
-    return Replay(steps, outputs, values)
+    return Replay(steps, outputs, values, most)
 
 
 def _compiled(run, args, arrays):
@@ -109,4 +114,4 @@ def _compiled(run, args, arrays):
         for number, (slot, key) in enumerate(places.items()):
             yield Step(number, key[1], np.asarray(seen[slot], np.float64), key[0], key, none[slot].dtype)
 
-    return Replay([step for step in steps() if step.value.size], outputs, all_values)
+    return Replay([step for step in steps() if step.value.size], outputs, all_values, MOST_COMPILED)

@@ -8,10 +8,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from types import CodeType, FunctionType
+from typing import Any
 
 from jaxnn.trace.jaxprs import Line, source_line
 from jaxnn.verify.edits import put
 
+Part = ast.stmt | ast.expr  # of a file, which something else is put in the place of
 JOINS = {"stack", "concatenate", "block", "hstack", "vstack", "asarray", "array", "append"}
 LAYOUT = {
     *(*JOINS, "reshape", "ravel", "flatten"),
@@ -20,10 +22,49 @@ LAYOUT = {
 }
 
 
-def statement_at(line: Line) -> ast.stmt | None:
-    """Return the statement of a line of the source, a loop or a condition with its body; None without source."""
-    nodes = (node for part in _parts(line.file) for node in ast.walk(part))
-    return next((node for node in nodes if isinstance(node, ast.stmt) and node.lineno == line.number), None)
+def statement_at(line: Line, name: str = "") -> ast.stmt | None:
+    """Return the statement of a line of the source, a loop or a condition with its body; None without source.
+
+    Of several in one line it is the one that assigns to `name`, or else the first that is no function.
+    """
+    found = [node for node in _statements(line.file) if node.lineno == line.number]
+    assigning = (node for node in found if not hasattr(node, "body") and name in _assigned(node))
+    plain = (node for node in found if not isinstance(node, ast.FunctionDef | ast.ClassDef))
+    return next(assigning, None) or next(plain, None)
+
+
+def lambda_at(line: Line, code: CodeType) -> ast.Lambda | None:
+    """Return the lambda in a line of the source that a code is of."""
+    part = _part(line)
+    nodes = [node for node in ast.walk(part) if isinstance(node, ast.Lambda)] if part is not None else []
+    return next((node for node in nodes if node.lineno == code.co_firstlineno and _like(node, code)), None)
+
+
+def _like(node, code):
+    """Return whether a lambda has been compiled to a code, apart from where its names are found."""
+    made = compile(ast.fix_missing_locations(ast.Expression(node)), "<lambda>", "eval").co_consts
+    same = ("co_varnames", "co_argcount", "co_kwonlyargcount")
+    bodies = [c for c in made if isinstance(c, CodeType)]
+    known = {*code.co_names, *code.co_freevars}
+    return any(
+        all(getattr(c, a) == getattr(code, a) for a in same)
+        and {*c.co_names, *c.co_freevars} == known
+        and [v for v in c.co_consts if not isinstance(v, CodeType)]
+        == [v for v in code.co_consts if not isinstance(v, CodeType)]
+        for c in bodies
+    )
+
+
+def _assigned(node):
+    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+
+@lru_cache(maxsize=256)
+def subscripts(line: Line) -> list[str]:
+    """Return the parts of arrays, "diff[n, c]", that are read in the function or class that a line stands in."""
+    part = _part(line)
+    found = [node for node in ast.walk(part) if isinstance(node, ast.Subscript)] if part is not None else []
+    return list(dict.fromkeys(ast.unparse(node) for node in found if isinstance(node.ctx, ast.Load)))
 
 
 def loops_around(line: Line, code: CodeType) -> list[Line]:
@@ -52,8 +93,8 @@ def only_assembles(line: Line, name: str = "") -> bool:
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     named = {ast.unparse(call.func).rsplit(".", 1)[-1] for call in calls}
     cuts = [node for node in ast.walk(tree) if isinstance(node, ast.Tuple) and any(map(_has_bounds, node.elts))]
-    joined = [arg for call in calls if ast.unparse(call.func).rsplit(".", 1)[-1] in JOINS for arg in call.args]
-    computes = [arg for arg in joined if isinstance(arg, ast.BinOp | ast.UnaryOp)]
+    indices = {id(node) for sub in ast.walk(tree) if isinstance(sub, ast.Subscript) for node in ast.walk(sub.slice)}
+    computes = [node for node in ast.walk(tree) if isinstance(node, ast.BinOp) and id(node) not in indices]
     return bool(named) and named <= LAYOUT and not cuts and not computes
 
 
@@ -86,37 +127,41 @@ def functions_of(code: CodeType) -> list[FunctionType]:
     return [f for f in gc.get_referrers(code) if isinstance(f, FunctionType) and f.__code__ is code]
 
 
-def code_with(code: CodeType, line: Line, statement: ast.stmt) -> CodeType:
-    """Return a function's code with another statement in the place of one line's.
+def code_with(code: CodeType, file: str, old: Part, new: Part) -> CodeType:
+    """Return a function's code with another statement, or another expression of a lambda, in the place of an old one.
 
     Raises `ValueError` where there is no source, or the changed code cannot take the place of the old one.
     """
-    old, part = statement_at(line), _part(line)
-    if old is None or part is None:
-        raise ValueError(f"{line.function}: no source of line {line.number}")
-    # The names of the old statement stay mentioned, so that the code closes over the same variables.
+    part = next((p for p in _parts(file) if p.lineno <= old.lineno <= (p.end_lineno or p.lineno)), None)
+    if part is None:
+        raise ValueError(f"{code.co_qualname}: no source of line {code.co_firstlineno}")
+    # The names of the old one stay mentioned, so that the code closes over the same variables.
     names = [ast.Name(n.id, ast.Load()) for n in ast.walk(old) if isinstance(n, ast.Name)]
-    mention = ast.If(ast.Constant(False), [ast.Expr(ast.Tuple(list(names), ast.Load()))], [])
-    whole = compile(ast.Module([put(old, [statement, mention], part)], []), line.file, "exec", dont_inherit=True)
-    new = _code_like(code, whole)
-    if new is None or new.co_freevars != code.co_freevars:
-        raise ValueError(f"{line.function}: cannot be run with another line {line.number}")
-    return new
+    mention = ast.Tuple(list(names), ast.Load())
+    if isinstance(new, ast.stmt):
+        there: Any = [new, ast.If(ast.Constant(False), [ast.Expr(mention)], [])]
+    else:
+        there = ast.IfExp(ast.Constant(True), new, mention)
+    whole = compile(ast.Module([put(old, there, part)], []), file, "exec", dont_inherit=True)
+    made = _code_like(code, whole)
+    if made is None or made.co_freevars != code.co_freevars:
+        raise ValueError(f"{code.co_qualname}: cannot be run with another line")
+    return made
 
 
 @contextmanager
-def rewritten(functions: Sequence[FunctionType], line: Line, statement: ast.stmt) -> Iterator[None]:
-    """A context in which functions of one code have another statement in the place of one line's.
+def rewritten(functions: Sequence[FunctionType], file: str, old: Part, new: Part) -> Iterator[None]:
+    """A context in which functions of one code have something else in the place of a statement or an expression.
 
     Raises `ValueError` as `code_with` does, and where there is no function.
     """
     if not functions:
-        raise ValueError(f"{line.function}: no function to be run with another line {line.number}")
+        raise ValueError("no function to be run with another line")
     code = functions[0].__code__
-    new = code_with(code, line, statement)
+    changed = code_with(code, file, old, new)
     try:
         for function in functions:
-            function.__code__ = new
+            function.__code__ = changed
         yield
     finally:
         for function in functions:
@@ -138,6 +183,12 @@ def _code_like(code: CodeType, whole: CodeType) -> CodeType | None:
             if inner is not None:
                 return inner
     return None
+
+
+@lru_cache(maxsize=16)
+def _statements(file: str) -> list[ast.stmt]:
+    """Return all statements of a file, those around others first."""
+    return [node for part in _parts(file) for node in ast.walk(part) if isinstance(node, ast.stmt)]
 
 
 @lru_cache(maxsize=16)

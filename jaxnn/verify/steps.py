@@ -172,6 +172,7 @@ def watched(
                     continue
                 was, now = before.get(name, {}), held(variables[name])
                 new = {path: leaf for path, leaf in now.items() if was.get(path) is not leaf or is_written(leaf)}
+                was = {path: as_told(leaf) for path, leaf in was.items()} if new else was
                 before[name] = now | offer(frame, name, new, line, partial(_scope, frame, given, name, was))
             last = following
             if wanted is not None and hears(_line(frame, following)):  # what its names are until then
@@ -201,6 +202,10 @@ def watched(
         for told in (value, new):
             known[id(told)] = told, np.array(told) if isinstance(told, np.ndarray) else None
         return new
+
+    def as_told(leaf):
+        """Return an array of NumPy's as it was when it was told of, before it was written into."""
+        return known[id(leaf)][1] if isinstance(leaf, np.ndarray) and id(leaf) in known else leaf
 
     def is_written(leaf):
         """Return whether an array of NumPy's has other entries than when it was told of."""
@@ -239,12 +244,12 @@ def _held(value: Any, path: Path, above: tuple[int, ...]) -> Iterator[tuple[Path
     if is_array(value):
         yield path, value
     elif len(path) < DEPTH and id(value) not in above:
-        parts = _parts(value)
+        parts = children(value)
         for step, part in parts if len(parts) <= MOST else ():
             yield from _held(part, (*path, step), (*above, id(value)))
 
 
-def _parts(value: Any) -> list[tuple[tuple[str, Any], Any]]:
+def children(value: Any) -> list[tuple[tuple[str, Any], Any]]:
     """Return the parts of a container or of an object of a class of the user's, each with how it is reached."""
     if isinstance(value, dict):
         return [(("item", key), part) for key, part in value.items()]

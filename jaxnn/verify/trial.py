@@ -98,14 +98,14 @@ def second_point(exact: Problem, evaluator: Evaluator, epsilon: float, tolerated
     """Return a point near the first at which everything is finite: what remembers the first point is wrong there."""
     rng = np.random.default_rng(3)
     for size in (0.1, 0.01, 1e-4) if evaluator.loss_traceable else ():
-        leaves = [_moved(np.asarray(leaf), size, rng) for leaf in exact.leaves]
+        leaves = [moved_by(np.asarray(leaf), size, rng) for leaf in exact.leaves]
         found = evaluator.at(leaves)
         if found.reference and np.isfinite(found.value) and all(np.all(np.isfinite(v)) for v in found.reference):
             return Point(leaves, found, compare(found, epsilon, tolerated), tuple(exact.rebuild(leaves)), MOVED)
     return None
 
 
-def _moved(leaf, size, rng):
+def moved_by(leaf: np.ndarray, size: float, rng: np.random.Generator) -> np.ndarray:
     """Return a leaf with each entry changed by a share of itself, of the typical one where it is 0.
 
     What holds exactly is kept, since the loss may need it: a symmetric matrix stays so, and positive definite if it is,

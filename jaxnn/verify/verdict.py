@@ -33,7 +33,8 @@ class Verdict:
 
     `leaf` is the path of the worst leaf, `index` its worst entry, `expected` and `actual` the two values there, `error`
     the error bar of `witness`, `cause` one sentence, `line` the first wrong line of the hand-written code, `case` the
-    arguments' name in a survey.
+    arguments' name in a survey. `patch` is a unified diff of the source that makes the whole gradient right, tried at
+    two points; it is empty where no change of one thing was found to do that.
     """
 
     kind: Kind
@@ -49,6 +50,7 @@ class Verdict:
     note: str = ""
     resolution: float = 0.0
     witnesses: tuple[Report, ...] = ()
+    patch: str = ""
 
     def __bool__(self) -> bool:
         return self.kind in ("PASS", "KINK", "NOISE")
@@ -68,6 +70,11 @@ def message(verdict: Verdict) -> list[str]:
         lines.append(f"  why:   {verdict.cause}")
     if verdict.line:
         lines.append(f"  where: {verdict.line}")
+    if verdict.patch:
+        lines += [
+            "  patch (tried: the whole gradient is right with it):",
+            *(f"    {r}" for r in verdict.patch.splitlines()),
+        ]
     if verdict.note:
         lines.append(f"  {verdict.note}")
     lines += [f"  {line}" for line in table(verdict.witnesses)]

@@ -49,10 +49,16 @@ def line_of(function, offset):
     return source_line(code.co_filename, code.co_firstlineno + offset, code.co_name)
 
 
+def put_in(function, text):
+    """A context in which the first line of a function is another one."""
+    line = line_of(function, 1)
+    return rewritten(functions_of(function.__code__), line.file, statement_at(line), ast.parse(text).body[0])
+
+
 @pytest.mark.parametrize("function", [plain, Kind().method, outer(1)], ids=["function", "method", "closure"])
 def test_a_function_runs_with_another_statement_and_then_with_its_own(function):
-    line, functions = line_of(function, 1), functions_of(function.__code__)
-    with rewritten(functions, line, ast.parse("y = 10 * x").body[0]):
+    line = line_of(function, 1)
+    with put_in(function, "y = 10 * x"):
         assert function(2) == 20
     assert function(2) == (2 if line.text == "y = factor * x" else 3)
 
@@ -65,14 +71,14 @@ def test_a_statement_that_needs_another_variable_of_an_outer_function_is_refused
         return y
 
     with pytest.raises(ValueError, match="cannot be run with another line"):
-        with rewritten(functions_of(inner.__code__), line_of(inner, 1), ast.parse("y = x + hidden").body[0]):
+        with put_in(inner, "y = x + hidden"):
             pass
     assert inner(3) == 4 and hidden == 5
 
 
 def test_an_error_inside_leaves_the_function_as_it_was():
     with pytest.raises(ZeroDivisionError):
-        with rewritten(functions_of(plain.__code__), line_of(plain, 1), ast.parse("y = x / 0").body[0]):
+        with put_in(plain, "y = x / 0"):
             plain(1)
     assert plain(1) == 2
 

@@ -1,0 +1,79 @@
+"""A change in a file as a unified diff, with as little as can be written anew."""
+
+import ast
+import difflib
+import linecache
+from pathlib import Path
+
+
+def unified(file: str, old: ast.AST, new: ast.AST) -> str:
+    """Return the diff that puts `new` in the place of `old`, a statement or an expression of that file.
+
+    `patch -p0` applies it from the folder in which Python was started. It is empty where the file is not on the disk.
+    """
+    lines = linecache.getlines(file)
+    if not lines or not Path(file).is_file():
+        return ""
+    text = "".join(lines)
+    changed = next((t for t in _written(text, old, new) if _is_so(t, text, old, new)), None)
+    if changed is None:
+        return ""
+    path = Path(file)
+    name = str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
+    rows = difflib.unified_diff(lines, changed.splitlines(keepends=True), name, name)
+    return "".join(row if row.endswith("\n") else f"{row}\n\\ No newline at end of file\n" for row in rows)
+
+
+def _written(text, old, new):
+    """Yield the text with the smallest part that differs written anew, bare or in parentheses, or else all of it."""
+    small_old, small_new = _smallest(old, new)
+    start, end = _extent(text, small_old)
+    written = ast.unparse(small_new)
+    yield text[:start] + written + text[end:]
+    yield f"{text[:start]}({written}){text[end:]}"
+    start, end = _extent(text, old)
+    yield text[:start] + ast.unparse(new) + text[end:]
+
+
+def _is_so(changed, text, old, new):
+    """Return whether a changed text has the new tree in the place of the old one, and all else as it was."""
+    try:
+        seen = ast.dump(ast.parse(changed))
+    except (SyntaxError, ValueError):
+        return False
+    whole = ast.dump(ast.parse(text))
+    return seen == whole.replace(ast.dump(old), ast.dump(new), 1) or whole.count(ast.dump(old)) > 1
+
+
+def _smallest(old, new):
+    """Return the innermost parts with a place in the text that hold all the difference between two trees."""
+    if type(old) is not type(new):
+        return old, new
+    differ = []
+    for field in old._fields:
+        one, other = getattr(old, field, None), getattr(new, field, None)
+        if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+            differ += [pair for pair in zip(one, other, strict=True) if not _same(*pair)]
+        elif not _same(one, other):
+            differ.append((one, other))
+    if len(differ) == 1 and all(isinstance(part, ast.expr | ast.stmt) for part in differ[0]):
+        return _smallest(*differ[0])
+    return old, new
+
+
+def _same(one, other):
+    if isinstance(one, ast.AST) and isinstance(other, ast.AST):
+        return ast.dump(one) == ast.dump(other)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return one == other
+
+
+def _extent(text, node):
+    """Return where a node starts and ends in a text, in characters; the parser counts bytes within a line."""
+    lines = text.splitlines(keepends=True)
+
+    def at(number, column):
+        return sum(map(len, lines[: number - 1])) + len(lines[number - 1].encode()[:column].decode())
+
+    return at(node.lineno, node.col_offset), at(node.end_lineno, node.end_col_offset)
