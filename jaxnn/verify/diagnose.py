@@ -84,13 +84,15 @@ def _tape(trial: Trial, problem: Problem, point: Point) -> tuple[list[Node], lis
 class Hand(NamedTuple):
     """The function by hand: its `backward` pass to be replayed, the right `targets`, and how wrong it is.
 
-    `errors` are those of a gradient's arrays in units of their error bars. The `program` is what repairs are tried on.
+    `errors` are those of a gradient's arrays in units of their error bars. The `program` is what repairs are tried on,
+    `of_leaf` the same where one leaf alone has to be right.
     """
 
     program: Program
     backward: Replay
     targets: Targets
     errors: Callable[[list[np.ndarray]], list[float]]
+    of_leaf: Callable[[int], Program]
 
     @property
     def run(self) -> Callable:
@@ -126,7 +128,10 @@ def _placed(trial, problem, verdict, point, tape, numbers):
     true = [*comparison.expected, *(node.adjoint for node in tape)]
     made = where_made(hand.backward.steps, comparison.actual[leaf], true, problem.names[leaf])
     step, change = _line_and_change(hand, culprit, made, comparison.expected[leaf], bool(sentence))
-    if change is None or not change.proven:
+    each = {} if change and change.proven else _each_leaf(hand, comparison, problem.names, true)
+    if each:
+        change = each.get(verdict.leaf, change)
+    elif change is None or not change.proven:
         change = _searched(hand, step) or change
         step = step or (change and next(other for other in hand.backward.steps if other.line == change.line))
     if step is None:
@@ -142,8 +147,23 @@ def _placed(trial, problem, verdict, point, tape, numbers):
         sentence = f"{next(iter(change.line.names), step.name)}: {change.why}{follows}"
     else:
         sentence = f"{sentence}; {change.why}"
-    patch = unified(change.line.file, change.old, change.new) if change.proven else ""
+    changes = [repair.change for repair in each.values()] or [change.change] * change.proven
+    patch = unified([(c.line.file, c.old, c.new) for c in changes])
     return replace(verdict, line=spoken(change.line), cause=sentence, patch=patch)
+
+
+def _each_leaf(hand: Hand, comparison: Comparison, names: Sequence[str], true: list[np.ndarray]) -> dict[str, Repair]:
+    """Return a repair for each of several wrong leaves, by name, where all together put the gradient right; or none."""
+    found: dict[str, Repair] = {}
+    rows = zip(names, comparison.actual, comparison.expected, comparison.wrong, strict=True)
+    wrong_ones = [(leaf, *row[:3]) for leaf, row in enumerate(rows) if np.any(row[3])]
+    for leaf, name, actual, expected in wrong_ones if len(wrong_ones) > 1 else ():
+        step = where_made(hand.backward.steps, actual, true, name)
+        repair = by_value(hand.of_leaf(leaf), step, expected) if step else None
+        if repair is None or not repair.proven:
+            return {}
+        found[name] = repair
+    return found if found and hand.program.is_right_with([repair.change for repair in found.values()]) else {}
 
 
 def _made_inside(hand: Hand, step: Step) -> Step:
@@ -182,21 +202,25 @@ def _hand(trial: Trial, problem: Problem, point: Point, tape: list[Node]) -> Han
 
         return errors
 
-    def is_right_at(comparison):
+    def is_right_at(comparison, leaf):
         errors = errors_at(comparison)
-        return lambda output: max(errors([np.asarray(v, np.float64) for v in gradient(output)])) <= 1
+        return lambda output: np.max(np.array(errors([np.asarray(v, np.float64) for v in gradient(output)]))[leaf]) <= 1
 
     errors = errors_at(point.comparison)
     backward = replay(run, problem.args, gradient)
     if max(errors(backward.outputs({}))) <= 1:  # wrong only as it is called, not as JAX traces it
         backward = line_by_line(run, problem.args, gradient)
-    points = [(problem.args, is_right_at(point.comparison))]
+    points = [(problem.args, point.comparison)]
     for args, comparison in [(p.args, p.comparison) for p in (trial.here, trial.moved) if p] + _by_differences(trial):
         if args is not point.args:
             there = in_float64(trial.own.whole_loss, trial.own.whole_grad, args, trial.argnums)
-            points.append((there.args, is_right_at(comparison)))
+            points.append((there.args, comparison))
     true = dict(zip(problem.names, point.comparison.expected, strict=True))
-    return Hand(Program(run, points), backward, Targets(tape, true, problem.args), errors)
+
+    def program(leaf: int | slice = slice(None)):
+        return Program(run, [(args, is_right_at(comparison, leaf)) for args, comparison in points])
+
+    return Hand(program(), backward, Targets(tape, true, problem.args), errors, program)
 
 
 def _by_differences(trial: Trial) -> list[tuple[Sequence[Any], Comparison]]:

@@ -83,14 +83,14 @@ def text(node: ast.AST) -> str:
 
 
 class _Put(ast.NodeTransformer):
-    """Puts `new` in the place of the node `old`, in a copy of what is around it."""
+    """Puts something else in the place of some nodes, by their identity, in a copy of what is around them."""
 
-    def __init__(self, old: ast.AST, new: ast.AST | list[ast.stmt]):
-        self.old, self.new = old, new
+    def __init__(self, others: dict[int, Any]):
+        self.others = others
 
     def visit(self, node: ast.AST) -> Any:
-        if node is self.old:
-            return self.new
+        if id(node) in self.others:
+            return self.others[id(node)]
         node = copy.copy(node)
         for field, value in ast.iter_fields(node):
             if isinstance(value, list):
@@ -100,7 +100,12 @@ class _Put(ast.NodeTransformer):
 
 def put(old: ast.AST, new: ast.AST | list[ast.stmt], tree: ast.AST) -> Any:
     """Return a copy of a tree with `new`, a node or several statements, in the place of its node `old`."""
-    return ast.fix_missing_locations(_Put(old, new).visit(tree))
+    return put_all({id(old): new}, tree)
+
+
+def put_all(others: dict[int, Any], tree: ast.AST) -> Any:
+    """Return a copy of a tree with something else in the place of several nodes, named by their identity."""
+    return ast.fix_missing_locations(_Put(others).visit(tree))
 
 
 def _statements(node, arrays, numbers):

@@ -3,42 +3,55 @@
 import ast
 import difflib
 import linecache
+from collections.abc import Sequence
 from pathlib import Path
 
+from jaxnn.verify.rewrite import Part
 
-def unified(file: str, old: ast.AST, new: ast.AST) -> str:
-    """Return the diff that puts `new` in the place of `old`, a statement or an expression of that file.
 
-    `patch -p0` applies it from the folder in which Python was started. It is empty where the file is not on the disk.
+def unified(changes: Sequence[tuple[str, Part, Part]]) -> str:
+    """Return the diff that puts, in each of the files named, something new in the place of something old.
+
+    `patch -p0` applies it from the folder in which Python was started. It is empty where a file is not on the disk.
     """
+    diffs = [
+        _of_file(file, [(o, n) for f, o, n in changes if f == file]) for file in dict.fromkeys(c[0] for c in changes)
+    ]
+    return "".join(diffs) if all(diffs) else ""
+
+
+def _of_file(file, changes):
     lines = linecache.getlines(file)
     if not lines or not Path(file).is_file():
         return ""
-    text = "".join(lines)
-    changed = next((t for t in _written(text, old, new) if _is_so(t, text, old, new)), None)
-    if changed is None:
+    text = changed = "".join(lines)
+    spans = [next((s for s in _spans(text, *change) if _is_so(s, text, *change)), None) for change in changes]
+    known = [span for span in spans if span is not None]
+    if len(known) < len(spans):
         return ""
+    for start, end, written in sorted(known, reverse=True):
+        changed = changed[:start] + written + changed[end:]
     path = Path(file)
     name = str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
     rows = difflib.unified_diff(lines, changed.splitlines(keepends=True), name, name)
     return "".join(row if row.endswith("\n") else f"{row}\n\\ No newline at end of file\n" for row in rows)
 
 
-def _written(text, old, new):
-    """Yield the text with the smallest part that differs written anew, bare or in parentheses, or else all of it."""
+def _spans(text, old, new):
+    """Yield what is written where: the smallest part that differs, bare or in parentheses, or else all of it."""
     small_old, small_new = _smallest(old, new)
     start, end = _extent(text, small_old)
     written = ast.unparse(small_new)
-    yield text[:start] + written + text[end:]
-    yield f"{text[:start]}({written}){text[end:]}"
-    start, end = _extent(text, old)
-    yield text[:start] + ast.unparse(new) + text[end:]
+    yield start, end, written
+    yield start, end, f"({written})"
+    yield *_extent(text, old), ast.unparse(new)
 
 
-def _is_so(changed, text, old, new):
+def _is_so(span, text, old, new):
     """Return whether a changed text has the new tree in the place of the old one, and all else as it was."""
+    start, end, written = span
     try:
-        seen = ast.dump(ast.parse(changed))
+        seen = ast.dump(ast.parse(text[:start] + written + text[end:]))
     except (SyntaxError, ValueError):
         return False
     whole = ast.dump(ast.parse(text))

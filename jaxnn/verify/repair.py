@@ -8,6 +8,7 @@ import heapq
 import inspect
 import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
@@ -48,33 +49,47 @@ class Program(NamedTuple):
     points: Sequence[tuple[Sequence[Any], Callable[[Any], bool]]]
     in_numpy: Collection[str] = ()
 
-    def is_right_with(self, functions: Sequence[FunctionType], file: str, old: Part, new: Part) -> bool:
-        """Return whether it is right at all points with something else in the place of what stands in a file."""
+    def is_right_with(self, changes: Sequence["Change"]) -> bool:
+        """Return whether it is right at all points with something else in the place of what stands in its source."""
+        of_code: dict[CodeType | None, list[Change]] = {}
+        for change in changes:
+            of_code.setdefault(next((f.__code__ for f in change.functions), None), []).append(change)
         try:
-            with (
-                rewritten(functions, file, old, new),
-                np.errstate(all="ignore"),
-                jax.disable_jit(),
-                reading(jax.numpy, np, self.in_numpy),
-            ):
+            with ExitStack() as stack:
+                for some in of_code.values():
+                    pairs = [(change.old, change.new) for change in some]
+                    stack.enter_context(rewritten(some[0].functions, some[0].line.file, pairs))
+                stack.enter_context(np.errstate(all="ignore"))
+                stack.enter_context(jax.disable_jit())
+                stack.enter_context(reading(jax.numpy, np, self.in_numpy))
                 return all(is_right(self.run(*jax.tree.map(_fresh, args))) for args, is_right in self.points)
         except Exception:  # most changes make no sense
             return False
 
 
-class Repair(NamedTuple):
-    """What to change in a `line`, in words; `inside` of what stands there, or something to be put around it.
-
-    `new` stands in the place of `old`, a statement or an expression of the file; it is `proven` where the whole
-    gradient is right with it at every point.
-    """
+class Change(NamedTuple):
+    """Something `new` in the place of something `old`, of a `line` of the source, which some `functions` run."""
 
     line: Line
-    why: str
-    inside: bool
     old: Part
     new: Part
+    functions: Sequence[FunctionType]
+
+
+class Repair(NamedTuple):
+    """A change, in words; `inside` of what stands there, or something to be put around it.
+
+    It is `proven` where the whole gradient is right with it at every point.
+    """
+
+    change: Change
+    why: str
+    inside: bool
     proven: bool
+
+    @property
+    def line(self) -> Line:
+        return self.change.line
 
 
 def by_value(program: Program, step: Step, expected: np.ndarray, *, inside: bool = False) -> Repair | None:
@@ -90,35 +105,49 @@ def by_value(program: Program, step: Step, expected: np.ndarray, *, inside: bool
     functions = functions_of(scope.code)
     with np.errstate(all="ignore"), jax.disable_jit():
         for names in (_in_numpy(scope.names), scope.names):
-            found = ((root, _place(root, names, step.value)) for root in _expressions(place))
+            value, wanted = _written(place, names, step.value, expected)
+            found = ((root, _place(root, names, value)) for root in _expressions(place))
             root, path = next(((root, path) for root, path in found if path is not None), (None, None))
             if root is None:
                 continue
             for edit in itertools.islice(edits(root, *_called(names, root, step.line)), MOST_VALUES):
                 if inside and not edit.inside:
                     break
-                if _place(edit.tree, names, expected, path) is not None:
-                    new = _with_root(place, root, edit.tree)
-                    proven = program.is_right_with(functions, step.line.file, place, new)
-                    repair = Repair(step.line, edit.why, edit.inside, place, new, proven)
-                    if proven:
+                if _place(edit.tree, names, wanted, path) is not None:
+                    change = Change(step.line, place, _with_root(place, root, edit.tree), functions)
+                    repair = Repair(change, edit.why, edit.inside, program.is_right_with([change]))
+                    if repair.proven:
                         return repair
                     first = first or repair
             if path == () and not inside:
-                for tree, why in _completed(root, names, step, expected):
-                    new = _with_root(place, root, tree)
-                    if program.is_right_with(functions, step.line.file, place, new):
-                        return Repair(step.line, why, False, place, new, True)
+                for tree, why in _completed(root, names, step.line, value, wanted):
+                    change = Change(step.line, place, _with_root(place, root, tree), functions)
+                    if program.is_right_with([change]):
+                        return Repair(change, why, False, True)
             break
     return first
 
 
-def _completed(root, names, step, expected):
+def _written(place, names, value, expected):
+    """Return the part of an array that a statement writes into, `d[i] = ...`, as it is and as it should be."""
+    target = place.targets[0] if isinstance(place, ast.Assign) and len(place.targets) == 1 else None
+    if isinstance(target, ast.Subscript):
+        index = ast.unparse(target).removeprefix(ast.unparse(target.value))
+        try:
+            part, wanted = (as_array(_evaluated(f"written{index}", names | {"written": v})) for v in (value, expected))
+        except Exception:  # a dict's entry: the value is all that is written
+            return value, expected
+        if part is not None and wanted is not None:
+            return part, wanted
+    return value, expected
+
+
+def _completed(root, names, line, value, expected):
     """Yield an expression with the term or the factor that it lacks, and what is said of it."""
-    arrays, numbers, _ = _called(names, root, step.line)
+    arrays, numbers, _ = _called(names, root, line)
     values = {name: array for name in arrays if (array := as_array(_evaluated(name, names))) is not None}
     sizes = {name: float(_evaluated(name, names)) for name in numbers}
-    for sign, text in missing(step.value, expected, values, sizes):
+    for sign, text in missing(value, expected, values, sizes):
         part = ast.parse(text, mode="eval").body
         operator = {"+": ast.Add, "-": ast.Sub, "*": ast.Mult}[sign]()
         tree = ast.fix_missing_locations(ast.BinOp(root, operator, part))
@@ -148,8 +177,9 @@ def in_lines(program: Program, lines: Sequence[tuple[Line, Scope]], *, inside: b
     functions = {scope.code: functions_of(scope.code) for _, scope in lines}  # found by searching through everything
     most = MOST_RUNS if program.in_numpy else MOST_RUNS_IN_JAX
     for line, scope, old, new, why in itertools.islice(_changes(lines, inside), most):
-        if program.is_right_with(functions[scope.code], line.file, old, new):
-            return Repair(line, why, True, old, new, True)
+        change = Change(line, old, new, functions[scope.code])
+        if program.is_right_with([change]):
+            return Repair(change, why, True, True)
     return None
 
 
@@ -180,11 +210,12 @@ def in_function(program: Program, step: Step, expected: np.ndarray) -> Repair | 
         changes = _changes([(line, scope) for line in (step.line, *above)])
         for line, _, old, new, why in itertools.islice(changes, MOST_RUNS if swap is _in_numpy else MOST_RUNS_IN_JAX):
             try:
-                right = _equals(returned(code_with(own.__code__, line.file, old, new))[place], expected)
+                right = _equals(returned(code_with(own.__code__, line.file, [(old, new)]))[place], expected)
             except Exception:  # most changes make no sense
                 continue
-            if right and program.is_right_with(functions, line.file, old, new):
-                return Repair(line, why, True, old, new, True)
+            change = Change(line, old, new, functions)
+            if right and program.is_right_with([change]):
+                return Repair(change, why, True, True)
         break
     return None
 

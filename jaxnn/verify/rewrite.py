@@ -8,10 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from types import CodeType, FunctionType
-from typing import Any
 
 from jaxnn.trace.jaxprs import Line, source_line
-from jaxnn.verify.edits import put
+from jaxnn.verify.edits import put_all
 
 Part = ast.stmt | ast.expr  # of a file, which something else is put in the place of
 JOINS = {"stack", "concatenate", "block", "hstack", "vstack", "asarray", "array", "append"}
@@ -127,38 +126,41 @@ def functions_of(code: CodeType) -> list[FunctionType]:
     return [f for f in gc.get_referrers(code) if isinstance(f, FunctionType) and f.__code__ is code]
 
 
-def code_with(code: CodeType, file: str, old: Part, new: Part) -> CodeType:
-    """Return a function's code with another statement, or another expression of a lambda, in the place of an old one.
+def code_with(code: CodeType, file: str, changes: Sequence[tuple[Part, Part]]) -> CodeType:
+    """Return a function's code with other statements, or other expressions of a lambda, in the place of old ones.
 
     Raises `ValueError` where there is no source, or the changed code cannot take the place of the old one.
     """
-    part = next((p for p in _parts(file) if p.lineno <= old.lineno <= (p.end_lineno or p.lineno)), None)
+    first = changes[0][0].lineno
+    part = next((p for p in _parts(file) if p.lineno <= first <= (p.end_lineno or p.lineno)), None)
     if part is None:
         raise ValueError(f"{code.co_qualname}: no source of line {code.co_firstlineno}")
-    # The names of the old one stay mentioned, so that the code closes over the same variables.
-    names = [ast.Name(n.id, ast.Load()) for n in ast.walk(old) if isinstance(n, ast.Name)]
-    mention = ast.Tuple(list(names), ast.Load())
-    if isinstance(new, ast.stmt):
-        there: Any = [new, ast.If(ast.Constant(False), [ast.Expr(mention)], [])]
-    else:
-        there = ast.IfExp(ast.Constant(True), new, mention)
-    whole = compile(ast.Module([put(old, there, part)], []), file, "exec", dont_inherit=True)
+    others = {id(old): _mentioning(old, new) for old, new in changes}
+    whole = compile(ast.Module([put_all(others, part)], []), file, "exec", dont_inherit=True)
     made = _code_like(code, whole)
     if made is None or made.co_freevars != code.co_freevars:
         raise ValueError(f"{code.co_qualname}: cannot be run with another line")
     return made
 
 
+def _mentioning(old, new):
+    """Return something new that mentions the names of the old, so that the code closes over the same variables."""
+    names = ast.Tuple([ast.Name(n.id, ast.Load()) for n in ast.walk(old) if isinstance(n, ast.Name)], ast.Load())
+    if isinstance(new, ast.stmt):
+        return [new, ast.If(ast.Constant(False), [ast.Expr(names)], [])]
+    return ast.IfExp(ast.Constant(True), new, names)
+
+
 @contextmanager
-def rewritten(functions: Sequence[FunctionType], file: str, old: Part, new: Part) -> Iterator[None]:
-    """A context in which functions of one code have something else in the place of a statement or an expression.
+def rewritten(functions: Sequence[FunctionType], file: str, changes: Sequence[tuple[Part, Part]]) -> Iterator[None]:
+    """A context in which functions of one code have something else in the place of statements or expressions.
 
     Raises `ValueError` as `code_with` does, and where there is no function.
     """
     if not functions:
         raise ValueError("no function to be run with another line")
     code = functions[0].__code__
-    changed = code_with(code, file, old, new)
+    changed = code_with(code, file, changes)
     try:
         for function in functions:
             function.__code__ = changed

@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxnn.verify.targets import close
 
-MOST_NAMES = 24  # whose products are looked through, the likeliest first
+MOST_FACTORS = 30  # whose products are looked through, the likeliest first
 PLAIN = {"": 1.0, "2 * ": 2.0, "0.5 * ": 0.5}
 
 
@@ -23,7 +23,7 @@ def missing(
     lacks = [("+", expected - value)]
     if np.all((value != 0) | (expected == 0)):
         lacks.append(("*", np.divide(expected, value, out=np.zeros_like(value), where=value != 0)))
-    known = list(_products(dict(itertools.islice(arrays.items(), MOST_NAMES)), value.shape))
+    known = list(_products(arrays, value.shape))
     scales = dict(_scales(numbers))
     for sign, lack in lacks:
         counts = (value != 0) if sign == "*" else np.ones(value.shape, bool)
@@ -46,7 +46,7 @@ def _products(arrays, shape):
     singles = [(name, x) for name, x in arrays.items() if x.ndim <= 4 and x.size and np.all(np.isfinite(x))]
     singles += [(f"{name}.T", x.T) for name, x in singles if x.ndim == 2]
     for (one, x), (other, y) in [((s, v), ("", None)) for s, v in singles] + list(
-        itertools.combinations_with_replacement(singles, 2)
+        itertools.combinations_with_replacement(singles[:MOST_FACTORS], 2)
     ):
         if y is None:
             yield from _summed(one, x, shape)

@@ -33,7 +33,7 @@ def patched(folder, monkeypatch, old, new, text=FILE):
     path = folder / "code.py"
     path.write_text(text)
     linecache.clearcache()
-    diff = unified(str(path), old(ast.parse(text)), ast.parse(new, mode="eval").body)
+    diff = unified([(str(path), old(ast.parse(text)), ast.parse(new, mode="eval").body)])
     subprocess.run(["patch", "-p0"], input=diff, text=True, check=True, cwd=folder, capture_output=True)
     return path.read_text(), diff
 
@@ -70,4 +70,4 @@ def test_a_file_may_end_without_a_newline(tmp_path, monkeypatch):
 
 def test_what_is_in_no_file_has_none():
     expression = ast.parse("1 + x", mode="eval").body
-    assert unified("<string>", expression, expression) == ""
+    assert unified([("<string>", expression, expression)]) == ""

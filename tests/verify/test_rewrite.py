@@ -52,7 +52,8 @@ def line_of(function, offset):
 def put_in(function, text):
     """A context in which the first line of a function is another one."""
     line = line_of(function, 1)
-    return rewritten(functions_of(function.__code__), line.file, statement_at(line), ast.parse(text).body[0])
+    changes = [(statement_at(line), ast.parse(text).body[0])]
+    return rewritten(functions_of(function.__code__), line.file, changes)
 
 
 @pytest.mark.parametrize("function", [plain, Kind().method, outer(1)], ids=["function", "method", "closure"])
