@@ -48,11 +48,12 @@ def nodes(loss: Callable, leaves: Sequence[Any], names: Sequence[str], *, unstop
     marks = [equation for equation in program.equations if is_mark(equation)]
     unnamed = {equation.outputs[0] for equation in marks if equation.outputs[0] not in called}
     # What gets its name one equation later is left to that one.
-    unnamed |= {equation.inputs[0] for equation in marks if equation.outputs[0] in called} - set(called)
+    before = [equation.inputs[0] for equation in marks if equation.outputs[0] in called]
+    unnamed |= {slot for slot in before if isinstance(slot, int)} - set(called)
     unnamed |= set(program.constants)
 
     def maker(slot):
-        equation = made.get(slot)
+        equation = made.get(slot) if isinstance(slot, int) else None  # a number stands there
         return maker(equation.inputs[0]) if equation is not None and is_mark(equation) else equation
 
     equations = {slot: maker(slot) for slot in made}

@@ -71,8 +71,9 @@ def _tape(trial: Trial, problem: Problem, point: Point) -> tuple[list[Node], lis
     try:
         files = {step.line.file for step in record(problem.whole_loss, *problem.args)}
         with reading(np, jax.numpy, files):
-            on_device = problem.loss, [jax.numpy.asarray(leaf) for leaf in problem.leaves], problem.names
-            tape, numbers = nodes(*on_device), constants(problem)
+            args = jax.tree.map(lambda v: jax.numpy.asarray(v) if isinstance(v, np.ndarray) else v, problem.args)
+            there = in_float64(trial.own.whole_loss, trial.own.whole_grad, args, trial.argnums)
+            tape, numbers = nodes(there.loss, there.leaves, there.names), constants(there)
     except Exception:  # it writes into arrays, or branches on values
         return [], []
     adjoints = {node.name: node.adjoint for node in reversed(tape)}  # the parameters come first
@@ -180,7 +181,7 @@ def _searched(hand: Hand, step: Step | None) -> Repair | None:
     """Return the proven change in any line of the backward pass, those before a step, the nearest first, first."""
     before = upstream(hand.backward, hand.targets, step) if step is not None else []
     program = as_numpy(hand.program, {other.line.file for other in hand.backward.steps})
-    return by_running(program, [*before, *hand.backward.steps], inside=False)
+    return by_running(program, [*before, *hand.backward.steps], inside=False) if program.in_numpy else None
 
 
 def _hand(trial: Trial, problem: Problem, point: Point, tape: list[Node]) -> Hand:

@@ -67,7 +67,12 @@ def edits(
         (_named, nodes, True),
     ]
     stages += [(_sums, [root], True), (_copies, [root], True)]
-    stages += [(_signs, nodes, False), (_factors, operands, False), (_functions, operands, False)]
+    stages += [
+        (_signs, nodes, False),
+        (_factors, operands, False),
+        (_forms, nodes, False),
+        (_functions, operands, False),
+    ]
     for rank, (change, places, inside) in enumerate(stages):
         for node in places:
             for new, why in change(node, arrays, numbers):
@@ -83,14 +88,14 @@ def text(node: ast.AST) -> str:
 
 
 class _Put(ast.NodeTransformer):
-    """Puts something else in the place of some nodes, by their identity, in a copy of what is around them."""
+    """Puts `new` in the place of the node `old`, in a copy of what is around it."""
 
-    def __init__(self, others: dict[int, Any]):
-        self.others = others
+    def __init__(self, old: ast.AST, new: ast.AST | list[ast.stmt]):
+        self.old, self.new = old, new
 
     def visit(self, node: ast.AST) -> Any:
-        if id(node) in self.others:
-            return self.others[id(node)]
+        if node is self.old:
+            return self.new
         node = copy.copy(node)
         for field, value in ast.iter_fields(node):
             if isinstance(value, list):
@@ -100,12 +105,7 @@ class _Put(ast.NodeTransformer):
 
 def put(old: ast.AST, new: ast.AST | list[ast.stmt], tree: ast.AST) -> Any:
     """Return a copy of a tree with `new`, a node or several statements, in the place of its node `old`."""
-    return put_all({id(old): new}, tree)
-
-
-def put_all(others: dict[int, Any], tree: ast.AST) -> Any:
-    """Return a copy of a tree with something else in the place of several nodes, named by their identity."""
-    return ast.fix_missing_locations(_Put(others).visit(tree))
+    return ast.fix_missing_locations(_Put(old, new).visit(tree))
 
 
 def _statements(node, arrays, numbers):
@@ -393,6 +393,15 @@ def _factors(node, arrays, numbers):
         other = ast.parse(name, mode="eval").body
         yield ast.BinOp(node, ast.Div(), other), f"{text(node)} should be divided by {text(other)}"
         yield ast.BinOp(node, ast.Mult(), other), f"the factor {text(other)} is missing: multiply {text(node)} by it"
+
+
+def _forms(node, arrays, numbers):
+    """Yield an array, or a local derivative made of one, in the place of another expression."""
+    if isinstance(node, ast.BinOp | ast.Call | ast.Compare):
+        for name in arrays:
+            for form in FACTORS:
+                other = ast.parse(form.format(x=name), mode="eval").body
+                yield other, f"{text(node)} in place of {text(other)}: write {text(other)}"
 
 
 def _powers(node, arrays, numbers):

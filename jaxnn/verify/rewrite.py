@@ -5,12 +5,11 @@ import gc
 import linecache
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from types import CodeType, FunctionType
 
 from jaxnn.trace.jaxprs import Line, source_line
-from jaxnn.verify.edits import put_all
 
 Part = ast.stmt | ast.expr  # of a file, which something else is put in the place of
 JOINS = {"stack", "concatenate", "block", "hstack", "vstack", "asarray", "array", "append"}
@@ -135,20 +134,46 @@ def code_with(code: CodeType, file: str, changes: Sequence[tuple[Part, Part]]) -
     part = next((p for p in _parts(file) if p.lineno <= first <= (p.end_lineno or p.lineno)), None)
     if part is None:
         raise ValueError(f"{code.co_qualname}: no source of line {code.co_firstlineno}")
-    others = {id(old): _mentioning(old, new) for old, new in changes}
-    whole = compile(ast.Module([put_all(others, part)], []), file, "exec", dont_inherit=True)
+    with ExitStack() as stack:
+        for old, new in changes:
+            stack.enter_context(_exchanged(part, old, new))
+        whole = compile(ast.Module([part], []), file, "exec", dont_inherit=True)
     made = _code_like(code, whole)
     if made is None or made.co_freevars != code.co_freevars:
         raise ValueError(f"{code.co_qualname}: cannot be run with another line")
     return made
 
 
-def _mentioning(old, new):
-    """Return something new that mentions the names of the old, so that the code closes over the same variables."""
+@contextmanager
+def _exchanged(part: ast.stmt, old: Part, new: Part) -> Iterator[None]:
+    """A context in which a tree has something new in the place of something old: copying it takes longer than running.
+
+    The names of the old stay mentioned, so that the code closes over the same variables.
+    """
+    parent, field = next(
+        (node, f) for node in ast.walk(part) for f, value in ast.iter_fields(node) if _is_in(old, value)
+    )
     names = ast.Tuple([ast.Name(n.id, ast.Load()) for n in ast.walk(old) if isinstance(n, ast.Name)], ast.Load())
     if isinstance(new, ast.stmt):
-        return [new, ast.If(ast.Constant(False), [ast.Expr(names)], [])]
-    return ast.IfExp(ast.Constant(True), new, names)
+        there = [new, ast.If(ast.Constant(False), [ast.Expr(names)], [])]
+    else:
+        there = [ast.IfExp(ast.Constant(True), new, names)]
+    for node in there:
+        ast.fix_missing_locations(ast.copy_location(node, old))
+    before = getattr(parent, field)
+    if isinstance(before, list):
+        k = next(k for k, node in enumerate(before) if node is old)
+        setattr(parent, field, [*before[:k], *there, *before[k + 1 :]])
+    else:
+        setattr(parent, field, there[0])
+    try:
+        yield
+    finally:
+        setattr(parent, field, before)
+
+
+def _is_in(node, value):
+    return value is node or (isinstance(value, list) and any(part is node for part in value))
 
 
 @contextmanager

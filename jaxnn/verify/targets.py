@@ -185,14 +185,14 @@ def _weights(shape):
     return np.random.default_rng(0).normal(size=shape)
 
 
-def close(a: np.ndarray, b: np.ndarray) -> bool:
-    """Return whether two arrays are the same but for rounding, beside their largest entry."""
+def close(a: np.ndarray, b: np.ndarray, share: float = 1e-9) -> bool:
+    """Return whether two arrays are the same but for rounding, or for another small `share` of their largest entry."""
     if a.shape != b.shape:
         return False
     same = a == b  # infinities too
     with np.errstate(invalid="ignore"):
         size = max(np.max(np.abs(v), initial=0.0, where=np.isfinite(v)) for v in (a, b))
-        return bool(np.all(same | (np.abs(a - b) <= 1e-9 * size)))
+        return bool(np.all(same | (np.abs(a - b) <= share * size)))
 
 
 def is_adjoint(name: str) -> bool:

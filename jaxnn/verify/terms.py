@@ -7,6 +7,7 @@ import numpy as np
 
 from jaxnn.verify.targets import close
 
+NEAR = 1e-5  # what differences know of a right value is no more; whoever asks runs what is found
 MOST_FACTORS = 30  # whose products are looked through, the likeliest first
 PLAIN = {"": 1.0, "2 * ": 2.0, "0.5 * ": 0.5}
 
@@ -30,15 +31,21 @@ def missing(
         for text, array in known:
             whole = np.broadcast_to(array, value.shape) * counts
             scale = float(np.vdot(whole, lack)) / (float(np.vdot(whole, whole)) or np.inf)
-            if scale and close(scale * whole, lack):
-                for spelt, size in scales.items():
-                    if np.isclose(abs(scale), abs(size), rtol=1e-8, atol=0):
+            if scale and close(scale * whole, lack, NEAR):
+                for spelt, size in {**scales, **_literal(abs(scale))}.items():
+                    if np.isclose(abs(scale), abs(size), rtol=NEAR, atol=0):
                         negative = scale * size < 0
                         if sign == "+":
                             yield ("-" if negative else "+"), f"{spelt}{text}"
                         else:
                             yield "*", f"{'-' * negative}{spelt}{text}"
                         break
+
+
+def _literal(scale):
+    """Return a number of few digits as it is written in front of an expression."""
+    rounded = float(f"{scale:.3g}")
+    return {f"{rounded:g} * ": rounded} if np.isclose(rounded, scale, rtol=NEAR, atol=0) else {}
 
 
 def _products(arrays, shape):
