@@ -30,6 +30,7 @@ from jaxnn.verify.trial import MOVED, Point, Trial, moved_by
 from jaxnn.verify.verdict import Verdict
 from jaxnn.verify.why import Known, constants, likely_sizes, of_culprit, of_leaf
 
+NAMES = 4  # by which a wrong value goes, one after the other, that are looked at
 EXPLANATIONS = 8  # of the wrong gradient that are looked at
 CUSTOM = ("stop_gradient", "custom_jvp_call", "custom_vjp_call")
 
@@ -159,9 +160,12 @@ def _each_leaf(hand: Hand, comparison: Comparison, names: Sequence[str], true: l
     rows = zip(names, comparison.actual, comparison.expected, comparison.wrong, strict=True)
     wrong_ones = [(leaf, *row[:3]) for leaf, row in enumerate(rows) if np.any(row[3])]
     for leaf, name, actual, expected in wrong_ones if len(wrong_ones) > 1 else ():
-        step = where_made(hand.backward.steps, actual, true, name)
-        repair = by_value(hand.of_leaf(leaf), step, expected) if step else None
-        if repair is None or not repair.proven:
+        first = where_made(hand.backward.steps, actual, true, name)
+        passed_on = [step for step in hand.backward.steps if close(step.value, actual)]
+        places = list({step.line: step for step in [*([first] if first else []), *passed_on]}.values())
+        repairs = (by_value(hand.of_leaf(leaf), step, expected) for step in places[:NAMES])
+        repair = next((repair for repair in repairs if repair and repair.proven), None)
+        if repair is None:
             return {}
         found[name] = repair
     return found if found and hand.program.is_right_with([repair.change for repair in found.values()]) else {}

@@ -119,7 +119,8 @@ def by_value(program: Program, step: Step, expected: np.ndarray, *, inside: bool
                     if repair.proven:
                         return repair
                     first = first or repair
-            if path == () and not inside:
+            whole = (root for root in _expressions(place) if _place(root, names, value) == ())  # not an entry of it
+            if not inside and (root := next(whole, None)) is not None:
                 for tree, why in _completed(root, names, step.line, value, wanted):
                     change = Change(step.line, place, _with_root(place, root, tree), functions)
                     if program.is_right_with([change]):
