@@ -7,21 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-SWAPPED = {  # operators, comparisons and functions that are easily taken for one another
-    ast.Add: (ast.Sub,),
-    ast.Sub: (ast.Add,),
-    ast.Mult: (ast.Div, ast.MatMult, ast.Add, ast.Sub),
-    ast.Div: (ast.Mult, ast.FloorDiv),
-    ast.FloorDiv: (ast.Mod, ast.Div),
-    ast.Mod: (ast.FloorDiv,),
-    ast.MatMult: (ast.Mult,),
-    ast.Gt: (ast.Lt, ast.GtE, ast.LtE),
-    ast.Lt: (ast.Gt, ast.LtE, ast.GtE),
-    ast.GtE: (ast.Gt, ast.LtE, ast.Lt),
-    ast.LtE: (ast.Lt, ast.GtE, ast.Gt),
-    ast.Eq: (ast.NotEq,),
-    ast.NotEq: (ast.Eq,),
-}
+from jaxnn.verify.statements import SWAPPED, copies, statements, sums, text
+
 ALIKE = [
     pair.split("/")
     for pair in (
@@ -62,11 +49,11 @@ def edits(
     nodes = [node for node in ast.walk(root) if isinstance(node, ast.expr) and _is_read(node)]
     operands = [node for node in nodes if isinstance(node, OPERANDS)]
     stages = [
-        (_statements, [root], True),
+        (statements, [root], True),
         *((change, nodes, True) for change in (*INSIDE, _others(containers))),
         (_named, nodes, True),
     ]
-    stages += [(_sums, [root], True), (_copies, [root], True)]
+    stages += [(sums, [root], True), (copies, [root], True)]
     stages += [
         (_signs, nodes, False),
         (_factors, operands, False),
@@ -81,10 +68,6 @@ def edits(
 
 def _is_read(node):
     return not isinstance(node, ast.Slice) and isinstance(getattr(node, "ctx", ast.Load()), ast.Load)
-
-
-def text(node: ast.AST) -> str:
-    return f"`{ast.unparse(node)}`"
 
 
 class _Put(ast.NodeTransformer):
@@ -106,43 +89,6 @@ class _Put(ast.NodeTransformer):
 def put(old: ast.AST, new: ast.AST | list[ast.stmt], tree: ast.AST) -> Any:
     """Return a copy of a tree with `new`, a node or several statements, in the place of its node `old`."""
     return ast.fix_missing_locations(_Put(old, new).visit(tree))
-
-
-def _statements(node, arrays, numbers):
-    """Yield a statement of another kind: `=` or `-=` for `+=`, a loop the other way round."""
-    if isinstance(node, ast.AugAssign):
-        for other in SWAPPED.get(type(node.op), ()):
-            new = ast.AugAssign(node.target, other(), node.value)
-            yield new, f"{text(node)} should be {text(new)}"
-        yield ast.Assign([node.target], node.value), f"{text(node)} adds to what was there: write `=`"
-        target = node.target
-        slices = isinstance(target, ast.Subscript) and any(isinstance(n, ast.Slice) for n in ast.walk(target.slice))
-        if isinstance(node.op, ast.Add) and isinstance(target, ast.Subscript) and not slices:
-            add_at = ast.parse("np.add.at", mode="eval").body
-            new = ast.Expr(ast.Call(add_at, [target.value, target.slice, node.value], []))
-            yield new, f"{text(node)} adds once where an index comes several times: write {text(new)}"
-    if isinstance(node, ast.For):
-        walked = ast.Call(
-            ast.Name("reversed", ast.Load()), [ast.Call(ast.Name("list", ast.Load()), [node.iter], [])], []
-        )
-        where = f"`for {ast.unparse(node.target)} in {ast.unparse(node.iter)}`"
-        yield ast.For(node.target, walked, node.body, node.orelse), f"{where} should walk the other way round, reversed"
-
-
-def _sums(node, arrays, numbers):
-    """Yield a statement that adds to a variable in the place of one that overwrites it."""
-    plain = (ast.Name, ast.Attribute, ast.Subscript)
-    if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], plain):
-        new = ast.AugAssign(node.targets[0], ast.Add(), node.value)
-        yield new, f"{text(node)} overwrites what was there, where it should be added to: write `+=`"
-
-
-def _copies(node, arrays, numbers):
-    """Yield a statement that takes a copy in the place of one that gives an array a second name."""
-    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name | ast.Attribute | ast.Subscript):
-        copied = ast.Call(ast.Attribute(node.value, "copy", ast.Load()), [], [])
-        new = ast.Assign(node.targets, copied)
-        yield new, f"{text(node)} gives one array two names, and what is written into one changes the other: copy it"
 
 
 def _named(node, arrays, numbers):

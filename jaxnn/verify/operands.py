@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxnn.verify.edits import text
 from jaxnn.verify.rewrite import statement_at
+from jaxnn.verify.statements import text
 from jaxnn.verify.steps import Step, as_array, scopes
 from jaxnn.verify.targets import Targets
 

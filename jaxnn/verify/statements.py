@@ -1,0 +1,62 @@
+"""A statement of another kind in the place of one: `=` for `+=`, a copy, a loop the other way round."""
+
+import ast
+from collections.abc import Iterator, Sequence
+
+Changes = Iterator[tuple[ast.AST, str]]  # what may have been meant, and what is changed in words
+SWAPPED = {  # operators, comparisons and functions that are easily taken for one another
+    ast.Add: (ast.Sub,),
+    ast.Sub: (ast.Add,),
+    ast.Mult: (ast.Div, ast.MatMult, ast.Add, ast.Sub),
+    ast.Div: (ast.Mult, ast.FloorDiv),
+    ast.FloorDiv: (ast.Mod, ast.Div),
+    ast.Mod: (ast.FloorDiv,),
+    ast.MatMult: (ast.Mult,),
+    ast.Gt: (ast.Lt, ast.GtE, ast.LtE),
+    ast.Lt: (ast.Gt, ast.LtE, ast.GtE),
+    ast.GtE: (ast.Gt, ast.LtE, ast.Lt),
+    ast.LtE: (ast.Lt, ast.GtE, ast.Gt),
+    ast.Eq: (ast.NotEq,),
+    ast.NotEq: (ast.Eq,),
+}
+
+
+def text(node: ast.AST) -> str:
+    return f"`{ast.unparse(node)}`"
+
+
+def statements(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
+    """Yield a statement of another kind: `=` or `-=` for `+=`, a loop the other way round."""
+    if isinstance(node, ast.AugAssign):
+        for other in SWAPPED.get(type(node.op), ()):
+            new = ast.AugAssign(node.target, other(), node.value)
+            yield new, f"{text(node)} should be {text(new)}"
+        yield ast.Assign([node.target], node.value), f"{text(node)} adds to what was there: write `=`"
+        target = node.target
+        slices = isinstance(target, ast.Subscript) and any(isinstance(n, ast.Slice) for n in ast.walk(target.slice))
+        if isinstance(node.op, ast.Add) and isinstance(target, ast.Subscript) and not slices:
+            add_at = ast.parse("np.add.at", mode="eval").body
+            new = ast.Expr(ast.Call(add_at, [target.value, target.slice, node.value], []))
+            yield new, f"{text(node)} adds once where an index comes several times: write {text(new)}"
+    if isinstance(node, ast.For):
+        walked = ast.Call(
+            ast.Name("reversed", ast.Load()), [ast.Call(ast.Name("list", ast.Load()), [node.iter], [])], []
+        )
+        where = f"`for {ast.unparse(node.target)} in {ast.unparse(node.iter)}`"
+        yield ast.For(node.target, walked, node.body, node.orelse), f"{where} should walk the other way round, reversed"
+
+
+def sums(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
+    """Yield a statement that adds to a variable in the place of one that overwrites it."""
+    plain = (ast.Name, ast.Attribute, ast.Subscript)
+    if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], plain):
+        new = ast.AugAssign(node.targets[0], ast.Add(), node.value)
+        yield new, f"{text(node)} overwrites what was there, where it should be added to: write `+=`"
+
+
+def copies(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
+    """Yield a statement that takes a copy in the place of one that gives an array a second name."""
+    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name | ast.Attribute | ast.Subscript):
+        copied = ast.Call(ast.Attribute(node.value, "copy", ast.Load()), [], [])
+        new = ast.Assign(node.targets, copied)
+        yield new, f"{text(node)} gives one array two names, and what is written into one changes the other: copy it"
