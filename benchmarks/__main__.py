@@ -1,7 +1,8 @@
 """`python -m benchmarks [NAME ...]` times the core loops beside peers; `compare A.json B.json` compares two runs.
 
 `mutants` counts the wrong gradients that gradient checkers find, `mutants --by-tests` the mistakes in jaxnn's own code
-that its tests see, `plan` calculates what a step would take on chips by their data sheets.
+that its tests see. `gradbugs` asks the same checkers about gradients of other people. `plan` calculates what a step
+would take on chips by their data sheets.
 """
 
 import argparse
@@ -74,6 +75,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from benchmarks.mutants import by_tests, runner  # only here: they import every checker
 
         return (by_tests if "--by-tests" in arguments else runner).main(arguments[1:])
+    if arguments[:1] == ["gradbugs"]:
+        from benchmarks.gradbugs import runner  # as above
+
+        return runner.main(arguments[1:])
     asked = parse(arguments)
     console = Console(highlight=False, markup=False)
     peers = available(asked.against, asked.names, console)

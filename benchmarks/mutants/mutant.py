@@ -83,12 +83,17 @@ def mutated(module: str, edits: tuple[Edit, ...], folder: Path, name: str) -> Mo
         source = replaced(source, edit)
     path = folder / f"{name}.py"
     path.write_text(source, encoding="utf-8")
-    spec = importlib.util.spec_from_file_location(f"mutant_{name}", path)
+    return loaded(path, f"mutant_{name}")
+
+
+def loaded(path: Path, name: str) -> ModuleType:
+    """Return the module that a file holds, known by that name."""
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
-    copy = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = copy
-    spec.loader.exec_module(copy)
-    return copy
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 def replaced(source: str, edit: Edit) -> str:

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from benchmarks.mutants.targets import Problem, Rule
 from jaxnn import verify
 from jaxnn.errors import InvalidArgument
+from jaxnn.gradients import Problem, Rule
 
 CRASH = "CRASH"  # the checker itself failed: neither a kill nor an acquittal
 OBJECTIONS = ("FAIL", "RANDOM", "NONFINITE", "REFUSED", "RAISED")
@@ -23,6 +23,7 @@ class Found(NamedTuple):
     cause: str = ""
     case: str = ""
     message: str = ""
+    patch: str = ""
 
     @property
     def objects(self) -> bool:
@@ -64,7 +65,8 @@ def first_objection(found: list[Found]) -> Found:
 
 def told(verdict: verify.Verdict) -> Found:
     """Return a verdict as what is kept of it."""
-    return Found(verdict.kind, verdict.leaf, verdict.line, verdict.cause, verdict.case, str(verdict))
+    patch = str(getattr(verdict, "patch", ""))
+    return Found(verdict.kind, verdict.leaf, verdict.line, verdict.cause, verdict.case, str(verdict), patch)
 
 
 def raised(error: Exception, source: str) -> Found:

@@ -1,7 +1,7 @@
-"""Other people's gradient checkers, each as `objects(problem, args, argnums) -> bool`: whether it calls it wrong.
+"""Other people's gradient checkers, each as `peer(problem, args, argnums) -> bool`: whether it calls it wrong.
 
-Each is called as its own documentation shows, with its own tolerances, at one point and in float64 where it can. A
-checker that raises anything has objected.
+Each is called as its own documentation shows, with its own tolerances, at one point and in float64 where it can. What
+it raises, other than its verdict, goes on to the caller.
 """
 
 import functools
@@ -13,34 +13,45 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.optimize
 
-from benchmarks.mutants.targets import Problem, Rule
+from jaxnn.gradients import Problem, Rule
 
 TOO_FAR = 1e-5  # scipy returns a norm and leaves the judgement to its caller
 
 Leaves = Sequence[np.ndarray]
 Argnums = int | tuple[int, ...]
-Objects = Callable[[Problem | Rule, tuple, Argnums], bool]
+Peer = Callable[[Problem | Rule, tuple, Argnums], bool]
+
+
+def objects(peer: Peer, problem: Problem | Rule, args: tuple, argnums: Argnums) -> bool:
+    """Return whether a peer calls it wrong or raises anything."""
+    try:
+        return peer(problem, args, argnums)
+    except Exception:
+        return True
 
 
 def jax_check_grads(problem: Problem | Rule, args: tuple, argnums: Argnums) -> bool:
-    """Run `jax.test_util.check_grads` in reverse mode, on a rule up to the second order."""
+    """Run `jax.test_util.check_grads`, on a rule up to the second order."""
+    return fails_check_grads(*closed(problem, args, argnums), order=2 if isinstance(problem, Rule) else 1)
+
+
+def fails_check_grads(f: Callable, variables: tuple, order: int) -> bool:
+    """Run `jax.test_util.check_grads` in reverse mode."""
     from jax.test_util import check_grads
 
-    f, variables = closed(problem, args, argnums)
     try:
-        check_grads(f, variables, order=2 if isinstance(problem, Rule) else 1, modes=["rev"])
-    except Exception:
+        check_grads(f, variables, order=order, modes=["rev"])
+    except AssertionError:
         return True
     return False
 
 
 def closed(problem: Problem | Rule, args: tuple, argnums: Argnums) -> tuple[Callable, tuple]:
     """Return a `custom_vjp` of the arguments that are differentiated, and those arguments."""
-    args = tuple(jax.tree.map(jnp.asarray, args))
     if isinstance(problem, Rule):
         f = jax.custom_vjp(problem.f)
         f.defvjp(problem.f_fwd, problem.f_bwd)
-        return f, args
+        return f, tuple(jax.tree.map(jnp.asarray, args))
     places = argnums if isinstance(argnums, tuple) else (argnums,)
 
     def whole(variables):
@@ -58,7 +69,7 @@ def closed(problem: Problem | Rule, args: tuple, argnums: Argnums) -> tuple[Call
         return jax.tree.map(lambda leaf: g * leaf, gradient if isinstance(argnums, tuple) else (gradient,))
 
     loss.defvjp(lambda *variables: (loss(*variables), variables), bwd)
-    return loss, tuple(args[place] for place in places)
+    return loss, tuple(jax.tree.map(jnp.asarray, args[place]) for place in places)
 
 
 def gradient_of(problem: Problem, args: Sequence[Any], argnums: Argnums) -> Any:
@@ -97,10 +108,7 @@ def torch_gradcheck(problem: Problem | Rule, args: tuple, argnums: Argnums, *, f
             return tuple(map(torch.from_numpy, found))
 
     leaves = [torch.tensor(leaf, requires_grad=True) for leaf in flat.leaves]
-    try:
-        return not torch.autograd.gradcheck(Ours.apply, leaves, fast_mode=fast_mode, raise_exception=False)
-    except Exception:
-        return True
+    return not torch.autograd.gradcheck(Ours.apply, leaves, fast_mode=fast_mode, raise_exception=False)
 
 
 def scipy_check_grad(problem: Problem | Rule, args: tuple, argnums: Argnums) -> bool:
@@ -121,47 +129,55 @@ def scipy_check_grad(problem: Problem | Rule, args: tuple, argnums: Argnums) -> 
     def gradient(vector):
         return np.concatenate([leaf.ravel() for leaf in flat.cotangents(leaves(vector), weights)])
 
-    try:
-        start = np.concatenate([leaf.ravel() for leaf in flat.leaves])
-        return not scipy.optimize.check_grad(value, gradient, start) < TOO_FAR
-    except Exception:
-        return True
+    start = np.concatenate([leaf.ravel() for leaf in flat.leaves])
+    return not scipy.optimize.check_grad(value, gradient, start) < TOO_FAR
 
 
 class Flat:
-    """A problem as functions of a list of NumPy arrays in float64."""
+    """A problem as functions of a list of NumPy arrays in float64.
+
+    Its own functions are called with JAX's arrays, and compiled; those of a problem of NumPy's arrays with copies of
+    these, as it may write into them.
+    """
 
     def __init__(self, problem: Problem | Rule, args: tuple, argnums: Argnums):
         self.problem, self.argnums = problem, argnums
-        self.args = tuple(jax.tree.map(np.asarray, args))
+        self.of_numpy = any(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves(args))
+        self.args = args if self.of_numpy else tuple(jax.tree.map(np.asarray, args))
         if isinstance(problem, Rule):
             places = tuple(range(len(args)))
         else:
             places = argnums if isinstance(argnums, tuple) else (argnums,)
         self.places = places
-        leaves, self.structure = jax.tree.flatten(tuple(self.args[place] for place in places))
+        leaves, self.structure = jax.tree.flatten(tuple(jax.tree.map(np.asarray, self.args[place]) for place in places))
         self.dtypes = [leaf.dtype for leaf in leaves]
         self.leaves = [np.asarray(leaf, np.float64) for leaf in leaves]
 
     def whole(self, leaves: Leaves) -> list:
         """Return all arguments with these leaves, in the arguments' own dtypes."""
-        cast = [jnp.asarray(np.asarray(leaf, dtype)) for leaf, dtype in zip(leaves, self.dtypes, strict=True)]
+        cast = [np.asarray(leaf, dtype) for leaf, dtype in zip(leaves, self.dtypes, strict=True)]
         given = list(self.args)
         for place, variable in zip(self.places, jax.tree.unflatten(self.structure, cast), strict=True):
             given[place] = variable
-        return jax.tree.map(jnp.asarray, given)
+        return jax.tree.map(self.own, given)
+
+    def own(self, leaf: Any) -> Any:
+        """Return an array as the problem's functions take it, and what is none to NumPy's as it is."""
+        if self.of_numpy:
+            return leaf.copy() if isinstance(leaf, np.ndarray) else leaf
+        return jnp.asarray(leaf)
 
     def value(self, leaves: Leaves) -> np.ndarray:
         """Return the loss, or a rule's output."""
         f = self.problem.f if isinstance(self.problem, Rule) else self.problem.loss
-        return np.array(compiled(f)(*self.whole(leaves)), np.float64)
+        return np.array((f if self.of_numpy else compiled(f))(*self.whole(leaves)), np.float64)
 
     def cotangents(self, leaves: Leaves, g: np.ndarray) -> list[np.ndarray]:
         """Return the gradient times `g`, or a rule's cotangents for `g`."""
         args = self.whole(leaves)
         if isinstance(self.problem, Rule):
             y, residuals = self.problem.f_fwd(*args)
-            found = self.problem.f_bwd(residuals, jnp.asarray(g, y.dtype))
+            found = self.problem.f_bwd(residuals, self.own(np.asarray(g, y.dtype)))
             found = [jnp.zeros_like(a) if c is None else c for c, a in zip(found, args, strict=True)]
         else:
             found = jax.tree.leaves(gradient_of(self.problem, args, self.argnums))
@@ -175,7 +191,7 @@ def compiled(f: Callable) -> Callable:
     return jax.jit(f)
 
 
-PEERS: dict[str, Objects] = {
+PEERS: dict[str, Peer] = {
     "jax check_grads": jax_check_grads,
     "torch gradcheck": torch_slow,
     "torch gradcheck, fast": torch_fast,

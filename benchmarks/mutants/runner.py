@@ -17,12 +17,13 @@ from benchmarks import results
 from benchmarks.mutants import ours, summary
 from benchmarks.mutants.correct import Case, cases
 from benchmarks.mutants.mutant import TABLES, Mutant, read
-from benchmarks.mutants.peers import NEEDS, PEERS
+from benchmarks.mutants.peers import NEEDS, PEERS, objects
 from benchmarks.mutants.targets import TARGETS, problem
 from benchmarks.peers import HOW_TO_GET, cannot_import
 from jaxnn import files
 
 FAILED, INTERRUPTED = 1, 130
+BY_TESTS = "--by-tests, with options of its own: which mistakes in jaxnn's own code the project's tests see"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -32,39 +33,34 @@ def main(arguments: Sequence[str]) -> int:
         warnings.simplefilter("ignore")
         with jax.enable_x64(True):
             mutants, right = [mutant for table in TABLES for mutant in read(table)], cases(Path(folder))
-            asked = parse(arguments, [mutant.id for mutant in mutants] + [case.id for case in right])
+            known = [mutant.id for mutant in mutants] + [case.id for case in right]
+            asked = parse("mutants", arguments, known, __doc__, BY_TESTS)
             peers = available(console)
             rows, status = [], 0
             where = results.surroundings(dict.fromkeys(NEEDS[peer] for peer in peers))
-            todo = [item for item in (*mutants, *right) if not asked.only or item.id in asked.only]
+            todo = [item for item in (*mutants, *right) if item.id in asked.only]
             try:
                 for item in track(todo, "checking", console=Console(stderr=True), transient=True):
                     rows.append(row_of(item, peers, Path(folder)))
             except KeyboardInterrupt:
                 console.print("interrupted; what was finished is kept", style="yellow")
                 status = INTERRUPTED
-    if asked.json is not None:
-        results.write(asked.json, where, rows)
-    if asked.totals is not None:
-        known = {"environment": where, "totals": summary.totals(rows, peers)}
-        files.write(asked.totals, json.dumps(known, indent=1) + "\n")
-    results.print_whole(summary.table(rows, peers))
-    for line in summary.remarks(rows):
-        console.print(line, soft_wrap=True)
+    report(console, asked, where, rows, summary.totals(rows, peers), summary.remarks(rows))
     return status or (FAILED if summary.failed(rows) else 0)
 
 
-def parse(arguments: Sequence[str], known: Sequence[str]) -> argparse.Namespace:
-    """Return which to run and the files, all known to be usable."""
-    more = "--by-tests, with options of its own: which mistakes in jaxnn's own code the project's tests see"
+def parse(
+    name: str, arguments: Sequence[str], known: Sequence[str], what: str | None, more: str = ""
+) -> argparse.Namespace:
+    """Return which to run, of those that are known, and the files, which can be written."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks mutants", description=__doc__, epilog=more, allow_abbrev=False
+        prog=f"python -m benchmarks {name}", description=what, epilog=more, allow_abbrev=False
     )
-    parser.add_argument("--only", default="", metavar="ID[,ID]", help="which mutants or correct cases (default: all)")
+    parser.add_argument("--only", default="", metavar="ID[,ID]", help="which (default: all)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write what each checker said")
     parser.add_argument("--totals", type=Path, metavar="FILE", help="where to write the table as JSON, for the report")
     asked = parser.parse_args(arguments)
-    asked.only = [name.strip() for name in asked.only.split(",") if name.strip()]
+    asked.only = [name.strip() for name in asked.only.split(",") if name.strip()] or list(known)
     unknown = [name for name in asked.only if name not in known]
     if unknown:
         parser.error(
@@ -82,6 +78,20 @@ def available(console: Console) -> list[str]:
             line = f"{package}: skipped, it cannot be imported ({why}); get it with {HOW_TO_GET.get(package, package)}"
             console.print(line, style="yellow", soft_wrap=True)
     return [peer for peer in PEERS if not problems[NEEDS[peer]]]
+
+
+def report(
+    console: Console, asked: argparse.Namespace, where: dict, rows: list[dict], found: list[dict], remarks: list[str]
+) -> None:
+    """Write the files that are asked for, and print what is found and what is to be said of it."""
+    if asked.json is not None:
+        results.write(asked.json, where, rows)
+    if asked.totals is not None:
+        files.write(asked.totals, json.dumps({"environment": where, "totals": found}, indent=1) + "\n")
+    if found:
+        results.print_whole(summary.table(found))
+    for line in remarks:
+        console.print(line, soft_wrap=True)
 
 
 def row_of(item: Mutant | Case, peers: Sequence[str], folder: Path) -> dict:
@@ -112,7 +122,7 @@ def mutant_row(mutant: Mutant, peers: Sequence[str], folder: Path) -> dict:
         killed_by["jaxnn"] = "survey" if kills(mutant, surveyed) else None
     there = ours.check(wrong, points[mutant.scenario], source=source) if mutant.where else found
     for peer in peers:
-        at = [name for name in points if PEERS[peer](wrong, points[name], 0)]
+        at = [name for name in points if objects(PEERS[peer], wrong, points[name], 0)]
         killed_by[peer] = "std" if "std" in at else at[0] if at else None
     return {
         "row": "mutant",
@@ -141,7 +151,7 @@ def correct_row(case: Case, peers: Sequence[str]) -> dict:
     args = ours.on_device(case.args)
     found = ours.check(case.problem, args, case.argnums)
     alarms = ["jaxnn"] if found.objects or found.kind == ours.CRASH else []
-    alarms += [peer for peer in peers if PEERS[peer](case.problem, args, case.argnums)]
+    alarms += [peer for peer in peers if objects(PEERS[peer], case.problem, args, case.argnums)]
     kept = {name: getattr(found, name) for name in ("kind", "leaf", "line", "cause", "message")}
     return {"row": "correct", "id": case.id, "alarms": alarms, **kept}
 

@@ -26,13 +26,12 @@ def totals(rows: Rows, peers: Sequence[str]) -> list[dict[str, str]]:
     return found
 
 
-def table(rows: Rows, peers: Sequence[str]) -> Table:
-    """Return `totals` as a table."""
+def table(found: Sequence[dict[str, str]]) -> Table:
+    """Return the totals of at least one checker as a table."""
     shown = Table(box=box.MARKDOWN)
-    shown.add_column("checker", no_wrap=True)
-    for header in HEADERS:
-        shown.add_column(header, justify="right", no_wrap=True)
-    for row in totals(rows, peers):
+    for header in found[0]:
+        shown.add_column(header, justify="left" if header == "checker" else "right", no_wrap=True)
+    for row in found:
         shown.add_row(*row.values())
     return shown
 

@@ -34,7 +34,7 @@ def test_totals():
 
 
 def test_the_table_has_the_totals():
-    shown = summary.table(ROWS, ["peer"])
+    shown = summary.table(summary.totals(ROWS, ["peer"]))
     columns = [[str(column.header), *column.cells] for column in shown.columns]
     for k, (name, ours) in enumerate(summary.totals(ROWS, ["peer"])[0].items()):
         assert columns[k][:2] == [name, ours]
