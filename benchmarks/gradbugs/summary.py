@@ -73,9 +73,9 @@ def remarks(rows: Rows) -> list[str]:
         lines += [
             f"{what}: {form} {row['id']} {row['tag']}: {row['kind']} {first(row['message'])}" for what, row in bad
         ]
-        for what, name in (ANSWERS | ({} if form == RULE else {"patch": "patch_ok"})).items():
-            names = [row["id"] for row in wrong if is_found(row) and not row[name]]
-            lines += [f"not {what}, {form}: {', '.join(names)}"] if names else []
+        for what in ("line", "cause") if form == RULE else ("line", "cause", "patch"):
+            names = dict.fromkeys(row["id"] for row in wrong if is_found(row) and not row[f"{what}_ok"])
+            lines += [f"{what} not right, {form}: {', '.join(names)}"] if names else []
     return lines
 
 

@@ -191,9 +191,9 @@ def test_what_jaxnn_missed_is_said():
     assert summary.remarks(ROWS) == [
         "missed: NumPy c wrong: RAISED because",
         "false alarm: NumPy b right: CRASH because",
-        "not line named, NumPy: b",
-        "not cause right, NumPy: b",
-        "not patch, NumPy: b",
+        "line not right, NumPy: b",
+        "cause not right, NumPy: b",
+        "patch not right, NumPy: b",
     ]
 
 
