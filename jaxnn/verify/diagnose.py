@@ -150,7 +150,8 @@ def _placed(trial, problem, verdict, point, tape, numbers):
     else:
         sentence = f"{sentence}; {change.why}"
     changes = [repair.change for repair in each.values()] or [change.change] * change.proven
-    patch = unified([(c.line.file, c.old, c.new) for c in changes])
+    proven = len(hand.program.points) > 1  # at one point alone a change may fit by chance
+    patch = unified([(c.line.file, c.old, c.new) for c in changes]) if proven else ""
     return replace(verdict, line=spoken(change.line), cause=sentence, patch=patch)
 
 

@@ -36,7 +36,9 @@ def _counterpart(value: Any, old: ModuleType, new: ModuleType) -> Any:
 
 
 def _modules(files: Collection[str]) -> Iterator[dict[str, Any]]:
-    """Yield the names of the modules that were loaded from those files, and those of the program itself."""
-    for module in list(sys.modules.values()):
-        if getattr(module, "__file__", None) in files or getattr(module, "__name__", "") == "__main__":
+    """Yield the names of the modules that were loaded from those files; a notebook's cells are of no file."""
+    loaded = list(sys.modules.values())
+    for module in loaded if files else ():
+        file = getattr(module, "__file__", None)
+        if file in files or (file is None and getattr(module, "__name__", "") == "__main__"):
             yield vars(module)

@@ -2,10 +2,12 @@
 
 import ast
 import difflib
+import itertools
 import linecache
 from collections.abc import Sequence
 from pathlib import Path
 
+from jaxnn.verify.edits import put
 from jaxnn.verify.rewrite import Part
 
 
@@ -26,10 +28,10 @@ def _of_file(file, changes):
         return ""
     text = changed = "".join(lines)
     spans = [next((s for s in _spans(text, *change) if _is_so(s, text, *change)), None) for change in changes]
-    known = [span for span in spans if span is not None]
-    if len(known) < len(spans):
+    known = sorted(span for span in spans if span is not None)
+    if len(known) < len(spans) or any(end > start for (_, end, _), (start, *_) in itertools.pairwise(known)):
         return ""
-    for start, end, written in sorted(known, reverse=True):
+    for start, end, written in reversed(known):
         changed = changed[:start] + written + changed[end:]
     path = Path(file)
     name = str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
@@ -51,11 +53,22 @@ def _is_so(span, text, old, new):
     """Return whether a changed text has the new tree in the place of the old one, and all else as it was."""
     start, end, written = span
     try:
-        seen = ast.dump(ast.parse(text[:start] + written + text[end:]))
+        seen = ast.parse(text[:start] + written + text[end:])
     except (SyntaxError, ValueError):
         return False
-    whole = ast.dump(ast.parse(text))
-    return seen == whole.replace(ast.dump(old), ast.dump(new), 1) or whole.count(ast.dump(old)) > 1
+    whole = ast.parse(text)
+    there = next(node for node in ast.walk(whole) if type(node) is type(old) and _at(node) == _at(old))
+    return ast.dump(seen) == ast.dump(put(there, _as_parsed(new), whole))
+
+
+def _at(node):
+    return node.lineno, node.col_offset, node.end_lineno, node.end_col_offset
+
+
+def _as_parsed(tree):
+    """Return a tree as the parser makes it of its text: -1 is a sign before a number."""
+    text = ast.unparse(tree)
+    return ast.parse(text).body[0] if isinstance(tree, ast.stmt) else ast.parse(text, mode="eval").body
 
 
 def _smallest(old, new):

@@ -42,12 +42,14 @@ MOST_RUNS_IN_JAX = 150  # which takes a hundred times as long
 class Program(NamedTuple):
     """A function by hand, and its `points`: arguments, each with whether an output is right there.
 
-    It computes in NumPy where the modules of the files `in_numpy` read JAX's NumPy as that.
+    It computes in NumPy where the modules of the files `in_numpy` read JAX's NumPy as that; what is right there is held
+    against the program as it is, its `own`, since NumPy takes more: arrays that are written into, for example.
     """
 
     run: Callable
     points: Sequence[tuple[Sequence[Any], Callable[[Any], bool]]]
     in_numpy: Collection[str] = ()
+    own: "Program | None" = None
 
     def is_right_with(self, changes: Sequence["Change"]) -> bool:
         """Return whether it is right at all points with something else in the place of what stands in its source."""
@@ -62,9 +64,10 @@ class Program(NamedTuple):
                 stack.enter_context(np.errstate(all="ignore"))
                 stack.enter_context(jax.disable_jit())
                 stack.enter_context(reading(jax.numpy, np, self.in_numpy))
-                return all(is_right(self.run(*jax.tree.map(_fresh, args))) for args, is_right in self.points)
+                right = all(is_right(self.run(*jax.tree.map(_fresh, args))) for args, is_right in self.points)
         except Exception:  # most changes make no sense
             return False
+        return right and (self.own is None or self.own.is_right_with(changes))
 
 
 class Change(NamedTuple):
@@ -235,7 +238,7 @@ def as_numpy(program: Program, files: Collection[str]) -> Program:
                 return program
     except Exception:  # it needs what only JAX has
         return program
-    return Program(program.run, points, files)
+    return Program(program.run, points, files, program)
 
 
 def _equals(value, expected):

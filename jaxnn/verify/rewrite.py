@@ -59,10 +59,14 @@ def _assigned(node):
 
 @lru_cache(maxsize=256)
 def subscripts(line: Line) -> list[str]:
-    """Return the parts of arrays, "diff[n, c]", that are read in the function or class that a line stands in."""
+    """Return the parts of arrays, "diff[n, c]", that are read in the function or class that a line stands in.
+
+    Those that call something are left out: to evaluate them could change what the caller holds.
+    """
     part = _part(line)
     found = [node for node in ast.walk(part) if isinstance(node, ast.Subscript)] if part is not None else []
-    return list(dict.fromkeys(ast.unparse(node) for node in found if isinstance(node.ctx, ast.Load)))
+    plain = [node for node in found if not any(isinstance(n, ast.Call | ast.NamedExpr) for n in ast.walk(node))]
+    return list(dict.fromkeys(ast.unparse(node) for node in plain if isinstance(node.ctx, ast.Load)))
 
 
 def loops_around(line: Line, code: CodeType) -> list[Line]:

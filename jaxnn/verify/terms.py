@@ -52,12 +52,9 @@ def _products(arrays, shape):
     """Yield expressions that have a shape, or can be stretched to it, with their values."""
     singles = [(name, x) for name, x in arrays.items() if x.ndim <= 4 and x.size and np.all(np.isfinite(x))]
     singles += [(f"{name}.T", x.T) for name, x in singles if x.ndim == 2]
-    for (one, x), (other, y) in [((s, v), ("", None)) for s, v in singles] + list(
-        itertools.combinations_with_replacement(singles[:MOST_FACTORS], 2)
-    ):
-        if y is None:
-            yield from _summed(one, x, shape)
-            continue
+    for name, x in singles:
+        yield from _summed(name, x, shape)
+    for (one, x), (other, y) in itertools.combinations_with_replacement(singles[:MOST_FACTORS], 2):
         try:
             yield from _summed(f"({one} * {other})", x * y, shape)
         except ValueError:

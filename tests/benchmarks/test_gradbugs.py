@@ -140,7 +140,7 @@ def test_jaxnn_on_a_case_end_to_end(monkeypatch, tmp_path, capsys):
     rows = {(row["checker"], row["form"], row["tag"]): row for row in kept["rows"]}
     assert status == 0 and kept["schema"] == 1 and len(rows) == 4 + 2 + 3 + 3
     assert rows[JAXNN, NUMPY, WRONG]["line_ok"] and rows[JAXNN, RULE, "mistake 1"]["kind"] == "FAIL"
-    assert rows[CHECK_GRADS, JAX, WRONG]["kind"] == "FAIL" and 0 < rows[JAXNN, JAX, RIGHT]["seconds"] < 60
+    assert rows[CHECK_GRADS, JAX, WRONG]["kind"] == "FAIL" and rows[JAXNN, JAX, RIGHT]["seconds"] > 0
     assert [row["found"] for row in totals["totals"]] == ["1 of 1", "1 of 1", "2 of 2", "1 of 1", "2 of 2"]
     assert "1 of 1" in capsys.readouterr().out
 

@@ -29,3 +29,10 @@ def test_an_error_ends_it_too_and_other_files_are_left_alone():
         raise ZeroDivisionError
     with reading(np, jax.numpy, {"/another.py"}):
         assert isinstance(f(2.0), np.float64)
+
+
+def test_without_files_not_even_the_program_itself_is_changed(monkeypatch):
+    main = sys.modules["__main__"]
+    monkeypatch.setattr(main, "lib", np, raising=False)
+    with reading(np, jax.numpy, ()):
+        assert main.lib is np

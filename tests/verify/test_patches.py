@@ -63,6 +63,23 @@ def test_as_little_as_can_be_is_written_anew(tmp_path, monkeypatch, old, new, li
     assert ast.dump(ast.parse(text)) == wanted
 
 
+def test_of_two_equal_parts_the_one_that_is_meant_is_written_anew_with_its_parentheses(tmp_path, monkeypatch):
+    text = "def f(x):\n    a = 2 * (x + 1)\n    b = 2 * (x + 1)\n    return a - b\n"
+    new = "2 * (x - 1)"
+    changed, _ = patched(tmp_path, monkeypatch, value("b"), new, text)
+    assert changed == text.replace("b = 2 * (x + 1)", "b = 2 * (x - 1)")
+    changed, _ = patched(tmp_path, monkeypatch, lambda tree: value("b")(tree).left, "y - -1", text)
+    assert "    a = 2 * (x + 1)\n    b = (y - -1) * (x + 1)\n" in changed
+
+
+def test_changes_in_one_another_have_none(tmp_path):
+    path = tmp_path / "code.py"
+    path.write_text("a = b * c\n")
+    outer = ast.parse("a = b * c\n").body[0].value
+    one, two = (ast.parse(text, mode="eval").body for text in ("b / c", "2 * b"))
+    assert unified([(str(path), outer, one), (str(path), outer.left, two)]) == ""
+
+
 def test_a_file_may_end_without_a_newline(tmp_path, monkeypatch):
     text, _ = patched(tmp_path, monkeypatch, value("a"), "2 * x", "def f(x):\n    a = 3 * x\n    return a")
     assert text == "def f(x):\n    a = 2 * x\n    return a"
