@@ -14,7 +14,7 @@ from jaxnn.trace.jaxprs import Line
 from jaxnn.verify.adjoints import Node, nodes
 from jaxnn.verify.compare import Comparison
 from jaxnn.verify.convolutions import convolutions, no_others
-from jaxnn.verify.exchange import reading
+from jaxnn.verify.exchange import Exchange
 from jaxnn.verify.locate import ALIAS, Culprit, culprits, renamed, upstream, where_made
 from jaxnn.verify.numeric import by_differences
 from jaxnn.verify.operands import made_of
@@ -71,7 +71,7 @@ def _tape(trial: Trial, problem: Problem, point: Point) -> tuple[list[Node], lis
         return nodes(problem.loss, problem.leaves, problem.names), constants(problem)
     try:
         files = {step.line.file for step in record(problem.whole_loss, *problem.args)}
-        with reading(np, jax.numpy, files):
+        with Exchange(np, jax.numpy, files):
             args = jax.tree.map(lambda v: jax.numpy.asarray(v) if isinstance(v, np.ndarray) else v, problem.args)
             there = in_float64(trial.own.whole_loss, trial.own.whole_grad, args, trial.argnums)
             tape, numbers = nodes(there.loss, there.leaves, there.names), constants(there)
@@ -185,8 +185,8 @@ def _made_inside(hand: Hand, step: Step) -> Step:
 def _searched(hand: Hand, step: Step | None) -> Repair | None:
     """Return the proven change in any line of the backward pass, those before a step, the nearest first, first."""
     before = upstream(hand.backward, hand.targets, step) if step is not None else []
-    program = as_numpy(hand.program, {other.line.file for other in hand.backward.steps})
-    return by_running(program, [*before, *hand.backward.steps], inside=False) if program.in_numpy else None
+    steps = [*before, *hand.backward.steps]
+    return by_running(hand.program, steps, inside=False) if hand.program.in_numpy else None
 
 
 def _hand(trial: Trial, problem: Problem, point: Point, tape: list[Node]) -> Hand:
@@ -213,9 +213,6 @@ def _hand(trial: Trial, problem: Problem, point: Point, tape: list[Node]) -> Han
         return lambda output: np.max(np.array(errors([np.asarray(v, np.float64) for v in gradient(output)]))[leaf]) <= 1
 
     errors = errors_at(point.comparison)
-    backward = replay(run, problem.args, gradient)
-    if max(errors(backward.outputs({}))) <= 1:  # wrong only as it is called, not as JAX traces it
-        backward = line_by_line(run, problem.args, gradient)
     points = [(problem.args, point.comparison)]
     for args, comparison in [(p.args, p.comparison) for p in (trial.here, trial.moved) if p] + _by_differences(trial):
         if args is not point.args:
@@ -224,9 +221,16 @@ def _hand(trial: Trial, problem: Problem, point: Point, tape: list[Node]) -> Han
     true = dict(zip(problem.names, point.comparison.expected, strict=True))
 
     def program(leaf: int | slice = slice(None)):
-        return Program(run, [(args, is_right_at(comparison, leaf)) for args, comparison in points])
+        return as_numpy(Program(run, [(args, is_right_at(comparison, leaf)) for args, comparison in points]))
 
-    return Hand(program(), backward, Targets(tape, true, problem.args), errors, program)
+    whole = program()
+    if whole.in_numpy:
+        backward = line_by_line(whole.run, whole.points[0][0], gradient)
+    else:
+        backward = replay(run, problem.args, gradient)
+        if max(errors(backward.outputs({}))) <= 1:  # wrong only as it is called, not as JAX traces it
+            backward = line_by_line(run, problem.args, gradient)
+    return Hand(whole, backward, Targets(tape, true, problem.args), errors, program)
 
 
 def _by_differences(trial: Trial) -> list[tuple[Sequence[Any], Comparison]]:

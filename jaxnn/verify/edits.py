@@ -1,12 +1,12 @@
 """A line of Python with one thing in it changed: what somebody may have meant who wrote it."""
 
 import ast
-import copy
 import itertools
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from jaxnn.verify.rewrite import put
 from jaxnn.verify.statements import SWAPPED, copies, statements, sums, text
 
 ALIKE = [
@@ -68,27 +68,6 @@ def edits(
 
 def _is_read(node):
     return not isinstance(node, ast.Slice) and isinstance(getattr(node, "ctx", ast.Load()), ast.Load)
-
-
-class _Put(ast.NodeTransformer):
-    """Puts `new` in the place of the node `old`, in a copy of what is around it."""
-
-    def __init__(self, old: ast.AST, new: ast.AST | list[ast.stmt]):
-        self.old, self.new = old, new
-
-    def visit(self, node: ast.AST) -> Any:
-        if node is self.old:
-            return self.new
-        node = copy.copy(node)
-        for field, value in ast.iter_fields(node):
-            if isinstance(value, list):
-                setattr(node, field, list(value))
-        return self.generic_visit(node)
-
-
-def put(old: ast.AST, new: ast.AST | list[ast.stmt], tree: ast.AST) -> Any:
-    """Return a copy of a tree with `new`, a node or several statements, in the place of its node `old`."""
-    return ast.fix_missing_locations(_Put(old, new).visit(tree))
 
 
 def _named(node, arrays, numbers):

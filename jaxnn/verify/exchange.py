@@ -1,38 +1,119 @@
 """The user's modules reading one array library as another: NumPy code that JAX can trace, JAX code at NumPy's speed."""
 
+import functools
 import sys
 import threading
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
+
+import jax
+import numpy as np
 
 _LOCK = threading.RLock()  # what is exchanged is seen by every thread
 
 
-@contextmanager
-def reading(old: ModuleType, new: ModuleType, files: Collection[str]) -> Iterator[None]:
-    """A context in which what means `old`, or one of its functions, means that of `new` in the modules of files."""
-    with _LOCK:
-        changed: list[tuple[dict[str, Any], str, Any]] = []
-        try:
-            for names in _modules(files):
-                for name, value in list(names.items()):
-                    other = new if value is old else _counterpart(value, old, new)
-                    if other is not None:
-                        changed.append((names, name, value))
-                        names[name] = other
-            yield
-        finally:
-            for names, name, value in changed:
-                names[name] = value
+class Exchange:
+    """A context, to be entered again and again, in which the modules of `files` read the library `old` as `new`.
+
+    What means `old` there, or one of its functions, means `new`, or its function of that name.
+    """
+
+    def __init__(self, old: ModuleType, new: Any, files: Collection[str]):
+        self._changed = [
+            (names, name, value, other)
+            for names in _modules(files)
+            for name, value in names.items()
+            if (other := new if value is old else _counterpart(value, old, new)) is not None
+        ]
+
+    def __enter__(self) -> None:
+        _LOCK.acquire()
+        for names, name, _, other in self._changed:
+            names[name] = other
+
+    def __exit__(self, *error: object) -> None:
+        for names, name, value, _ in self._changed:
+            names[name] = value
+        _LOCK.release()
 
 
-def _counterpart(value: Any, old: ModuleType, new: ModuleType) -> Any:
+def _counterpart(value: Any, old: ModuleType, new: Any) -> Any:
     """Return the function of `new` with the name of one of `old`, None for anything else."""
     name = getattr(value, "__name__", None)
     is_olds = callable(value) and isinstance(name, str) and getattr(old, name, None) is value
     return getattr(new, name, None) if is_olds and isinstance(name, str) else None
+
+
+class Updatable(np.ndarray):
+    """An array of NumPy's that has JAX's `x.at[index].set(y)`, which gives a changed copy."""
+
+    @property
+    def at(self) -> "_At":
+        return _At(self)
+
+
+class _At:
+    """What `x.at` is, and after `[index]` what `x.at[index]` is."""
+
+    UFUNCS = {"add": np.add, "subtract": np.subtract, "multiply": np.multiply, "mul": np.multiply}
+    UFUNCS |= {"divide": np.divide, "power": np.power, "min": np.minimum, "max": np.maximum}
+
+    def __init__(self, array: Updatable, index: Any = None):
+        self.array, self.index = array, index
+
+    def __getitem__(self, index: Any) -> "_At":
+        return _At(self.array, index)
+
+    def set(self, values: Any) -> Updatable:
+        new = self.array.copy()
+        new[self.index] = values
+        return new
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self.UFUNCS:
+            raise AttributeError(f"x.at[...].{name} is not known in NumPy")
+        return functools.partial(self._updated, self.UFUNCS[name])
+
+    def _updated(self, ufunc: np.ufunc, values: Any) -> Updatable:
+        new = self.array.copy()
+        ufunc.at(new, self.index, values)  # an index that comes twice counts twice, as in JAX
+        return new
+
+
+class Library:
+    """NumPy as code that was written for `jax.numpy` reads it: its arrays can be updated by `x.at`."""
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(np, name)
+        if callable(found) and not isinstance(found, type | np.ufunc):
+            found = _with_updatable(found)
+        setattr(self, name, found)  # looked for once
+        return found
+
+
+NUMPY: Any = Library()
+
+
+def updatable(value: Any) -> Any:
+    """Return the same with NumPy's arrays that can be updated by `x.at` in the place of JAX's and of NumPy's."""
+
+    def leaf(v):
+        is_jax = isinstance(v, jax.Array) and not jax.dtypes.issubdtype(v.dtype, jax.dtypes.prng_key)
+        return np.asarray(v).view(Updatable) if is_jax or isinstance(v, np.ndarray) else v
+
+    return jax.tree.map(leaf, value)
+
+
+def _with_updatable(function: Any) -> Any:
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        result = function(*args, **kwargs)
+        if type(result) is np.ndarray:
+            return result.view(Updatable)
+        return updatable(result) if isinstance(result, tuple | list) else result
+
+    return call
 
 
 def _modules(files: Collection[str]) -> Iterator[dict[str, Any]]:

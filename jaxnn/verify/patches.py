@@ -7,8 +7,7 @@ import linecache
 from collections.abc import Sequence
 from pathlib import Path
 
-from jaxnn.verify.edits import put
-from jaxnn.verify.rewrite import Part
+from jaxnn.verify.rewrite import Part, put
 
 
 def unified(changes: Sequence[tuple[str, Part, Part]]) -> str:

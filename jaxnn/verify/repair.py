@@ -7,8 +7,8 @@ import ast
 import heapq
 import inspect
 import itertools
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
@@ -16,8 +16,8 @@ import jax
 import numpy as np
 
 from jaxnn.trace.jaxprs import Line
-from jaxnn.verify.edits import Edit, edits, put
-from jaxnn.verify.exchange import reading
+from jaxnn.verify.edits import Edit, edits
+from jaxnn.verify.exchange import NUMPY, Exchange, updatable
 from jaxnn.verify.rewrite import (
     Part,
     code_with,
@@ -26,11 +26,12 @@ from jaxnn.verify.rewrite import (
     loops_around,
     made_from,
     may_not_end,
+    put,
     rewritten,
     statement_at,
     subscripts,
 )
-from jaxnn.verify.steps import Path, Scope, Step, as_array, children, held, is_array, scopes, spelt
+from jaxnn.verify.steps import Path, Scope, Step, as_array, children, held, is_array, record, scopes, spelt
 from jaxnn.verify.targets import close
 from jaxnn.verify.terms import NEAR, missing
 
@@ -42,14 +43,15 @@ MOST_RUNS_IN_JAX = 150  # which takes a hundred times as long
 class Program(NamedTuple):
     """A function by hand, and its `points`: arguments, each with whether an output is right there.
 
-    It computes in NumPy where the modules of the files `in_numpy` read JAX's NumPy as that; what is right there is held
-    against the program as it is, its `own`, since NumPy takes more: arrays that are written into, for example.
+    Where it runs `in_numpy`, what is right is held against its `own`, the program as it was given, since NumPy takes
+    more: arrays that are written into, for example. Parts of its source are evaluated while it is `reading` NumPy.
     """
 
     run: Callable
     points: Sequence[tuple[Sequence[Any], Callable[[Any], bool]]]
-    in_numpy: Collection[str] = ()
+    in_numpy: bool = False
     own: "Program | None" = None
+    reading: AbstractContextManager = nullcontext()
 
     def is_right_with(self, changes: Sequence["Change"]) -> bool:
         """Return whether it is right at all points with something else in the place of what stands in its source."""
@@ -63,7 +65,6 @@ class Program(NamedTuple):
                     stack.enter_context(rewritten(some[0].functions, some[0].line.file, pairs))
                 stack.enter_context(np.errstate(all="ignore"))
                 stack.enter_context(jax.disable_jit())
-                stack.enter_context(reading(jax.numpy, np, self.in_numpy))
                 right = all(is_right(self.run(*jax.tree.map(_fresh, args))) for args, is_right in self.points)
         except Exception:  # most changes make no sense
             return False
@@ -109,20 +110,22 @@ def by_value(program: Program, step: Step, expected: np.ndarray, *, inside: bool
     with np.errstate(all="ignore"), jax.disable_jit():
         for names in (_in_numpy(scope.names), scope.names):
             value, wanted = _written(place, names, step.value, expected)
-            found = ((root, _place(root, names, value)) for root in _expressions(place))
+            found = ((root, _place(program, root, names, value)) for root in _expressions(place))
             root, path = next(((root, path) for root, path in found if path is not None), (None, None))
             if root is None:
                 continue
             for edit in itertools.islice(edits(root, *_called(names, root, step.line)), MOST_VALUES):
                 if inside and not edit.inside:
                     break
-                if _place(edit.tree, names, wanted, path) is not None:
+                if _place(program, edit.tree, names, wanted, path) is not None:
                     change = Change(step.line, place, _with_root(place, root, edit.tree), functions)
                     repair = Repair(change, edit.why, edit.inside, program.is_right_with([change]))
                     if repair.proven:
                         return repair
                     first = first or repair
-            whole = (root for root in _expressions(place) if _place(root, names, value) == ())  # not an entry of it
+            whole = (
+                root for root in _expressions(place) if _place(program, root, names, value) == ()
+            )  # not an entry of it
             if not inside and (root := next(whole, None)) is not None:
                 for tree, why in _completed(root, names, step.line, value, wanted):
                     change = Change(step.line, place, _with_root(place, root, tree), functions)
@@ -203,7 +206,7 @@ def in_function(program: Program, step: Step, expected: np.ndarray) -> Repair | 
         def returned(code, own=own, given=given, names=names):
             f = FunctionType(code, names, own.__name__, own.__defaults__, own.__closure__)
             f.__kwdefaults__ = own.__kwdefaults__
-            with np.errstate(all="ignore"), jax.disable_jit():
+            with np.errstate(all="ignore"), jax.disable_jit(), program.reading:
                 return held(f(**jax.tree.map(_fresh, given)))
 
         try:
@@ -224,21 +227,40 @@ def in_function(program: Program, step: Step, expected: np.ndarray) -> Repair | 
     return None
 
 
-def as_numpy(program: Program, files: Collection[str]) -> Program:
-    """Return a program of those files that computes in NumPy, where that gives the same at every point; or as it is."""
-    points = [(jax.tree.map(_plain, args), is_right) for args, is_right in program.points]
+def as_numpy(program: Program) -> Program:
+    """Return the same program that computes in NumPy, where that gives the same at every point; or as it is.
+
+    NumPy runs a line a hundred times as fast as JAX does outside of a compiled program. Code in NumPy stays as it is.
+    """
+    args, _ = program.points[0]
+    if not any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(tuple(args))):
+        return program._replace(in_numpy=True)
+    files = {step.line.file for step in record(program.run, *args)}
+    points = [(updatable(tuple(args)), is_right) for args, is_right in program.points]
+    return next((new for library in (np, NUMPY) if (new := _with_library(program, points, files, library))), program)
+
+
+def _with_library(program, points, files, library) -> Program | None:
+    """Return the program that reads a library as JAX's NumPy, None where that does not give the same."""
+    reading = Exchange(jax.numpy, library, files)
+
+    def run(*args):
+        with reading:
+            return program.run(*args)
+
     try:
+        if any(issubclass(step.kind, jax.Array) for step in record(run, *points[0][0])):
+            return None  # it calls what only JAX has
         for (args, _), (own, _) in zip(points, program.points, strict=True):
             with np.errstate(all="ignore"), jax.disable_jit():
-                expected = held(program.run(*jax.tree.map(_fresh, own)))
-                with reading(jax.numpy, np, files):
-                    seen = held(program.run(*jax.tree.map(_fresh, args)))
-            same = (_equals(seen[path], as_array(expected[path])) for path in seen)
-            if seen.keys() != expected.keys() or not all(same):
-                return program
+                expected, seen = held(program.run(*own)), held(run(*jax.tree.map(_fresh, args)))
+            if seen.keys() != expected.keys() or not all(
+                _equals(seen[path], as_array(expected[path])) for path in seen
+            ):
+                return None
     except Exception:  # it needs what only JAX has
-        return program
-    return Program(program.run, points, files, program)
+        return None
+    return Program(run, points, True, program, reading)
 
 
 def _equals(value, expected):
@@ -308,7 +330,7 @@ def _with_body(head: Part, statement: Part) -> Part:
 
 
 def _fresh(leaf):
-    return np.array(leaf) if isinstance(leaf, np.ndarray) else leaf
+    return leaf.copy() if isinstance(leaf, np.ndarray) else leaf
 
 
 def _expressions(statement: Part) -> list[ast.expr]:
@@ -323,10 +345,13 @@ def _is_value(node):
     return not isinstance(node, ast.Constant) and isinstance(getattr(node, "ctx", ast.Load()), ast.Load)
 
 
-def _place(expression: ast.expr, names: dict[str, Any], wanted: np.ndarray, at: Path | None = None) -> Path | None:
+def _place(
+    program: Program, expression: ast.expr, names: dict[str, Any], wanted: np.ndarray, at: Path | None = None
+) -> Path | None:
     """Return where in an expression's value an array stands, `at` that place if it is given; None where it does not."""
     try:
-        found = held(eval(compile(ast.Expression(expression), "<repair>", "eval"), dict(names)))
+        with program.reading:
+            found = held(eval(compile(ast.Expression(expression), "<repair>", "eval"), dict(names)))
     except Exception:  # most changes make no sense
         return None
     places = {path: as_array(part) for path, part in found.items() if at is None or path == at}
@@ -338,15 +363,10 @@ def _in_numpy(names: dict[str, Any]) -> dict[str, Any]:
 
     def plain(value):
         if value is jax.numpy:
-            return np
-        return jax.tree.map(_plain, value) if isinstance(value, jax.Array | dict | list | tuple) else value
+            return NUMPY
+        return updatable(value) if isinstance(value, jax.Array | dict | list | tuple) else value
 
     return {name: plain(value) for name, value in names.items()}
-
-
-def _plain(leaf):
-    is_array = isinstance(leaf, jax.Array) and not jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-    return np.asarray(leaf) if is_array else leaf
 
 
 def _called(names: dict[str, Any], tree: ast.AST, line: Line) -> tuple[list[str], list[str], list[str]]:

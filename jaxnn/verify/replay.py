@@ -21,7 +21,7 @@ from jaxnn.verify.targets import is_adjoint
 MOST_PLACES = 600  # assignments in a compiled program: with 500 it takes seconds to compile, with 800 minutes
 MOST_LINES, FEWEST_RUNS = 3000, 8  # of JAX code that is run line by line
 MOST_IN_NUMPY = 150_000  # lines of NumPy code
-MOST_COMPILED = 5000  # runs of a compiled program
+MOST_COMPILED = 300_000  # assignments in the runs of a compiled program
 
 
 class Replay(NamedTuple):
@@ -95,14 +95,15 @@ def _compiled(run, args, arrays):
         return [jaxprs.read(env, out) for out in program.outputs], {slot: env[slot] for slot in places}
 
     none = {slot: np.zeros(kinds[slot].shape, kinds[slot].dtype) for slot in places}
-    never = dict.fromkeys(places, False)
+    never = dict.fromkeys(places, np.asarray(False))
+    never, none = jax.device_put((never, none))  # once: most of the time of a run goes into handing its arguments over
     ready = jax.jit(everything).lower(values, never, none).compile(compiler_options=FAST)
     _, seen = ready(values, never, none)
 
     def again(replaced):
         new = {keys[key]: value for key, value in replaced.items()}
         put = {slot: np.asarray(value, none[slot].dtype).reshape(none[slot].shape) for slot, value in new.items()}
-        return ready(values, never | dict.fromkeys(put, True), none | put)
+        return ready(values, never | dict.fromkeys(put, np.asarray(True)), none | put)
 
     def outputs(replaced):
         return [np.asarray(v, np.float64) for v in again(replaced)[0]]
@@ -114,4 +115,4 @@ def _compiled(run, args, arrays):
         for number, (slot, key) in enumerate(places.items()):
             yield Step(number, key[1], np.asarray(seen[slot], np.float64), key[0], key, none[slot].dtype)
 
-    return Replay([step for step in steps() if step.value.size], outputs, all_values, MOST_COMPILED)
+    return Replay([step for step in steps() if step.value.size], outputs, all_values, MOST_COMPILED // len(places))

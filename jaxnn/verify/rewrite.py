@@ -1,6 +1,7 @@
 """A function run with one of its statements rewritten."""
 
 import ast
+import copy
 import gc
 import linecache
 import re
@@ -8,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from types import CodeType, FunctionType
+from typing import Any
 
 from jaxnn.trace.jaxprs import Line, source_line
 
@@ -124,6 +126,43 @@ def may_not_end(line: Line) -> bool:
     return part is None or any(isinstance(node, ast.While) for node in ast.walk(part))
 
 
+def put(old: ast.AST, new: Any, tree: ast.AST) -> Any:
+    """Return a tree with `new`, a node or several statements, in the place of its node `old`.
+
+    Only what is around the place is copied; the rest is shared.
+    """
+    for part in new if isinstance(new, list) else [new]:
+        _located(part, old)
+    above = parents(tree)
+    while old is not tree:
+        parent, field, index = above[old]
+        changed = copy.copy(parent)
+        if index is None:
+            setattr(changed, field, new)
+        else:
+            parts = getattr(parent, field)
+            setattr(changed, field, [*parts[:index], *(new if isinstance(new, list) else [new]), *parts[index + 1 :]])
+        old, new = parent, changed
+    return new
+
+
+@lru_cache(maxsize=256)
+def parents(tree: ast.AST) -> dict[ast.AST, tuple[ast.AST, str, int | None]]:
+    """Return where each node below a tree stands: the node above it, the field and the place in it."""
+    found: dict[ast.AST, tuple[ast.AST, str, int | None]] = {}
+    for node in ast.walk(tree):
+        for field, value in ast.iter_fields(node):
+            for index, part in enumerate(value) if isinstance(value, list) else [(None, value)]:
+                if isinstance(part, ast.AST) and part._fields:  # operators are shared by all places
+                    found[part] = node, field, index
+    return found
+
+
+def _located(node: ast.AST, old: ast.AST) -> ast.AST:
+    """Return a node with the place of another where it has none; what stands in the source keeps its own."""
+    return ast.fix_missing_locations(node if hasattr(node, "lineno") else ast.copy_location(node, old))
+
+
 def functions_of(code: CodeType) -> list[FunctionType]:
     """Return the functions that run a code."""
     return [f for f in gc.get_referrers(code) if isinstance(f, FunctionType) and f.__code__ is code]
@@ -138,9 +177,10 @@ def code_with(code: CodeType, file: str, changes: Sequence[tuple[Part, Part]]) -
     part = next((p for p in _parts(file) if p.lineno <= first <= (p.end_lineno or p.lineno)), None)
     if part is None:
         raise ValueError(f"{code.co_qualname}: no source of line {code.co_firstlineno}")
+    above = parents(part)
     with ExitStack() as stack:
         for old, new in changes:
-            stack.enter_context(_exchanged(part, old, new))
+            stack.enter_context(_exchanged(*above[old][:2], old, new))
         whole = compile(ast.Module([part], []), file, "exec", dont_inherit=True)
     made = _code_like(code, whole)
     if made is None or made.co_freevars != code.co_freevars:
@@ -149,21 +189,18 @@ def code_with(code: CodeType, file: str, changes: Sequence[tuple[Part, Part]]) -
 
 
 @contextmanager
-def _exchanged(part: ast.stmt, old: Part, new: Part) -> Iterator[None]:
+def _exchanged(parent: ast.AST, field: str, old: Part, new: Part) -> Iterator[None]:
     """A context in which a tree has something new in the place of something old: copying it takes longer than running.
 
     The names of the old stay mentioned, so that the code closes over the same variables.
     """
-    parent, field = next(
-        (node, f) for node in ast.walk(part) for f, value in ast.iter_fields(node) if _is_in(old, value)
-    )
     names = ast.Tuple([ast.Name(n.id, ast.Load()) for n in ast.walk(old) if isinstance(n, ast.Name)], ast.Load())
     if isinstance(new, ast.stmt):
         there = [new, ast.If(ast.Constant(False), [ast.Expr(names)], [])]
     else:
         there = [ast.IfExp(ast.Constant(True), new, names)]
     for node in there:
-        ast.fix_missing_locations(ast.copy_location(node, old))
+        _located(node, old)
     before = getattr(parent, field)
     if isinstance(before, list):
         k = next(k for k, node in enumerate(before) if node is old)
@@ -174,10 +211,6 @@ def _exchanged(part: ast.stmt, old: Part, new: Part) -> Iterator[None]:
         yield
     finally:
         setattr(parent, field, before)
-
-
-def _is_in(node, value):
-    return value is node or (isinstance(value, list) and any(part is node for part in value))
 
 
 @contextmanager

@@ -32,10 +32,12 @@ MOST = 100  # parts of a container that is looked into
 class Step(NamedTuple):
     """One assignment: the `name`, the array it got and the `line`; `number` is its place in the run.
 
+    The `value` is in float64; `dtype` and `kind`, the class of the array, are its own.
+
     What is put into a list, a dict or an object has a name such as "dWs[0]", "grads['W1']" or "self.dW"; what a
     function returns is named "return" or "return['W1']"; what is passed to a function is a step of the line that calls
     it, named like the parameter. `key` tells a step apart in every run: the line, the name, and how many times that
-    line had assigned to it before. The `value` is in float64, `dtype` is its own.
+    line had assigned to it before.
     """
 
     number: int
@@ -44,6 +46,7 @@ class Step(NamedTuple):
     line: Line
     key: Key
     dtype: np.dtype
+    kind: type = np.ndarray
 
 
 def record(f: Callable, *args: Any) -> list[Step]:
@@ -61,7 +64,8 @@ def until_error(f: Callable, *args: Any) -> tuple[list[Step], Exception | None]:
     def see(key, value, scope):
         array = as_array(value)
         if array is not None:
-            steps.append(Step(len(steps), key[1], array, key[0], key, getattr(value, "dtype", np.dtype(float))))
+            dtype = getattr(value, "dtype", np.dtype(float))
+            steps.append(Step(len(steps), key[1], array, key[0], key, dtype, type(value)))
 
     try:
         with watched(see), jax.disable_jit():
@@ -83,7 +87,9 @@ def rerun(f: Callable, args: Any, replaced: Mapping[Key, Any], seen: dict[Key, n
         new = np.asarray(replaced[key])
         if isinstance(value, float):
             return float(new)
-        return jax.numpy.asarray(new, value.dtype) if isinstance(value, jax.Array) else new.astype(value.dtype)
+        if isinstance(value, jax.Array):
+            return jax.numpy.asarray(new, value.dtype)
+        return new.astype(value.dtype).view(type(value)) if isinstance(value, np.ndarray) else new.astype(value.dtype)
 
     args = jax.tree.map(lambda leaf: leaf, args)  # containers of its own, which may be written into
     with watched(swap, None if seen is not None else {key[0] for key in replaced}), jax.disable_jit():
