@@ -13,7 +13,8 @@ import numpy as np
 from jaxnn.errors import InvalidArgument
 from jaxnn.verify import witnesses
 from jaxnn.verify.compare import compare, largest, resolution, worst_entry
-from jaxnn.verify.diagnose import explained, first_of_dtype, first_random
+from jaxnn.verify.diagnosis.diagnose import explained
+from jaxnn.verify.diagnosis.lines import first_of_dtype, first_random
 from jaxnn.verify.differences import lines
 from jaxnn.verify.doubled import doubled, lowest_inside, must_double
 from jaxnn.verify.evaluation import Programs, can_trace, evaluator, programs, split

@@ -7,10 +7,10 @@ import jax
 import numpy as np
 
 from jaxnn.verify.cotangents import cotangent_of, flat, scaled, total
-from jaxnn.verify.diagnose import spoken
+from jaxnn.verify.diagnosis.lines import spoken
+from jaxnn.verify.diagnosis.steps import record
+from jaxnn.verify.diagnosis.targets import close, is_adjoint
 from jaxnn.verify.rule_forms import Rule, has_floats, is_number
-from jaxnn.verify.steps import record
-from jaxnn.verify.targets import close, is_adjoint
 from jaxnn.verify.trial import at_entry
 from jaxnn.verify.verdict import Verdict
 from jaxnn.verify.wiring import raised

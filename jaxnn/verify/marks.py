@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 
 from jaxnn.trace import jaxprs
-from jaxnn.verify.steps import Key, is_array, watched
+from jaxnn.verify.diagnosis.steps import Key, is_array, watched
 
 MARK = "jaxnn: assignment "
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxnn.trace import jaxprs
 from jaxnn.verify.cotangents import cotangent_of, flat, product
-from jaxnn.verify.diagnose import returned, spoken
+from jaxnn.verify.diagnosis.lines import returned, spoken
 from jaxnn.verify.differences import slopes
 from jaxnn.verify.evaluation import FAST
 from jaxnn.verify.rounding import EPSILON

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from jaxnn.trace.jaxprs import is_ours_or_a_dependencys, source_line
-from jaxnn.verify.diagnose import spoken
+from jaxnn.verify.diagnosis.lines import spoken
 
 DEPTH = 4  # objects within objects that are looked into
 

@@ -7,9 +7,9 @@ from typing import Any
 import jax
 
 from jaxnn.errors import InvalidArgument, require
-from jaxnn.verify import broken
 from jaxnn.verify.check import run
-from jaxnn.verify.diagnose import spoken
+from jaxnn.verify.diagnosis import broken
+from jaxnn.verify.diagnosis.lines import spoken
 from jaxnn.verify.evaluation import programs
 from jaxnn.verify.problem import pose
 from jaxnn.verify.rules import survey_rule

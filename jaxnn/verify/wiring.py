@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnn.verify.cotangents import cotangent_of, filled
-from jaxnn.verify.diagnose import raised_at, returned
+from jaxnn.verify.diagnosis.lines import raised_at, returned
 from jaxnn.verify.rounding import EPSILON, SAFETY
 from jaxnn.verify.rule_forms import Rule, has_floats
 from jaxnn.verify.trial import at_entry

@@ -1,0 +1,278 @@
+"""Where and why a gradient is wrong: the first wrong line, and the cause in one sentence."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import jax
+import numpy as np
+
+from jaxnn.trace import jaxprs
+from jaxnn.verify.adjoints import Node, nodes
+from jaxnn.verify.compare import Comparison
+from jaxnn.verify.diagnosis.convolutions import convolutions, no_others
+from jaxnn.verify.diagnosis.hand import Hand, hand_of, tape_of
+from jaxnn.verify.diagnosis.lines import first_random, spoken
+from jaxnn.verify.diagnosis.locate import ALIAS, Suspect, feeds, renamed, suspects, upstream, where_made
+from jaxnn.verify.diagnosis.operands import made_of
+from jaxnn.verify.diagnosis.patches import unified
+from jaxnn.verify.diagnosis.phrases import phrase
+from jaxnn.verify.diagnosis.repair import Repair, by_running, by_value, in_function
+from jaxnn.verify.diagnosis.rewrite import only_assembles
+from jaxnn.verify.diagnosis.sizes import constants, likely_sizes
+from jaxnn.verify.diagnosis.steps import Step, record
+from jaxnn.verify.diagnosis.targets import FACTOR, Targets, close
+from jaxnn.verify.problem import Problem, in_float64
+from jaxnn.verify.rounding import SAFETY
+from jaxnn.verify.trial import MOVED, Point, Trial
+from jaxnn.verify.verdict import Verdict
+
+NAMES = 4  # by which a wrong value goes, one after the other, that are looked at
+INSIDE = 100  # steps inside of a call that are looked at
+EXPLANATIONS = 8  # of the wrong gradient that are looked at
+CUSTOM = ("stop_gradient", "custom_jvp_call", "custom_vjp_call")
+
+
+def explained(trial: Trial, verdict: Verdict, point: Point) -> Verdict:
+    """Return a failed verdict with its `line` and `cause` where they can be found; the verdict itself stands anyway."""
+    try:
+        return _explained(trial, verdict, point)
+    except Exception as error:  # whatever watching and taking apart a strange function brings up
+        unknown = f"the cause was not found ({type(error).__name__}: {error})"
+        return replace(verdict, note="; ".join(part for part in (verdict.note, unknown) if part))
+
+
+def _explained(trial: Trial, verdict: Verdict, point: Point) -> Verdict:
+    problem = in_float64(trial.own.whole_loss, trial.own.whole_grad, point.args, trial.argnums)
+    if verdict.kind == "NONFINITE":
+        return _first_nonfinite(problem, verdict)
+    if _draws_anew(trial):
+        why = f"{verdict.leaf}: the gradient is random, it is another one each time that JAX traces it"
+        return replace(verdict, kind="RANDOM", cause=why, line=first_random(problem.whole_grad, problem.args))
+    if verdict.witness == "central differences" and not any(wrong.any() for wrong in trial.here.comparison.wrong):
+        hidden = _hidden_from_autodiff(trial)
+        if hidden:
+            tape, numbers = nodes(problem.loss, problem.leaves, problem.names, unstopped=True), constants(problem)
+            seen = {node.name: node.adjoint for node in reversed(tape)}  # the parameters come first
+            true = point.comparison._replace(expected=[seen[name] for name in problem.names])
+            found = _located(trial, problem, verdict, point._replace(comparison=true), tape, numbers)
+            return replace(found, cause=hidden)
+    return _located(trial, problem, verdict, point, *tape_of(trial, problem, point))
+
+
+def _located(
+    trial: Trial, problem: Problem, verdict: Verdict, point: Point, tape: list[Node], numbers: list[float]
+) -> Verdict:
+    with no_others(convolutions(lambda: problem.whole_grad(*problem.args))):
+        return _placed(trial, problem, verdict, point, tape, numbers)
+
+
+def _placed(trial, problem, verdict, point, tape, numbers):
+    comparison, leaf = point.comparison, problem.names.index(verdict.leaf)
+    hand = hand_of(trial, problem, point, tape)
+    stale = _stale(trial, problem, point, hand.targets)
+    if stale is not None:
+        why = f"{stale.name}: a stale value, captured at another point: it does not follow the arguments"
+        return replace(verdict, line=spoken(stale.line), cause=why)
+    sizes, suspect = likely_sizes(trial, problem, numbers), None
+    if max(hand.errors(hand.backward.outputs({}))) > 1:
+        found = suspects(hand.backward, hand.targets, hand.errors, sorted(set(sizes.values())))
+        suspect = _likeliest(hand, found)
+    if suspect and not suspect.whole and any(close(comparison.actual[leaf], true) for true in comparison.expected):
+        suspect = None  # it is another leaf's gradient
+    sentence = _shown(trial, problem, hand, tape, comparison, leaf, suspect, sizes)
+    true = [*comparison.expected, *(node.adjoint for node in tape)]
+    made = where_made(hand.backward.steps, comparison.actual[leaf], true, problem.names[leaf])
+    step, change = _line_and_change(hand, suspect, made, comparison.expected[leaf], bool(sentence))
+    each = {} if change and change.proven else _each_leaf(hand, comparison, problem.names, true)
+    if each:
+        change = each.get(verdict.leaf, change)
+    elif change is None or not change.proven:
+        change = _searched(hand, step) or change
+        step = step or (change and next(other for other in hand.backward.steps if other.line == change.line))
+    if step is None:
+        return replace(verdict, cause=sentence or verdict.cause)
+    if change is None:
+        step = _made_inside(hand, step)
+        if not sentence:
+            parts = made_of(hand.run, hand.args, step, hand.targets)
+            sentence = f"{step.name}: {parts}" if parts else ""
+        return replace(verdict, line=spoken(step.line), cause=sentence or verdict.cause)
+    sentence = f"{next(iter(change.line.names), step.name)}: {change.why}{f'; so {sentence}' if sentence else ''}"
+    changes = [repair.change for repair in each.values()] or [change.change] * change.proven
+    proven = len(hand.program.points) > 1  # at one point alone a change may fit by chance
+    patch = unified([(c.line.file, c.old, c.new) for c in changes]) if proven else ""
+    return replace(verdict, line=spoken(change.line), cause=sentence, patch=patch)
+
+
+def _shown(
+    trial: Trial,
+    problem: Problem,
+    hand: Hand,
+    tape: Sequence[Node],
+    comparison: Comparison,
+    leaf: int,
+    suspect: Suspect | None,
+    sizes: Mapping[str, float],
+) -> str:
+    """Return what the numbers show: those of a suspect line, or else of the wrong leaf."""
+    data = jax.tree.leaves_with_path(dict(zip(problem.titles, problem.args, strict=True)))
+    floats = [(path, x) for path, x in data if getattr(x, "dtype", None) is not None and np.ndim(x)]
+    floats = [(path, x) for path, x in floats if jax.numpy.issubdtype(x.dtype, jax.numpy.floating)]
+    arrays = {jax.tree_util.keystr(path[-1:], simple=True): np.asarray(x) for path, x in floats}
+    arrays |= {node.operation: node.local for node in tape if node.local is not None}
+    arrays |= {f"d{node.name}": node.adjoint for node in tape if node.name}
+    arrays |= {node.name: node.value for node in tape if node.name}
+    if suspect is not None:
+        before = hand.backward.steps[: suspect.step.number]
+        arrays |= {step.name: step.value for step in before if step.name.isidentifier() and step.name not in arrays}
+        bar = max(1e-12, SAFETY * trial.epsilon) * float(np.max(np.abs(np.nan_to_num(suspect.expected)), initial=0.0))
+        found = phrase(suspect.name, suspect.step.value, suspect.expected, bar, sizes=sizes, arrays=arrays)
+        if found:
+            return found
+    values = comparison.actual[leaf], comparison.expected[leaf], comparison.allowed[leaf]
+    arrays |= {f"d{name}": true for name, true in zip(problem.names, comparison.expected, strict=True)}
+    return phrase(f"d{problem.names[leaf]}", *values, sizes=sizes, arrays=arrays)
+
+
+def _each_leaf(hand: Hand, comparison: Comparison, names: Sequence[str], true: list[np.ndarray]) -> dict[str, Repair]:
+    """Return a repair for each of several wrong leaves, by name, where all together put the gradient right; or none."""
+    found: dict[str, Repair] = {}
+    rows = zip(names, comparison.actual, comparison.expected, comparison.wrong, strict=True)
+    wrong_ones = [(leaf, *row[:3]) for leaf, row in enumerate(rows) if np.any(row[3])]
+    for leaf, name, actual, expected in wrong_ones if len(wrong_ones) > 1 else ():
+        first = where_made(hand.backward.steps, actual, true, name)
+        passed_on = [step for step in hand.backward.steps if close(step.value, actual)]
+        places = list({step.line: step for step in [*([first] if first else []), *passed_on]}.values())
+        repairs = (by_value(hand.of_leaf(leaf), step, expected) for step in places[:NAMES])
+        repair = next((repair for repair in repairs if repair and repair.proven), None)
+        if repair is None:
+            return {}
+        found[name] = repair
+    return found if found and hand.program.is_right_with([repair.change for repair in found.values()]) else {}
+
+
+def _made_inside(hand: Hand, step: Step) -> Step:
+    """Return the step inside of the user's function that a wrong line calls with right values, or the step itself."""
+    here = (step.line.file, step.line.function)
+    before = reversed(hand.backward.steps[: step.number])
+    inside = list(itertools.takewhile(lambda other: (other.line.file, other.line.function) != here, before))
+    made = (other for other in reversed(inside) if other.line != step.line and not other.name.startswith("return"))
+    wrong = (other for other in made if other.value.any() and not hand.targets.hold(other.value))
+    first = next((other for other in itertools.islice(wrong, INSIDE) if feeds(hand.backward, other, step)), None)
+    return step if first is None else _made_inside(hand, first)
+
+
+def _searched(hand: Hand, step: Step | None) -> Repair | None:
+    """Return the proven change in any line of the backward pass, those before a step, the nearest first, first."""
+    before = upstream(hand.backward, hand.targets, step) if step is not None else []
+    steps = [*before, *hand.backward.steps]
+    return by_running(hand.program, steps, inside=False) if hand.program.in_numpy else None
+
+
+def _likeliest(hand: Hand, found: Iterator[Suspect]) -> Suspect | None:
+    """Return the first suspect if one change is enough in its line, else another in whose line it is, else the first.
+
+    In a line that only renames, "dx = dh", something may be missing; in others what is there has to be changed.
+    """
+    first = None
+    for suspect in itertools.islice(found, EXPLANATIONS):
+        first, step = first or suspect, suspect.step
+        inside = step.number != first.step.number and not ALIAS.fullmatch(step.line.text)
+        if suspect.meaning != FACTOR and by_value(hand.program, step, suspect.expected, inside=inside):
+            return suspect
+    return first
+
+
+def _line_and_change(
+    hand: Hand, suspect: Suspect | None, made: Step | None, true: np.ndarray, has_cause: bool
+) -> tuple[Step | None, Repair | None]:
+    """Return the step to blame and what to change, in its line or in another.
+
+    `made` is where the wrong leaf first appears, which is `true` when right; `has_cause` whether a cause is known.
+    """
+
+    def by(step, expected):
+        found = by_value(hand.program, step, expected)
+        return found, bool(found and found.inside)
+
+    step, expected = (suspect.step, suspect.expected) if suspect else (made, true)
+    if step is None:
+        return None, None
+    change, inside = by(step, expected)
+    if made and suspect and suspect.passed and hand.targets.hold(step.value) and not inside:
+        step, expected = made, true  # what was passed is right, and no other would be better
+        change, inside = by(step, expected)
+    alias = renamed(hand.backward.steps, step)
+    if inside:
+        return step, change
+    if alias is not None:
+        return alias, by(alias, expected)[0]
+    is_factor = suspect is not None and suspect.meaning == FACTOR
+    if change and suspect and has_cause and not is_factor:
+        return step, change
+    before = upstream(hand.backward, hand.targets, step)
+    elsewhere = None
+    if not is_factor:
+        elsewhere = in_function(hand.program, step, expected)
+    elsewhere = elsewhere or by_running(hand.program, before)
+    if not elsewhere and is_factor and made:  # it may be missing anywhere
+        elsewhere = by(made, true)[0]
+    change = elsewhere or change
+    if change is None and only_assembles(step.line, step.name):
+        makers = [other for other in before[1:] if not only_assembles(other.line, other.name)]
+        step = min(makers, key=lambda other: other.dtype == bool, default=before[-1])  # masks come last
+    return step, change
+
+
+def _stale(trial: Trial, problem: Problem, point: Point, targets: Targets) -> Step | None:
+    """Return the step of a gradient that is wrong at the second point alone whose value is still that of the first."""
+    if point.note != MOVED or any(wrong.any() for wrong in trial.here.comparison.wrong):
+        return None
+    first = in_float64(trial.own.whole_loss, trial.own.whole_grad, trial.here.args, trial.argnums)
+    tape = nodes(first.loss, first.leaves, first.names) if trial.evaluator.loss_traceable else []
+    right = Targets(tape, {}, first.args)
+    there = {step.key: step.value for step in record(first.whole_grad, *first.args)}
+    for step in record(problem.whole_grad, *problem.args):
+        same = step.key in there and close(there[step.key], step.value)
+        inside = step.name.startswith("return")  # of what another line calls
+        if same and not inside and right.hold(step.value) and not targets.hold(step.value):
+            return step
+    return None
+
+
+def _first_nonfinite(problem: Problem, verdict: Verdict) -> Verdict:
+    """Return the verdict with the first line of the hand-written function that makes NaN or infinity."""
+    for step in record(problem.whole_grad, *problem.args):
+        bad = ~np.isfinite(step.value)
+        if bad.any():
+            index = [int(k) for k in np.argwhere(bad)[0]]
+            what = "NaN" if np.isnan(step.value[bad]).any() else "infinity"
+            why = f"{step.name}: {what} first appears here, at {index}: an overflow, a division by 0 or a log of 0"
+            return replace(verdict, line=spoken(step.line), cause=why)
+    return verdict
+
+
+def _draws_anew(trial: Trial) -> bool:
+    """Return whether two traces of the gradient hold different constants: numbers drawn while tracing."""
+    if not trial.evaluator.grad_traceable:
+        return False
+    # A new function each time: JAX remembers what it has traced.
+    one, two = (jaxprs.program(lambda leaves: trial.exact.grad(leaves), trial.exact.leaves)[0] for _ in range(2))
+    pairs = zip(one.constants.values(), two.constants.values(), strict=False)
+    return any(np.shape(a) == np.shape(b) and not np.array_equal(a, b) for a, b in pairs if _comparable(a, b))
+
+
+def _comparable(a, b):
+    return hasattr(a, "dtype") and not jax.numpy.issubdtype(a.dtype, jax.dtypes.prng_key)
+
+
+def _hidden_from_autodiff(trial: Trial) -> str:
+    """Return why autodiff and the hand agree and differences do not: something in the loss has its own derivative."""
+    closed = jax.make_jaxpr(trial.exact.loss)(trial.exact.leaves)
+    for equation in jaxprs.flatten(closed, opened=lambda eqn: not eqn.primitive.name.startswith("custom_")).equations:
+        if equation.name in CUSTOM and equation.lines:
+            what = equation.name.removesuffix("_call")
+            where = spoken(equation.lines[0])
+            return f"the loss holds a {what}, {where}: autodiff follows it, the values of the loss do not"
+    return ""

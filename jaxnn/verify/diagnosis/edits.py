@@ -1,0 +1,351 @@
+"""A line of Python with one thing in it changed: what somebody may have meant who wrote it."""
+
+import ast
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from jaxnn.verify.diagnosis.rewrite import put
+from jaxnn.verify.diagnosis.statements import SWAPPED, copies, statements, sums, text
+
+ALIKE = [
+    pair.split("/")
+    for pair in (
+        "sum/mean maximum/minimum max/min argmax/argmin sin/cos sinh/cosh sigmoid/tanh zeros_like/ones_like zeros/ones "
+        "exp/log log/log1p exp/expm1 floor/ceil softplus/sigmoid relu/tanh var/std abs/sign square/sqrt multiply/add "
+        "multiply/subtract dot/multiply any/all set/add logical_and/logical_or"
+    ).split()
+]
+FACTORS = (  # what an array `x` may stand in as a factor: activations and their derivatives among them
+    *("{x}", "(1 - {x})", "{x} * (1 - {x})", "(1 - {x} ** 2)", "({x} > 0)", "({x} >= 0)", "{x} ** 2"),
+    *("(2 * {x})", "(1 + {x} ** 2)"),
+)
+OPERANDS = (ast.Name, ast.BinOp, ast.Call, ast.Attribute, ast.Subscript)
+REDUCTIONS = ("sum", "mean", "max", "min", "prod", "argmax", "argmin", "flip", "roll", "cumsum", "expand_dims")
+SIZE = re.compile(r"([\w.]+)\.(?:size|shape\[-?\d\])|len\(([\w.]+)\)")
+AXES = (0, 1, 2, 3, -1, -2, None)
+
+
+class Edit(NamedTuple):
+    """The changed `tree`, and what is changed in words; `inside` where nothing is put around a part.
+
+    `rank` is the kind of the change: the smaller, the likelier.
+    """
+
+    tree: Any
+    why: str
+    inside: bool
+    rank: int
+
+
+def edits(
+    root: ast.AST, arrays: Sequence[str], numbers: Sequence[str], containers: Sequence[str] = ()
+) -> Iterator[Edit]:
+    """Yield an expression or a statement with one thing changed, the likeliest first.
+
+    `arrays`, `numbers` and `containers`, lists for example, are what has a name there.
+    """
+    nodes = [node for node in ast.walk(root) if isinstance(node, ast.expr) and _is_read(node)]
+    operands = [node for node in nodes if isinstance(node, OPERANDS)]
+    stages = [
+        (statements, [root], True),
+        *((change, nodes, True) for change in (*INSIDE, _others(containers))),
+        (_named, nodes, True),
+    ]
+    stages += [(sums, [root], True), (copies, [root], True)]
+    stages += [
+        (_signs, nodes, False),
+        (_factors, operands, False),
+        (_forms, nodes, False),
+        (_functions, operands, False),
+    ]
+    for rank, (change, places, inside) in enumerate(stages):
+        for node in places:
+            for new, why in change(node, arrays, numbers):
+                yield Edit(put(node, new, root), why, inside, rank)
+
+
+def _is_read(node):
+    return not isinstance(node, ast.Slice) and isinstance(getattr(node, "ctx", ast.Load()), ast.Load)
+
+
+def _named(node, arrays, numbers):
+    """Yield a number that has a name in the place of one that is written out."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
+        for name in numbers:
+            other = ast.parse(name, mode="eval").body
+            yield other, f"{text(node)} should be `{name}`, which is not always {node.value}"
+
+
+def _axes(node, arrays, numbers):
+    """Yield a call with another axis."""
+    if not isinstance(node, ast.Call):
+        return
+    called = ast.unparse(node.func).rsplit(".", 1)[-1]
+    for k, keyword in enumerate(node.keywords):
+        if keyword.arg == "axis":
+            for axis in AXES:
+                keywords = [*node.keywords[:k], ast.keyword("axis", _number(axis)), *node.keywords[k + 1 :]]
+                new = ast.Call(node.func, node.args, keywords)
+                was = ast.unparse(keyword.value)
+                yield new, f"`{called}` is over the wrong axis: `axis={was}` should be `axis={axis}`"
+    last = node.args[-1] if node.args else None
+    if called in REDUCTIONS and isinstance(last, ast.Constant | ast.UnaryOp | ast.Tuple):
+        for axis in AXES:
+            new = ast.Call(node.func, [*node.args[:-1], _number(axis)], node.keywords)
+            yield new, f"`{called}` is over the wrong axis: {text(last)} should be `{axis}`"
+
+
+def _operators(node, arrays, numbers):
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and not isinstance(node.operand, ast.Constant):
+        yield node.operand, f"the sign of {text(node)} is wrong: write {text(node.operand)}"
+    if isinstance(node, ast.BinOp):
+        for other in SWAPPED.get(type(node.op), ()):
+            new = ast.BinOp(node.left, other(), node.right)
+            yield new, f"{text(node)} should be {text(new)}: {_operator(node.op, other)}"
+        if isinstance(node.op, ast.Sub | ast.Div | ast.MatMult | ast.Pow):
+            new = ast.BinOp(node.right, node.op, node.left)
+            yield new, f"{text(node)} has its operands swapped: write {text(new)}"
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod | ast.FloorDiv):
+        other = ast.FloorDiv() if isinstance(node.op, ast.Mod) else ast.Mod()
+        for name in numbers:
+            whole = ast.parse(name, mode="eval").body
+            new = ast.BinOp(node.left, other, ast.BinOp(whole, ast.FloorDiv(), node.right))
+            yield new, f"{text(node)} should be {text(new)}: groups lie side by side, or take turns"
+    if isinstance(node, ast.Compare) and len(node.ops) == 1:
+        for other in SWAPPED.get(type(node.ops[0]), ()):
+            new = ast.Compare(node.left, [other()], node.comparators)
+            yield (
+                new,
+                f"{text(node)} should be {text(new)}: a mask inverted, or wrong at its edge",
+            )
+
+
+def _removals(node, arrays, numbers):
+    """Yield one operand in the place of an operation."""
+    if not isinstance(node, ast.BinOp):
+        return
+    what = {ast.Add: "term", ast.Sub: "term", ast.Mult: "factor", ast.Div: "divisor", ast.MatMult: "factor"}
+    for kept, left in ((node.left, node.right), (node.right, node.left)):
+        word = "exponent" if isinstance(node.op, ast.Pow) else what.get(type(node.op), "operand")
+        yield kept, f"the {word} {text(left)} is too much: write {text(kept)} in place of {text(node)}"
+    if isinstance(node.op, ast.Add | ast.Sub):
+        new = ast.UnaryOp(ast.USub(), node.right if isinstance(node.op, ast.Sub) else node.left)
+        yield new, f"{text(node)} should be {text(new)}: a term too much"
+
+
+def _signs(node, arrays, numbers):
+    if not isinstance(node, ast.Constant | ast.Tuple) and not isinstance(getattr(node, "operand", None), ast.Constant):
+        yield ast.UnaryOp(ast.USub(), node), f"the sign of {text(node)} is wrong: multiply by -1"
+
+
+def _operator(old, new):
+    if {type(old), new} == {ast.Add, ast.Sub}:
+        return "the sign of a term is wrong"
+    return (
+        "multiplied where it should be divided" if isinstance(old, ast.Mult) and new is ast.Div else "another operation"
+    )
+
+
+def _constants(node, arrays, numbers):
+    if isinstance(node, ast.Tuple) and all(isinstance(part, ast.Constant) for part in node.elts):
+        for k in range(len(node.elts)):
+            new = ast.Tuple(node.elts[:k] + node.elts[k + 1 :], ast.Load())
+            yield new, f"{text(node)} should be {text(new)}: an axis too many"
+    try:
+        value = ast.literal_eval(node)
+    except ValueError:
+        return
+    others: list[Any] = []
+    if isinstance(value, bool):
+        others = [not value]
+    elif isinstance(value, int):
+        others = [*(n for n in (0, 1, 2, 3, -1, -2, value + 1, value - 1, -value, 2 * value) if n != value), None]
+    elif isinstance(value, float):
+        others = [-value, 1 - value, value / 2, 2 * value, 1.0, 0.0, 0.5, 2.0, value**2, abs(value) ** 0.5]
+    elif isinstance(value, str) and "->" in value:
+        others = list(_subscripts(value))
+    for other in dict.fromkeys(others):
+        if other != value or type(other) is not type(value):
+            new = ast.Constant(other)
+            what = ": axes in another order, as transposed" if isinstance(value, str) else ""
+            if not isinstance(value, str | bool) and other == -value:
+                what = ": the sign is wrong"
+            yield new, f"{text(node)} should be {text(new)}{what}"
+
+
+def _subscripts(value):
+    """Yield an einsum's subscripts with two letters exchanged in one operand, or in the result."""
+    before, _, after = value.partition("->")
+    parts = [*before.split(","), after]
+    for k, part in enumerate(parts):
+        for i, j in itertools.combinations(range(len(part)), 2):
+            letters = list(part)
+            letters[i], letters[j] = letters[j], letters[i]
+            changed = [*parts[:k], "".join(letters), *parts[k + 1 :]]
+            yield ",".join(changed[:-1]) + "->" + changed[-1]
+
+
+def _sizes(node, arrays, numbers):
+    if isinstance(node, ast.Attribute | ast.Subscript | ast.Call) and (size := SIZE.fullmatch(ast.unparse(node))):
+        of = size[1] or size[2]
+        for other in (f"{of}.shape[0]", f"{of}.shape[1]", f"{of}.shape[-1]", f"{of}.size"):
+            yield ast.parse(other, mode="eval").body, f"{text(node)} should be `{other}`: another size"
+
+
+def _others(containers):
+    """Return how a container of that kind is put in the place of another."""
+
+    def change(node, arrays, numbers):
+        if isinstance(node, ast.Name | ast.Attribute) and (called := ast.unparse(node)) in containers:
+            for other in containers:
+                if other != called:
+                    yield ast.parse(other, mode="eval").body, f"`{called}` in place of `{other}`: write `{other}`"
+
+    return change
+
+
+def _names(node, arrays, numbers):
+    if isinstance(node, ast.Name):
+        for known in (arrays, numbers):
+            if node.id in known:
+                for other in known:
+                    if other != node.id:
+                        yield ast.parse(other, mode="eval").body, f"`{node.id}` in place of `{other}`: write `{other}`"
+        if node.id in numbers:
+            for add in (-1, 1):
+                new = ast.BinOp(node, ast.Add() if add > 0 else ast.Sub(), ast.Constant(1))
+                yield new, f"`{node.id}` should be {text(new)}: off by one"
+    elif isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Load):
+        called = ast.unparse(node)
+        for known in (arrays, numbers):
+            if called in known:
+                for other in known:
+                    if other != called:
+                        yield ast.parse(other, mode="eval").body, f"`{called}` in place of `{other}`: write `{other}`"
+
+
+def _calls(node, arrays, numbers):
+    if not isinstance(node, ast.Call):
+        return
+    called = ast.unparse(node.func).rsplit(".", 1)[-1]
+    for other in (b if called == a else a for a, b in ALIKE if called in (a, b)):
+        func = ast.parse(ast.unparse(node.func).removesuffix(called) + other, mode="eval").body
+        new = ast.Call(func, node.args, node.keywords)
+        yield new, f"`{called}` in place of `{other}`: write {text(new)}"
+    func = node.func
+    kept = [func.value] if isinstance(func, ast.Attribute) and not _is_module(func.value) else []
+    for part in kept + node.args[:2]:
+        yield part, f"`{called}` is too much: write {text(part)} in place of {text(node)}"
+    for i, j in itertools.combinations(range(len(node.args)), 2):
+        args = list(node.args)
+        args[i], args[j] = args[j], args[i]
+        new = ast.Call(node.func, args, node.keywords)
+        yield new, f"{text(node)} has its arguments swapped: write {text(new)}"
+    for k, keyword in enumerate(node.keywords):
+        new = ast.Call(node.func, node.args, node.keywords[:k] + node.keywords[k + 1 :])
+        yield new, f"`{keyword.arg}` is too much: write {text(new)}"
+    for arg in ("0", "1", "-1"):
+        if not any(keyword.arg == "axis" for keyword in node.keywords):
+            keywords = [*node.keywords, ast.keyword("axis", ast.parse(arg, mode="eval").body)]
+            new = ast.Call(node.func, node.args, keywords)
+            yield new, f"{text(node)} should be {text(new)}: over one axis, not over all"
+
+
+def _is_module(node):
+    return (
+        isinstance(node, ast.Name)
+        and node.id in ("np", "jnp", "jax", "numpy", "lax", "math")
+        or (isinstance(node, ast.Attribute) and _is_module(node.value))
+    )
+
+
+def _transposes(node, arrays, numbers):
+    if isinstance(node, ast.Attribute) and node.attr == "T":
+        yield node.value, f"{text(node)} should not be transposed: write {text(node.value)}"
+    elif isinstance(node, ast.Name | ast.Subscript | ast.Attribute | ast.BinOp):
+        new = ast.Attribute(node, "T", ast.Load())
+        yield new, f"{text(node)} should be transposed: write {text(new)}"
+        new = ast.Call(ast.Attribute(node, "swapaxes", ast.Load()), [_number(-1), _number(-2)], [])
+        yield new, f"{text(node)} should be transposed: write {text(new)}"
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("transpose", "swapaxes")
+    ):
+        yield node.func.value, f"{text(node)} should not be transposed: write {text(node.func.value)}"
+        numbers_ = [arg for arg in node.args if isinstance(arg, ast.Constant)]
+        if len(numbers_) == len(node.args) > 2:
+            for order in itertools.permutations(node.args):
+                new = ast.Call(node.func, list(order), [])
+                yield new, f"{text(node)} should be {text(new)}: transposed otherwise"
+
+
+def _number(value):
+    return ast.parse(str(value), mode="eval").body
+
+
+def _slices(node, arrays, numbers):
+    if not isinstance(node, ast.Subscript) or not isinstance(node.ctx, ast.Load):
+        return
+    backwards = ": it is in reverse order" if "::-1" in ast.unparse(node.slice) else ""
+    yield node.value, f"the index of {text(node)} is too much: write {text(node.value)}{backwards}"
+    parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+    for k, part in enumerate(parts):
+        if isinstance(part, ast.Slice):
+            new = [*parts[:k], ast.Slice(), *parts[k + 1 :]]
+            whole = ast.Subscript(node.value, ast.Tuple(new, ast.Load()) if len(new) > 1 else new[0], ast.Load())
+            yield whole, f"{text(node)} should be {text(whole)}: a part is left out, or in another order"
+        elif not isinstance(part, ast.Constant):
+            for add in (ast.Sub(), ast.Add()):
+                new = [*parts[:k], ast.BinOp(part, add, ast.Constant(1)), *parts[k + 1 :]]
+                moved = ast.Subscript(node.value, ast.Tuple(new, ast.Load()) if len(new) > 1 else new[0], ast.Load())
+                yield moved, f"{text(node)} should be {text(moved)}: off by one"
+
+
+def _factors(node, arrays, numbers):
+    """Yield the node times, over, plus or minus another array, or a local derivative made of it."""
+    for name in arrays:
+        for form in FACTORS:
+            factor = ast.parse(form.format(x=name), mode="eval").body
+            yield (
+                ast.BinOp(node, ast.Mult(), factor),
+                f"the factor {text(factor)} is missing: multiply {text(node)} by it",
+            )
+        if name == ast.unparse(node):
+            continue
+        other = ast.parse(name, mode="eval").body
+        yield ast.BinOp(node, ast.Div(), other), f"{text(node)} should be divided by {text(other)}"
+        yield ast.BinOp(node, ast.Add(), other), f"the term {text(other)} is missing: add it to {text(node)}"
+        yield ast.BinOp(node, ast.Sub(), other), f"the term {text(other)} is missing: subtract it from {text(node)}"
+    sizes = [f"{name}.shape[{k}]" for name in arrays for k in (0, -1)]
+    for name in ("2", "3", *numbers, *sizes, *(f"{name}.size" for name in arrays)):
+        other = ast.parse(name, mode="eval").body
+        yield ast.BinOp(node, ast.Div(), other), f"{text(node)} should be divided by {text(other)}"
+        yield ast.BinOp(node, ast.Mult(), other), f"the factor {text(other)} is missing: multiply {text(node)} by it"
+
+
+def _forms(node, arrays, numbers):
+    """Yield an array, or a local derivative made of one, in the place of another expression."""
+    if isinstance(node, ast.BinOp | ast.Call | ast.Compare):
+        for name in arrays:
+            for form in FACTORS:
+                other = ast.parse(form.format(x=name), mode="eval").body
+                yield other, f"{text(node)} in place of {text(other)}: write {text(other)}"
+
+
+def _powers(node, arrays, numbers):
+    if isinstance(node, OPERANDS):
+        for power in (2, 3):
+            new = ast.BinOp(node, ast.Pow(), ast.Constant(power))
+            yield new, f"{text(node)} should be {text(new)}"
+
+
+def _functions(node, arrays, numbers):
+    for call in ("abs({x})", "1 - {x}", "1 / {x}", "({x}) * (1 - {x})", "1 - ({x}) ** 2", "({x}) > 0", "({x})[::-1]"):
+        new = ast.parse(call.format(x=f"({ast.unparse(node)})"), mode="eval").body
+        yield new, f"{text(node)} should be {text(new)}"
+
+
+INSIDE = (_axes, _operators, _sizes, _slices, _removals, _constants, _calls, _transposes, _names, _powers)

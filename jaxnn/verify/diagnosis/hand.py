@@ -1,0 +1,118 @@
+"""The function by hand as it is looked into: its program, its backward pass step by step, and the right values."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxnn.verify.adjoints import Node, nodes
+from jaxnn.verify.compare import Comparison
+from jaxnn.verify.diagnosis.exchange import Exchange
+from jaxnn.verify.diagnosis.programs import Program, as_numpy
+from jaxnn.verify.diagnosis.replay import Replay, line_by_line, replay
+from jaxnn.verify.diagnosis.sizes import constants
+from jaxnn.verify.diagnosis.steps import record
+from jaxnn.verify.diagnosis.targets import Targets
+from jaxnn.verify.numeric import by_differences
+from jaxnn.verify.problem import Problem, in_float64, split_output
+from jaxnn.verify.rounding import SAFETY
+from jaxnn.verify.trial import Point, Trial, moved_by
+
+
+def tape_of(trial: Trial, problem: Problem, point: Point) -> tuple[list[Node], list[float]]:
+    """Return the intermediates of the loss with their adjoints, and the numbers that stand in it.
+
+    Of NumPy code they are those that JAX sees, where its gradient is the one that differences have found.
+    """
+    if trial.evaluator.loss_traceable:
+        return nodes(problem.loss, problem.leaves, problem.names), constants(problem)
+    try:
+        files = {step.line.file for step in record(problem.whole_loss, *problem.args)}
+        with Exchange(np, jax.numpy, files):
+            args = jax.tree.map(lambda v: jax.numpy.asarray(v) if isinstance(v, np.ndarray) else v, problem.args)
+            there = in_float64(trial.own.whole_loss, trial.own.whole_grad, args, trial.argnums)
+            tape, numbers = nodes(there.loss, there.leaves, there.names), constants(there)
+    except Exception:  # it writes into arrays, or branches on values
+        return [], []
+    adjoints = {node.name: node.adjoint for node in reversed(tape)}  # the parameters come first
+    rows = zip(problem.names, point.comparison.expected, point.comparison.allowed, strict=True)
+    same = all(np.all(np.abs(adjoints[name] - true) <= bar + 1e-9 * np.abs(true)) for name, true, bar in rows)
+    return (tape, numbers) if same else ([], [])
+
+
+class Hand(NamedTuple):
+    """The function by hand: its `backward` pass to be replayed, the right `targets`, and how wrong it is.
+
+    `errors` are those of a gradient's arrays in units of their error bars. The `program` is what repairs are tried on,
+    `of_leaf` the same where one leaf alone has to be right.
+    """
+
+    program: Program
+    backward: Replay
+    targets: Targets
+    errors: Callable[[list[np.ndarray]], list[float]]
+    of_leaf: Callable[[int], Program]
+
+    @property
+    def run(self) -> Callable:
+        return self.program.run
+
+    @property
+    def args(self) -> Sequence[Any]:
+        return self.program.points[0][0]
+
+
+def hand_of(trial: Trial, problem: Problem, point: Point, tape: list[Node]) -> Hand:
+    """Return the function by hand, compiled if it is as wrong then as when it is run line by line."""
+    run = problem.whole_grad
+
+    def gradient(output):
+        return split_output(output, problem.structure, problem.names)[1]
+
+    def errors_at(comparison):
+        slack = SAFETY * trial.own_epsilon if trial.rounds else 1e-9  # run as it is written, it rounds as it does
+        sizes = [slack * np.max(np.abs(e), initial=0.0) for e in comparison.expected]
+        bars = [t + size for t, size in zip(comparison.allowed, sizes, strict=True)]
+
+        def errors(arrays):
+            rows = zip(arrays, comparison.expected, bars, strict=True)
+            gaps = (np.abs(a - e) / t if a.shape == e.shape else np.array(np.inf) for a, e, t in rows)
+            return [float(np.max(np.nan_to_num(gap, nan=np.inf), initial=0.0)) for gap in gaps]
+
+        return errors
+
+    def is_right_at(comparison, leaf):
+        errors = errors_at(comparison)
+        return lambda output: np.max(np.array(errors([np.asarray(v, np.float64) for v in gradient(output)]))[leaf]) <= 1
+
+    errors = errors_at(point.comparison)
+    points = [(problem.args, point.comparison)]
+    for args, comparison in [(p.args, p.comparison) for p in (trial.here, trial.moved) if p] + _by_differences(trial):
+        if args is not point.args:
+            there = in_float64(trial.own.whole_loss, trial.own.whole_grad, args, trial.argnums)
+            points.append((there.args, comparison))
+    true = dict(zip(problem.names, point.comparison.expected, strict=True))
+
+    def program(leaf: int | slice = slice(None)):
+        return as_numpy(Program(run, [(args, is_right_at(comparison, leaf)) for args, comparison in points]))
+
+    whole = program()
+    if whole.in_numpy:
+        backward = line_by_line(whole.run, whole.points[0][0], gradient)
+    else:
+        backward = replay(run, problem.args, gradient)
+        if max(errors(backward.outputs({}))) <= 1:  # wrong only as it is called, not as JAX traces it
+            backward = line_by_line(run, problem.args, gradient)
+    return Hand(whole, backward, Targets(tape, true, problem.args), errors, program)
+
+
+def _by_differences(trial: Trial) -> list[tuple[Sequence[Any], Comparison]]:
+    """Return a second point, and the comparison with differences there, of a loss that JAX cannot trace."""
+    if trial.evaluator.loss_traceable:
+        return []
+    leaves = [moved_by(np.asarray(leaf), 0.1, np.random.default_rng(3)) for leaf in trial.exact.leaves]
+    there = trial.evaluator.at(leaves)
+    if not np.isfinite(there.value):
+        return []
+    return [(trial.exact.rebuild(leaves), by_differences(trial.evaluator, leaves, there, trial.tolerated))]

@@ -1,0 +1,100 @@
+"""A function by hand that repairs are tried on: run with changes in its source, in NumPy where that gives the same."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from types import CodeType, FunctionType
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxnn.trace.jaxprs import Line
+from jaxnn.verify.diagnosis.exchange import NUMPY, Exchange, updatable
+from jaxnn.verify.diagnosis.rewrite import Part, rewritten
+from jaxnn.verify.diagnosis.steps import as_array, held, record
+from jaxnn.verify.diagnosis.targets import close
+
+
+class Program(NamedTuple):
+    """A function by hand, and its `points`: arguments, each with whether an output is right there.
+
+    Where it runs `in_numpy`, what is right is held against its `own`, the program as it was given, since NumPy takes
+    more: arrays that are written into, for example. Parts of its source are evaluated while it is `reading` NumPy.
+    """
+
+    run: Callable
+    points: Sequence[tuple[Sequence[Any], Callable[[Any], bool]]]
+    in_numpy: bool = False
+    own: "Program | None" = None
+    reading: AbstractContextManager = nullcontext()
+
+    def is_right_with(self, changes: Sequence["Change"]) -> bool:
+        """Return whether it is right at all points with something else in the place of what stands in its source."""
+        of_code: dict[CodeType | None, list[Change]] = {}
+        for change in changes:
+            of_code.setdefault(next((f.__code__ for f in change.functions), None), []).append(change)
+        try:
+            with ExitStack() as stack:
+                for some in of_code.values():
+                    pairs = [(change.old, change.new) for change in some]
+                    stack.enter_context(rewritten(some[0].functions, some[0].line.file, pairs))
+                stack.enter_context(np.errstate(all="ignore"))
+                stack.enter_context(jax.disable_jit())
+                right = all(is_right(self.run(*jax.tree.map(fresh, args))) for args, is_right in self.points)
+        except Exception:  # most changes make no sense
+            return False
+        return right and (self.own is None or self.own.is_right_with(changes))
+
+
+class Change(NamedTuple):
+    """Something `new` in the place of something `old`, of a `line` of the source, which some `functions` run."""
+
+    line: Line
+    old: Part
+    new: Part
+    functions: Sequence[FunctionType]
+
+
+def as_numpy(program: Program) -> Program:
+    """Return the same program that computes in NumPy, where that gives the same at every point; or as it is.
+
+    NumPy runs a line a hundred times as fast as JAX does outside of a compiled program. Code in NumPy stays as it is.
+    """
+    args, _ = program.points[0]
+    if not any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(tuple(args))):
+        return program._replace(in_numpy=True)
+    files = {step.line.file for step in record(program.run, *args)}
+    points = [(updatable(tuple(args)), is_right) for args, is_right in program.points]
+    return next((new for library in (np, NUMPY) if (new := _with_library(program, points, files, library))), program)
+
+
+def _with_library(program, points, files, library) -> Program | None:
+    """Return the program that reads a library as JAX's NumPy, None where that does not give the same."""
+    reading = Exchange(jax.numpy, library, files)
+
+    def run(*args):
+        with reading:
+            return program.run(*args)
+
+    try:
+        if any(issubclass(step.kind, jax.Array) for step in record(run, *points[0][0])):
+            return None  # it calls what only JAX has
+        for (args, _), (own, _) in zip(points, program.points, strict=True):
+            with np.errstate(all="ignore"), jax.disable_jit():
+                expected, seen = held(program.run(*own)), held(run(*jax.tree.map(fresh, args)))
+            if seen.keys() != expected.keys() or not all(equals(seen[path], as_array(expected[path])) for path in seen):
+                return None
+    except Exception:  # it needs what only JAX has
+        return None
+    return Program(run, points, True, program, reading)
+
+
+def equals(value: Any, expected: np.ndarray) -> bool:
+    """Return whether a value is an array, or a number, that is another one but for rounding."""
+    array = as_array(value)
+    return array is not None and close(array, expected)
+
+
+def fresh(leaf: Any) -> Any:
+    """Return an array of NumPy's as one that can be written into, anything else as it is."""
+    return leaf.copy() if isinstance(leaf, np.ndarray) else leaf

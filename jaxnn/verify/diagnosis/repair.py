@@ -1,0 +1,323 @@
+"""What should stand in a wrong line: the change of one thing in it that puts the gradient right.
+
+A change is a repair only if the whole function, run with it, gives the right gradient at every point that is known.
+"""
+
+import ast
+import heapq
+import inspect
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from types import CodeType, FunctionType
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxnn.trace.jaxprs import Line
+from jaxnn.verify.diagnosis.edits import Edit, edits
+from jaxnn.verify.diagnosis.exchange import NUMPY, updatable
+from jaxnn.verify.diagnosis.programs import Change, Program, equals, fresh
+from jaxnn.verify.diagnosis.rewrite import (
+    Part,
+    code_with,
+    functions_of,
+    lambda_at,
+    loops_around,
+    made_from,
+    may_not_end,
+    put,
+    statement_at,
+    subscripts,
+)
+from jaxnn.verify.diagnosis.steps import Path, Scope, Step, as_array, children, held, is_array, scopes, spelt
+from jaxnn.verify.diagnosis.targets import close
+from jaxnn.verify.diagnosis.terms import NEAR, missing
+
+MOST_VALUES = 20_000  # changes of one line, whose right value is known: each is an expression evaluated
+MOST_LABELS = 6  # arrays of whole numbers that a mask may be made of
+MOST_RUNS = 3000  # changes of several lines, each tried by running everything
+MOST_RUNS_IN_JAX = 150  # which takes a hundred times as long
+
+
+class Repair(NamedTuple):
+    """A change, in words; `inside` of what stands there, or something to be put around it.
+
+    It is `proven` where the whole gradient is right with it at every point.
+    """
+
+    change: Change
+    why: str
+    inside: bool
+    proven: bool
+
+    @property
+    def line(self) -> Line:
+        return self.change.line
+
+
+def by_value(program: Program, step: Step, expected: np.ndarray, *, inside: bool = False) -> Repair | None:
+    """Return the change in a step's line that gives it the value `expected`, evaluated where the line stands.
+
+    The first that is proven; where none is, the first of all. `inside`: with nothing put around what stands there.
+    """
+    (args, _), first = program.points[0], None
+    scope = scopes(program.run, args, {step.key}).get(step.key)
+    place = scope and _source(step, scope.code)
+    if scope is None or place is None:
+        return None
+    functions = functions_of(scope.code)
+    with np.errstate(all="ignore"), jax.disable_jit():
+        for names in (_in_numpy(scope.names), scope.names):
+            value, wanted = _written(place, names, step.value, expected)
+            found = ((root, _place(program, root, names, value)) for root in _expressions(place))
+            root, path = next(((root, path) for root, path in found if path is not None), (None, None))
+            if root is None:
+                continue
+            for edit in itertools.islice(edits(root, *_called(names, root, step.line)), MOST_VALUES):
+                if inside and not edit.inside:
+                    break
+                if _place(program, edit.tree, names, wanted, path) is not None:
+                    change = Change(step.line, place, _with_root(place, root, edit.tree), functions)
+                    repair = Repair(change, edit.why, edit.inside, program.is_right_with([change]))
+                    if repair.proven:
+                        return repair
+                    first = first or repair
+            whole = (
+                root for root in _expressions(place) if _place(program, root, names, value) == ()
+            )  # not an entry of it
+            if not inside and (root := next(whole, None)) is not None:
+                for tree, why in _completed(root, names, step.line, value, wanted):
+                    change = Change(step.line, place, _with_root(place, root, tree), functions)
+                    if program.is_right_with([change]):
+                        return Repair(change, why, False, True)
+            break
+    return first
+
+
+def _written(place, names, value, expected):
+    """Return the part of an array that a statement writes into, `d[i] = ...`, as it is and as it should be."""
+    target = place.targets[0] if isinstance(place, ast.Assign) and len(place.targets) == 1 else None
+    if isinstance(target, ast.Subscript):
+        index = ast.unparse(target).removeprefix(ast.unparse(target.value))
+        try:
+            part, wanted = (as_array(_evaluated(f"written{index}", names | {"written": v})) for v in (value, expected))
+        except Exception:  # a dict's entry: the value is all that is written
+            return value, expected
+        if part is not None and wanted is not None:
+            return part, wanted
+    return value, expected
+
+
+def _completed(root, names, line, value, expected):
+    """Yield an expression with the term or the factor that it lacks, and what is said of it."""
+    arrays, numbers, _ = _called(names, root, line)
+    values = {name: array for name in arrays if (array := as_array(_evaluated(name, names))) is not None}
+    labels = {name: np.asarray(x, np.float64) for name, x in names.items() if name.isidentifier() and _is_whole(x)}
+    values |= dict(itertools.islice(labels.items(), MOST_LABELS))
+    sizes = {name: float(_evaluated(name, names)) for name in numbers}
+    for sign, text in missing(value, expected, values, sizes):
+        part = ast.parse(text, mode="eval").body
+        operator = {"+": ast.Add, "-": ast.Sub, "*": ast.Mult}[sign]()
+        tree = ast.fix_missing_locations(ast.BinOp(root, operator, part))
+        what = "factor" if sign == "*" else "term"
+        says = {"+": "add it to", "-": "subtract it from", "*": "multiply by it:"}[sign]
+        yield tree, f"the {what} `{text}` is missing: {says} `{ast.unparse(root)}`"
+
+
+def _is_whole(value):
+    """Return whether a value is an array of whole numbers, such as labels or indices."""
+    return isinstance(value, np.ndarray | jax.Array) and np.issubdtype(value.dtype, np.integer)
+
+
+def _evaluated(name, names):
+    return eval(name, dict(names))
+
+
+def by_running(program: Program, suspects: Iterable[Step], *, inside: bool = True) -> Repair | None:
+    """Return the proven change in the line of one suspect, `inside` of what stands there or also around it."""
+    suspects = list({step.line: step for step in suspects}.values())
+    seen = scopes(program.run, program.points[0][0], {step.key for step in suspects})
+    lines = [(s.line, seen[s.key]) for s in suspects if s.key in seen]
+    return in_lines(program, lines, inside=inside)
+
+
+def in_lines(program: Program, lines: Sequence[tuple[Line, Scope]], *, inside: bool = True) -> Repair | None:
+    """Return the proven change in one of the lines, each with what it sees.
+
+    Also tried are the loops around such a line, and the lines that made what it takes but are no steps: whole numbers,
+    shapes, indices. The likeliest changes of all lines come first.
+    """
+    functions = {scope.code: functions_of(scope.code) for _, scope in lines}  # found by searching through everything
+    most = MOST_RUNS if program.in_numpy else MOST_RUNS_IN_JAX
+    for line, scope, old, new, why in itertools.islice(_changes(lines, inside), most):
+        change = Change(line, old, new, functions[scope.code])
+        if program.is_right_with([change]):
+            return Repair(change, why, True, True)
+    return None
+
+
+def in_function(program: Program, step: Step, expected: np.ndarray) -> Repair | None:
+    """Return the same for the function that a step stands in and returns the value of: its call is run by itself.
+
+    `expected` is what it should return; NumPy stands in for JAX where that gives the same.
+    """
+    scope = scopes(program.run, program.points[0][0], {step.key}).get(step.key)
+    functions = functions_of(scope.code) if scope is not None else []
+    if scope is None or not functions or scope.code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS):
+        return None
+    for swap in (_in_numpy, dict):
+        own, given = functions[0], swap(scope.given)
+        names = swap(own.__globals__)
+
+        def returned(code, own=own, given=given, names=names):
+            f = FunctionType(code, names, own.__name__, own.__defaults__, own.__closure__)
+            f.__kwdefaults__ = own.__kwdefaults__
+            with np.errstate(all="ignore"), jax.disable_jit(), program.reading:
+                return held(f(**jax.tree.map(fresh, given)))
+
+        try:
+            place = next(path for path, leaf in returned(own.__code__).items() if equals(leaf, step.value))
+        except Exception:  # NumPy cannot run it, or it does not return the step's value
+            continue
+        above = made_from(step.line, scope.code)
+        changes = _changes([(line, scope) for line in (step.line, *above)])
+        for line, _, old, new, why in itertools.islice(changes, MOST_RUNS if swap is _in_numpy else MOST_RUNS_IN_JAX):
+            try:
+                right = equals(returned(code_with(own.__code__, line.file, [(old, new)]))[place], expected)
+            except Exception:  # most changes make no sense
+                continue
+            change = Change(line, old, new, functions)
+            if right and program.is_right_with([change]):
+                return Repair(change, why, True, True)
+        break
+    return None
+
+
+def _changes(lines: Sequence[tuple[Line, Scope]], inside: bool = True) -> Iterator[tuple[Line, Scope, Part, Part, str]]:
+    """Yield changed statements in lines, the loops around them and what made their numbers, the likeliest first."""
+    loops = {loop: scope for line, scope in lines for loop in loops_around(line, scope.code)}
+    others = {
+        other: scope
+        for line, scope in lines[:3]
+        for other in made_from(line, scope.code)
+        if not all(is_array(scope.names.get(name)) for name in other.names)
+    }
+    each = (_in_line(*place, inside) for place in (loops | others | dict(lines)).items())
+    for edit, line, scope, place in heapq.merge(*each, key=lambda change: change[0].rank):
+        yield line, scope, place, _with_body(edit.tree, place), edit.why
+
+
+def _in_line(line: Line, scope: Scope, inside: bool) -> Iterator[tuple[Edit, Line, Scope, Part]]:
+    """Yield the changes of a line, those inside of what stands there before those around it."""
+    place = lambda_at(line, scope.code) if scope.code.co_name == "<lambda>" else statement_at(line)
+    if place is None or may_not_end(line):
+        return
+    place = place.body if isinstance(place, ast.Lambda) else place
+    head = _head(place)
+    for edit in edits(head, *_called(scope.names, head, line)):
+        if inside and not edit.inside:
+            break
+        yield edit, line, scope, place
+
+
+def _source(step: Step, code: CodeType) -> Part | None:
+    """Return the statement of a step's line; of a lambda its own expression, for the rest is its caller's."""
+    if code.co_name == "<lambda>":
+        found = lambda_at(step.line, code)
+        return found and found.body
+    return statement_at(step.line, step.name)
+
+
+def _with_root(place: Part, root: ast.expr, tree: ast.expr) -> Part:
+    """Return a statement with an expression in the place of one of `_expressions`."""
+    if root is place:
+        return tree
+    if isinstance(place, ast.AugAssign) and isinstance(place.target, ast.Name) and not _holds(place, root):
+        return ast.fix_missing_locations(ast.copy_location(ast.Assign([place.target], tree), place))
+    return put(root, tree, place)
+
+
+def _holds(place, root):
+    return any(node is root for node in ast.walk(place))
+
+
+def _head(statement: Part) -> Part:
+    """Return a loop without its body, anything else as it is."""
+    if isinstance(statement, ast.For):
+        return ast.copy_location(ast.For(statement.target, statement.iter, [], []), statement)
+    return statement
+
+
+def _with_body(head: Part, statement: Part) -> Part:
+    if isinstance(head, ast.For) and isinstance(statement, ast.For):
+        return ast.copy_location(ast.For(head.target, head.iter, statement.body, statement.orelse), statement)
+    return head
+
+
+def _expressions(statement: Part) -> list[ast.expr]:
+    """Return the expressions of a statement, the outermost first; `a += b` is `a + b`."""
+    if isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
+        whole = ast.BinOp(ast.Name(statement.target.id, ast.Load()), statement.op, statement.value)
+        return [ast.fix_missing_locations(whole)]
+    return [node for node in ast.walk(statement) if isinstance(node, ast.expr) and _is_value(node)]
+
+
+def _is_value(node):
+    return not isinstance(node, ast.Constant) and isinstance(getattr(node, "ctx", ast.Load()), ast.Load)
+
+
+def _place(
+    program: Program, expression: ast.expr, names: dict[str, Any], wanted: np.ndarray, at: Path | None = None
+) -> Path | None:
+    """Return where in an expression's value an array stands, `at` that place if it is given; None where it does not."""
+    try:
+        with program.reading:
+            found = held(eval(compile(ast.Expression(expression), "<repair>", "eval"), dict(names)))
+    except Exception:  # most changes make no sense
+        return None
+    places = {path: as_array(part) for path, part in found.items() if at is None or path == at}
+    return next((path for path, array in places.items() if array is not None and close(array, wanted, NEAR)), None)
+
+
+def _in_numpy(names: dict[str, Any]) -> dict[str, Any]:
+    """Return the same variables for NumPy, which need not compile every change."""
+
+    def plain(value):
+        if value is jax.numpy:
+            return NUMPY
+        return updatable(value) if isinstance(value, jax.Array | dict | list | tuple) else value
+
+    return {name: plain(value) for name, value in names.items()}
+
+
+def _called(names: dict[str, Any], tree: ast.AST, line: Line) -> tuple[list[str], list[str], list[str]]:
+    """Return the arrays, the numbers and the containers that have a name, those in a tree first.
+
+    Entries of dicts and attributes of the user's objects are named too, and parts of arrays that the function reads.
+    """
+    seen = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    arrays, numbers, containers = [], [], []
+
+    def look(name, value):
+        if as_array(value) is not None and not isinstance(value, float):
+            arrays.append(name)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            numbers.append(name)
+        elif isinstance(value, list):
+            containers.append(name)
+        elif "[" not in name and "." not in name and not name.startswith("__"):
+            for path, part in children(value)[:20]:
+                look(name + spelt((path,)), part)
+
+    names = {name: value for name, value in names.items() if name.isidentifier() and name != "_"}
+    for name in sorted(names, key=lambda name: name not in seen):
+        look(name, names[name])
+    for text in subscripts(line):
+        try:
+            value = _evaluated(text, names)
+        except Exception:  # not yet computed where the line stands, or not in every round
+            continue
+        if text not in (*arrays, *numbers):
+            look(text, value)
+    return arrays, numbers, containers

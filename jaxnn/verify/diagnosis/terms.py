@@ -1,0 +1,124 @@
+"""A term or a factor that is missing from a line: a product of what has a name where the line stands."""
+
+import itertools
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from jaxnn.verify.diagnosis.targets import close
+
+NEAR = 1e-5  # what differences know of a right value is no more; whoever asks runs what is found
+MOST_FACTORS = 30  # whose products are looked through, the likeliest first
+COMPARISONS = {"!=": np.not_equal, "==": np.equal, ">": np.greater, "<": np.less}
+PLAIN = {"": 1.0, "2 * ": 2.0, "0.5 * ": 0.5}
+
+
+def missing(
+    value: np.ndarray, expected: np.ndarray, arrays: Mapping[str, np.ndarray], numbers: Mapping[str, float]
+) -> Iterator[tuple[str, str]]:
+    """Yield what makes `value` `expected`: `("+", term)`, `("-", term)` or `("*", factor)`, each as an expression.
+
+    A term or factor is a number times an array, or times the product of two, summed up to the shape where need be.
+    """
+    if value.shape != expected.shape or not np.all(np.isfinite(value)):
+        return
+    lacks = [("+", expected - value)]
+    if np.all((value != 0) | (expected == 0)):
+        lacks.append(("*", np.divide(expected, value, out=np.zeros_like(value), where=value != 0)))
+    known = list(_products(arrays, numbers, value.shape))
+    if len(lacks) > 1 and np.all(np.isclose(lacks[1][1], 0, atol=NEAR) | np.isclose(lacks[1][1], 1, atol=NEAR)):
+        known += _masks(arrays, numbers, value.shape)
+    scales = dict(_scales(numbers))
+    for sign, lack in lacks:
+        counts = (value != 0) if sign == "*" else np.ones(value.shape, bool)
+        for text, array in known:
+            whole = np.broadcast_to(array, value.shape) * counts
+            scale = float(np.vdot(whole, lack)) / (float(np.vdot(whole, whole)) or np.inf)
+            if scale and close(scale * whole, lack, NEAR):
+                for spelt, size in {**scales, **_literal(abs(scale))}.items():
+                    if np.isclose(abs(scale), abs(size), rtol=NEAR, atol=0):
+                        negative = scale * size < 0
+                        if sign == "+":
+                            yield ("-" if negative else "+"), f"{spelt}{text}"
+                        else:
+                            yield "*", f"{'-' * negative}{spelt}{text}"
+                        break
+
+
+def _masks(arrays, numbers, shape):
+    """Yield comparisons of arrays with numbers and with each other that have a shape, or can be stretched to it."""
+    pairs = [(name, x, text, n) for name, x in arrays.items() for text, n in {"0": 0, **numbers}.items()]
+    pairs += [(one, x, other, y) for (one, x), (other, y) in itertools.combinations(arrays.items(), 2)]
+    for one, x, other, y in pairs:
+        if np.ndim(y) in (0, x.ndim) and np.shape(y) in ((), x.shape):
+            for sign, compare in COMPARISONS.items():
+                mask = compare(x, y).astype(np.float64)
+                if mask.any() and not mask.all():
+                    yield from _summed(f"({one} {sign} {other})", mask, shape)
+                    rest = len(shape) - mask.ndim
+                    if rest > 0 and mask.shape == shape[: mask.ndim]:
+                        yield f"({one} {sign} {other})[...{', None' * rest}]", mask.reshape(*mask.shape, *[1] * rest)
+
+
+def _literal(scale):
+    """Return a number of few digits as it is written in front of an expression."""
+    rounded = float(f"{scale:.3g}")
+    return {f"{rounded:g} * ": rounded} if np.isclose(rounded, scale, rtol=NEAR, atol=0) else {}
+
+
+def _products(arrays, numbers, shape):
+    """Yield expressions that have a shape, or can be stretched to it, with their values."""
+    singles = [(name, x) for name, x in arrays.items() if x.ndim <= 4 and x.size and np.all(np.isfinite(x))]
+    singles += [(f"{name}.T", x.T) for name, x in singles if x.ndim == 2]
+    for name, x in singles:
+        yield from _summed(name, x, shape)
+        for other, n in numbers.items():
+            yield from _summed(f"({name} - {other})", x - n, shape)
+    for (one, x), (other, y) in itertools.combinations_with_replacement(singles[:MOST_FACTORS], 2):
+        try:
+            yield from _summed(f"({one} * {other})", x * y, shape)
+            yield from _summed(f"({one} - {other})", x - y, shape) if one != other else ()
+        except ValueError:
+            pass
+        for (a, left), (b, right) in (((one, x), (other, y)), ((other, y), (one, x))):
+            if left.ndim and right.ndim and left.shape[-1] == right.shape[-2 if right.ndim > 1 else 0]:
+                try:
+                    yield from _summed(f"({a} @ {b})", left @ right, shape)
+                except ValueError:
+                    pass
+
+
+def _summed(text, array, shape):
+    trailing = shape[len(shape) - array.ndim :] if array.ndim <= len(shape) else ()
+    if array.ndim <= len(shape) and all(n in (1, m) for n, m in zip(array.shape, trailing, strict=True)):
+        yield text, array
+    if array.ndim == len(shape) + 1:
+        for axis in range(array.ndim):
+            total = array.sum(axis=axis)
+            if total.shape == shape:
+                yield f"{text}.sum(axis={axis})", total
+    elif array.ndim == len(shape) and array.shape != shape:
+        for axis in range(array.ndim):
+            total = array.sum(axis=axis, keepdims=True)
+            if total.shape == shape:
+                yield f"{text}.sum(axis={axis}, keepdims=True)", total
+    if array.ndim and not shape:
+        yield f"{text}.sum()", array.sum()
+
+
+def _scales(numbers):
+    """Yield factors as they are written in front of an expression, the plainest first."""
+    yield from PLAIN.items()
+    for name, n in numbers.items():
+        if np.isfinite(n) and n not in (0, 1):
+            yield f"{name} * ", n
+            yield f"1 / {name} * ", 1 / n
+            yield f"2 * {name} * ", 2 * n
+            yield f"2 / {name} * ", 2 / n
+            yield f"{name} ** 2 * ", n**2
+            yield f"1 / {name} ** 2 * ", 1 / n**2
+    for (one, n), (other, m) in itertools.combinations(numbers.items(), 2):
+        if np.isfinite(n * m) and n * m:
+            yield f"{one} * {other} * ", n * m
+            yield f"{one} / {other} * ", n / m
+            yield f"{other} / {one} * ", m / n

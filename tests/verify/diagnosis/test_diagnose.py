@@ -1,0 +1,156 @@
+"""Tests for `diagnosis/diagnose.py`: where and why; and where that cannot be found the verdict stands without."""
+
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxnn.errors import InvalidArgument
+from jaxnn.references import load
+from jaxnn.verify import check
+
+W = np.array([0.4, -1.1, 2.0])
+
+
+def test_without_source_the_verdict_and_the_cause_stand_alone():
+    names = {}
+    exec("def grad(w):\n    return -np.cos(np.asarray(w))", {"np": np}, names)
+    found = check(lambda w: jnp.sum(jnp.sin(w)), names["grad"], W)
+    assert found.kind == "FAIL" and "sign" in found.cause
+
+
+def test_a_function_that_cannot_be_watched_still_gets_its_verdict():
+    def moody(w):
+        if sys.gettrace() is not None:
+            raise RuntimeError("not while I am watched")
+        return -jnp.cos(w)
+
+    found = check(lambda w: jnp.sum(jnp.sin(w)), moody, W)
+    assert found.kind == "FAIL" and found.expected == -found.actual
+
+
+def test_numbers_drawn_while_tracing_make_a_gradient_random():
+    rng = np.random.default_rng(0)
+
+    def noisy(w):
+        if isinstance(w, jax.core.Tracer):
+            return jnp.cos(w) + 1e-3 * rng.normal(size=w.shape)
+        return jnp.cos(w)
+
+    found = check(lambda w: jnp.sum(jnp.sin(w)), noisy, W)
+    assert found.kind == "RANDOM" and found.leaf == "w"
+
+
+def test_a_rule_of_its_own_in_the_loss_is_named_where_differences_contradict_autodiff():
+    @jax.custom_jvp
+    def step(w):
+        return jnp.sin(w)
+
+    step.defjvp(lambda primals, tangents: (step(*primals), 3 * tangents[0]))
+
+    def loss(w):
+        return jnp.sum(step(w))
+
+    def by_hand(w):
+        return 3 * jnp.ones_like(w)
+
+    found = check(loss, by_hand, W)
+    assert found.kind == "FAIL" and found.witness == "central differences"
+    assert "custom_jvp" in found.cause and "test_diagnose.py" in found.cause
+
+
+def test_the_first_infinity_is_named_even_where_the_end_is_nan():
+    def shifted(z):
+        big = jnp.exp(800 + z)
+        small = big / (1 + big)
+        return small
+
+    found = check(lambda z: jnp.sum(jax.nn.softplus(800 + z)), shifted, W)
+    assert found.kind == "NONFINITE" and found.line.startswith("big = jnp.exp(800 + z)")
+    assert "infinity" in found.cause and found.index == (0,)
+
+
+def test_a_gradient_of_another_dtype_is_refused_with_the_line_it_comes_from():
+    def cast(w):
+        cosine = jnp.cos(w).astype(jnp.float16)
+        return cosine
+
+    with pytest.raises(InvalidArgument, match=r"w: got dtype float16, .*float16 first appears in cosine = jnp.cos"):
+        check(lambda w: jnp.sum(jnp.sin(w)), cast, W)
+
+
+HEAD = """
+import numpy as np
+
+def loss(p, x, y):
+    out = np.zeros_like(y)
+    for i in range(len(x)):
+        out[i] = np.tanh(x[i] @ p["w"] + p["b"])
+    return np.mean((out - y) ** 2) + 0.3 * np.sum(p["w"] ** 2) / 2
+"""
+LOOP = """
+def grad(p, x, y):
+    dw, db = 0.3 * p["w"], np.zeros_like(p["b"])
+    for i in range(len(x)):
+        h = np.tanh(x[i] @ p["w"] + p["b"])
+        dz = 2 * (h - y[i]) / y.size * (1 - h**2)
+        dw += np.outer(x[i], dz)
+        db += dz
+    return {"w": dw, "b": db}
+"""
+AT_ONCE = """
+def backward(dh, h):
+    return dh * (1 - h**2)
+
+def grad(p, x, y):
+    h = np.tanh(x @ p["w"] + p["b"])
+    dz = backward(2 * (h - y) / y.size, h)
+    return {"w": x.T @ dz + 0.3 * p["w"], "b": dz.sum(axis=0)}
+"""
+IN_JAX = (
+    HEAD.replace("numpy", "jax.numpy")
+    .replace("out = np.zeros_like(y)", "out = y")
+    .replace('out[i] = np.tanh(x[i] @ p["w"] + p["b"])', 'out = np.tanh(x @ p["w"] + p["b"])')
+)
+
+
+@pytest.mark.parametrize(
+    ("head", "grad", "right", "wrong"),
+    [
+        (HEAD, LOOP, "db += dz", "db = dz"),
+        pytest.param(HEAD, LOOP, "/ y.size", "/ len(y)", marks=pytest.mark.slow),
+        pytest.param(HEAD, AT_ONCE, 'x.T @ dz + 0.3 * p["w"]', "x.T @ dz", marks=pytest.mark.slow),
+        pytest.param(HEAD, AT_ONCE, "dh * (1 - h**2)", "dh * (1 - h)", marks=pytest.mark.slow),
+        pytest.param(IN_JAX, AT_ONCE, "dh * (1 - h**2)", "dh * (1 - dh**2)", marks=pytest.mark.slow),
+    ],
+)
+def test_the_file_is_right_with_the_patch(tmp_path, monkeypatch, head, grad, right, wrong):
+    assert grad.count(right) == 1
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "wrong.py").write_text(head + grad.replace(right, wrong))
+    rng = np.random.default_rng(0)
+    args = {"w": rng.normal(size=(3, 2)), "b": rng.normal(size=2)}, rng.normal(size=(5, 3)), rng.normal(size=(5, 2))
+    found = check(load("wrong.py:loss"), load("wrong.py:grad"), *args)
+    assert found.kind == "FAIL" and "wrong.py" in found.line
+    subprocess.run(["patch", "-p0"], input=found.patch, text=True, check=True, cwd=tmp_path, capture_output=True)
+    (tmp_path / "wrong.py").rename("mended.py")
+    monkeypatch.setattr(sys, "modules", dict(sys.modules))
+    assert check(load("mended.py:loss"), load("mended.py:grad"), *args).kind == "PASS"
+
+
+@pytest.mark.slow
+def test_two_leaves_wrong_in_two_lines_have_one_patch(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = HEAD + LOOP.replace('dw, db = 0.3 * p["w"],', 'dw, db = np.zeros_like(p["w"]),')
+    text = text.replace('return {"w": dw, "b": db}', 'g = {}\n    g["w"] = dw\n    g["b"] = 2 * db\n    return g')
+    (tmp_path / "two.py").write_text(text)
+    rng = np.random.default_rng(0)
+    args = {"w": rng.normal(size=(3, 2)), "b": rng.normal(size=2)}, rng.normal(size=(5, 3)), rng.normal(size=(5, 2))
+    found = check(load("two.py:loss"), load("two.py:grad"), *args)
+    assert [line[1:].strip() for line in found.patch.splitlines() if line[0] == "+"][1:] == [
+        "g[\"w\"] = dw + 0.3 * p['w']",
+        'g["b"] = db',
+    ]

@@ -1,0 +1,64 @@
+"""Tests for `diagnosis/edits.py`: what was left out or mixed up in an expression is among its changes."""
+
+import ast
+
+import pytest
+
+from jaxnn.verify.diagnosis.edits import edits
+
+ARRAYS, NUMBERS = ["a", "b", "z", "p['W']"], ["m"]
+
+
+def changes(expression):
+    root = ast.parse(expression, mode="eval").body
+    return {ast.unparse(edit.tree): edit.why for edit in reversed(list(edits(root, ARRAYS, NUMBERS)))}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "why"),
+    [
+        ("a * (1 - b)", "a * (1 - b ** 2)", "b ** 2"),
+        ("a + b", "a - b", "sign"),
+        ("-a", "a", "sign"),
+        ("a", "-a", "sign"),
+        ("a", "a / m", "divided by `m`"),
+        ("a", "a / b.shape[0]", "divided by"),
+        ("a / m", "a", "divisor `m` is too much"),
+        ("a @ b", "a @ b.T", "transposed"),
+        ("a.T @ b", "a @ b", "not be transposed"),
+        ("b @ a", "a @ b", "swapped"),
+        ("a", "a * (z > 0)", "factor"),
+        ("a", "a * (b * (1 - b))", "factor"),
+        ("a", "a + p['W']", "term `p['W']` is missing"),
+        ("a + b", "a", "term `b` is too much"),
+        ("np.sum(a, axis=0)", "np.sum(a, axis=1)", "wrong axis"),
+        ("a.sum(1)", "a.sum(0)", "wrong axis"),
+        ("np.mean(a)", "np.sum(a)", "in place of `sum`"),
+        ("a[1:]", "a[:]", "left out"),
+        ("a[m]", "a[m - 1]", "off by one"),
+        ("a[::-1]", "a", "too much"),
+        ("a * (z < 0)", "a * (z > 0)", "mask"),
+        ("a * p['V']", "a * p['W']", ""),
+        ("np.einsum('ij,jk->ik', a, b)", "np.einsum('ji,jk->ik', a, b)", "transposed"),
+        ("a.at[0].set(b)", "a.at[0].add(b)", "`set` in place of `add`"),
+        ("f(a, b)", "f(b, a)", "swapped"),
+        ("a.astype(t)", "a", "`astype` is too much"),
+    ],
+)
+def test_what_was_meant_is_among_the_changes(wrong, right, why):
+    arrays = [*ARRAYS, "p['V']"] if "'V'" in wrong else ARRAYS
+    root = ast.parse(wrong, mode="eval").body
+    found = {ast.unparse(edit.tree): edit.why for edit in reversed(list(edits(root, arrays, NUMBERS)))}
+    assert why in found[right]
+
+
+def test_an_expression_is_left_as_it_was():
+    root = ast.parse("np.sum(a * (1 - b), axis=(0, 1))[1:, m]", mode="eval").body
+    before = ast.dump(root)
+    assert len(list(edits(root, ARRAYS, NUMBERS))) > 100
+    assert ast.dump(root) == before
+
+
+def test_every_change_is_an_expression_that_python_takes():
+    for edited in changes("x.at[i].set(np.einsum('ij,jk->ik', a, b[::-1]) * (z > 0) - 2.0 * a.T)"):
+        compile(edited, "test", "eval")

@@ -1,0 +1,30 @@
+"""Tests for `diagnosis/terms.py`: a term or factor that was left out is found again, by evaluating what is said."""
+
+import numpy as np
+import pytest
+
+from jaxnn.verify.diagnosis.terms import missing
+
+RNG = np.random.default_rng(0)
+X, Y, W, V = RNG.normal(size=(4, 3)), RNG.normal(size=(4, 3)), RNG.normal(size=(3, 3)), RNG.normal(size=3)
+ARRAYS, NUMBERS = {"x": X, "y": Y, "w": W, "v": V}, {"n": 4.0, "reg": 0.3}
+
+
+@pytest.mark.parametrize(
+    "lack", ["+ x", "- 2 * reg * x", "+ (x * y)", "+ (x @ w)", "+ (x @ w.T) / n", "* v", "* (x * y)", "* -y / n"]
+)
+def test_what_is_missing_is_found_as_an_expression(lack):
+    expected = eval(f"y {lack}", {}, ARRAYS | NUMBERS)
+    found = [f"y {sign} {part}" for sign, part in missing(Y, expected, ARRAYS, NUMBERS)]
+    assert found
+    for expression in found:
+        np.testing.assert_allclose(eval(expression, {}, ARRAYS | NUMBERS), expected, rtol=1e-9)
+
+
+def test_a_sum_is_taken_over_the_axis_that_fits():
+    expected = V + (X * Y).sum(axis=0)
+    assert ("+", "(x * y).sum(axis=0)") in list(missing(V, expected, ARRAYS, NUMBERS))
+
+
+def test_what_no_product_gives_is_not_guessed():
+    assert list(missing(Y, Y + np.cos(X), ARRAYS, NUMBERS)) == []
