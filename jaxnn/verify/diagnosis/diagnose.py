@@ -13,7 +13,7 @@ from jaxnn.verify.compare import Comparison
 from jaxnn.verify.diagnosis.convolutions import convolutions, no_others
 from jaxnn.verify.diagnosis.hand import Hand, hand_of, tape_of
 from jaxnn.verify.diagnosis.lines import first_random, spoken
-from jaxnn.verify.diagnosis.locate import ALIAS, Suspect, feeds, renamed, suspects, upstream, where_made
+from jaxnn.verify.diagnosis.locate import ALIAS, Suspect, blamed, feeds, renamed, suspects, upstream, where_made
 from jaxnn.verify.diagnosis.operands import made_of
 from jaxnn.verify.diagnosis.patches import unified
 from jaxnn.verify.diagnosis.phrases import phrase
@@ -83,10 +83,11 @@ def _placed(trial, problem, verdict, point, tape, numbers):
     sentence = _shown(trial, problem, hand, tape, comparison, leaf, suspect, sizes)
     true = [*comparison.expected, *(node.adjoint for node in tape)]
     made = where_made(hand.backward.steps, comparison.actual[leaf], true, problem.names[leaf])
-    step, change = _line_and_change(hand, suspect, made, comparison.expected[leaf], bool(sentence))
+    step, change = _line_and_change(hand, suspect, made, comparison.expected[leaf])
     each = {} if change and change.proven else _each_leaf(hand, comparison, problem.names, true)
-    if each:
-        change = each.get(verdict.leaf, change)
+    if each:  # unless one line is enough, that made all that is wrong
+        whole = by_running(hand.program, blamed(hand.backward, hand.errors, hand.backward.steps, for_all=True))
+        each, change = ({}, whole) if whole else (each, each.get(verdict.leaf, change))
     elif change is None or not change.proven:
         change = _searched(hand, step) or change
         step = step or (change and next(other for other in hand.backward.steps if other.line == change.line))
@@ -99,7 +100,8 @@ def _placed(trial, problem, verdict, point, tape, numbers):
             sentence = f"{step.name}: {parts}" if parts else ""
         return replace(verdict, line=spoken(step.line), cause=sentence or verdict.cause)
     sentence = f"{next(iter(change.line.names), step.name)}: {change.why}{f'; so {sentence}' if sentence else ''}"
-    changes = [repair.change for repair in each.values()] or [change.change] * change.proven
+    repairs = each.values() or [change] * change.proven
+    changes = [one for repair in repairs for one in repair.changes]
     proven = len(hand.program.points) > 1  # at one point alone a change may fit by chance
     patch = unified([(c.line.file, c.old, c.new) for c in changes]) if proven else ""
     return replace(verdict, line=spoken(change.line), cause=sentence, patch=patch)
@@ -125,7 +127,11 @@ def _shown(
     arrays |= {node.name: node.value for node in tape if node.name}
     if suspect is not None:
         before = hand.backward.steps[: suspect.step.number]
-        arrays |= {step.name: step.value for step in before if step.name.isidentifier() and step.name not in arrays}
+        arrays |= {
+            step.name: step.value
+            for step in before
+            if step.name.isidentifier() and step.name not in (*arrays, "return")
+        }
         bar = max(1e-12, SAFETY * trial.epsilon) * float(np.max(np.abs(np.nan_to_num(suspect.expected)), initial=0.0))
         found = phrase(suspect.name, suspect.step.value, suspect.expected, bar, sizes=sizes, arrays=arrays)
         if found:
@@ -144,12 +150,16 @@ def _each_leaf(hand: Hand, comparison: Comparison, names: Sequence[str], true: l
         first = where_made(hand.backward.steps, actual, true, name)
         passed_on = [step for step in hand.backward.steps if close(step.value, actual)]
         places = list({step.line: step for step in [*([first] if first else []), *passed_on]}.values())
-        repairs = (by_value(hand.of_leaf(leaf), step, expected) for step in places[:NAMES])
+        program = hand.of_leaf(leaf)
+        repairs = (by_value(program, step, expected) for step in places[:NAMES])
         repair = next((repair for repair in repairs if repair and repair.proven), None)
+        if repair is None and first is not None and program.in_numpy:
+            repair = by_running(program, upstream(hand.backward, hand.targets, first))
         if repair is None:
             return {}
         found[name] = repair
-    return found if found and hand.program.is_right_with([repair.change for repair in found.values()]) else {}
+    changes = [change for repair in found.values() for change in repair.changes]
+    return found if found and hand.program.is_right_with(changes) else {}
 
 
 def _made_inside(hand: Hand, step: Step) -> Step:
@@ -165,9 +175,14 @@ def _made_inside(hand: Hand, step: Step) -> Step:
 
 def _searched(hand: Hand, step: Step | None) -> Repair | None:
     """Return the proven change in any line of the backward pass, those before a step, the nearest first, first."""
+    if not hand.program.in_numpy:
+        return None
     before = upstream(hand.backward, hand.targets, step) if step is not None else []
-    steps = [*before, *hand.backward.steps]
-    return by_running(hand.program, steps, inside=False) if hand.program.in_numpy else None
+    every = hand.backward.steps
+    once = {other.line: other for other in every if step is None or other.number <= step.number}
+    lines = [*before, *reversed(blamed(hand.backward, hand.errors, once.values()))]
+    near = [other for line in dict.fromkeys(other.line for other in lines) for other in every if other.line == line]
+    return by_running(hand.program, near, inside=False) or by_running(hand.program, every, inside=False)
 
 
 def _likeliest(hand: Hand, found: Iterator[Suspect]) -> Suspect | None:
@@ -185,11 +200,11 @@ def _likeliest(hand: Hand, found: Iterator[Suspect]) -> Suspect | None:
 
 
 def _line_and_change(
-    hand: Hand, suspect: Suspect | None, made: Step | None, true: np.ndarray, has_cause: bool
+    hand: Hand, suspect: Suspect | None, made: Step | None, true: np.ndarray
 ) -> tuple[Step | None, Repair | None]:
     """Return the step to blame and what to change, in its line or in another.
 
-    `made` is where the wrong leaf first appears, which is `true` when right; `has_cause` whether a cause is known.
+    `made` is where the wrong leaf first appears, which is `true` when right.
     """
 
     def by(step, expected):
@@ -209,13 +224,13 @@ def _line_and_change(
     if alias is not None:
         return alias, by(alias, expected)[0]
     is_factor = suspect is not None and suspect.meaning == FACTOR
-    if change and suspect and has_cause and not is_factor:
-        return step, change
     before = upstream(hand.backward, hand.targets, step)
+    again = [other for other in hand.backward.steps if other.name == step.name and other.line != step.line]
     elsewhere = None
     if not is_factor:
         elsewhere = in_function(hand.program, step, expected)
-    elsewhere = elsewhere or by_running(hand.program, before)
+    # What changes something that is there comes before what adds to it.
+    elsewhere = elsewhere or by_running(hand.program, [*before, *again])
     if not elsewhere and is_factor and made:  # it may be missing anywhere
         elsewhere = by(made, true)[0]
     change = elsewhere or change

@@ -1,13 +1,14 @@
 """A line of Python with one thing in it changed: what somebody may have meant who wrote it."""
 
 import ast
+import copy
 import itertools
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from jaxnn.verify.diagnosis.rewrite import put
-from jaxnn.verify.diagnosis.statements import SWAPPED, copies, statements, sums, text
+from jaxnn.verify.diagnosis.statements import SWAPPED, copies, statements, sums, targets, text
 
 ALIKE = [
     pair.split("/")
@@ -49,11 +50,10 @@ def edits(
     nodes = [node for node in ast.walk(root) if isinstance(node, ast.expr) and _is_read(node)]
     operands = [node for node in nodes if isinstance(node, OPERANDS)]
     stages = [
-        (statements, [root], True),
+        *((change, [root], True) for change in (statements, sums, copies)),
         *((change, nodes, True) for change in (*INSIDE, _others(containers))),
-        (_named, nodes, True),
     ]
-    stages += [(sums, [root], True), (copies, [root], True)]
+    stages += [(_everywhere, [root], True), (targets, [root], True)]
     stages += [
         (_signs, nodes, False),
         (_factors, operands, False),
@@ -75,7 +75,7 @@ def _named(node, arrays, numbers):
     if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
         for name in numbers:
             other = ast.parse(name, mode="eval").body
-            yield other, f"{text(node)} should be `{name}`, which is not always {node.value}"
+            yield other, f"{text(node)} should be `{name}`, which is not {node.value} in every step or at every size"
 
 
 def _axes(node, arrays, numbers):
@@ -120,6 +120,48 @@ def _operators(node, arrays, numbers):
                 new,
                 f"{text(node)} should be {text(new)}: a mask inverted, or wrong at its edge",
             )
+
+
+def _groupings(node, arrays, numbers):
+    """Yield a product with a sum, or a sum with a product, with the parentheses elsewhere."""
+    if not isinstance(node, ast.BinOp):
+        return
+    products, sums_ = ast.Mult | ast.Div, ast.Add | ast.Sub
+    left, right, new = node.left, node.right, []
+    if isinstance(node.op, products):
+        if isinstance(right, ast.BinOp) and isinstance(right.op, sums_):
+            new.append(ast.BinOp(ast.BinOp(left, node.op, right.left), right.op, right.right))
+            new.append(ast.BinOp(right.left, right.op, ast.BinOp(left, node.op, right.right)))
+        if isinstance(left, ast.BinOp) and isinstance(left.op, sums_):
+            new.append(ast.BinOp(left.left, left.op, ast.BinOp(left.right, node.op, right)))
+            new.append(ast.BinOp(ast.BinOp(left.left, node.op, right), left.op, left.right))
+    elif isinstance(node.op, sums_):
+        if isinstance(left, ast.BinOp) and isinstance(left.op, products):
+            new.append(ast.BinOp(left.left, left.op, ast.BinOp(left.right, node.op, right)))
+        if isinstance(right, ast.BinOp) and isinstance(right.op, products):
+            new.append(ast.BinOp(ast.BinOp(left, node.op, right.left), right.op, right.right))
+    for other in new:
+        yield other, f"{text(node)} should be {text(other)}: the parentheses stand elsewhere"
+
+
+def _everywhere(node, arrays, numbers):
+    """Yield a statement with another name, or a transpose, in all the places of a name that comes several times."""
+    names = [n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
+    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+        known = next((list(some) for some in (arrays, numbers) if name in some), [])
+        for other in [f"{name}.T"] * (name in arrays) + [other for other in known if other != name]:
+            new = _Renamed(name, ast.parse(other, mode="eval").body).visit(copy.deepcopy(node))
+            yield new, f"`{name}` should be `{other}` in all of {text(node)}"
+
+
+class _Renamed(ast.NodeTransformer):
+    """Puts an expression in all the places in which a name is read."""
+
+    def __init__(self, name: str, new: ast.expr):
+        self.name, self.new = name, new
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        return self.new if node.id == self.name and isinstance(node.ctx, ast.Load) else node
 
 
 def _removals(node, arrays, numbers):
@@ -297,6 +339,13 @@ def _slices(node, arrays, numbers):
             new = [*parts[:k], ast.Slice(), *parts[k + 1 :]]
             whole = ast.Subscript(node.value, ast.Tuple(new, ast.Load()) if len(new) > 1 else new[0], ast.Load())
             yield whole, f"{text(node)} should be {text(whole)}: a part is left out, or in another order"
+            if (part.lower is None) != (part.upper is None) and part.step is None:
+                bound = ast.UnaryOp(ast.USub(), part.lower or part.upper)  # x[1:] and x[:-1]
+                bound = bound.operand.operand if isinstance(bound.operand, ast.UnaryOp) else bound
+                other = ast.Slice(None, bound) if part.lower is not None else ast.Slice(bound)
+                new = [*parts[:k], other, *parts[k + 1 :]]
+                end = ast.Subscript(node.value, ast.Tuple(new, ast.Load()) if len(new) > 1 else new[0], ast.Load())
+                yield end, f"{text(node)} should be {text(end)}: the other end is left out"
         elif not isinstance(part, ast.Constant):
             for add in (ast.Sub(), ast.Add()):
                 new = [*parts[:k], ast.BinOp(part, add, ast.Constant(1)), *parts[k + 1 :]]
@@ -323,7 +372,8 @@ def _factors(node, arrays, numbers):
     for name in ("2", "3", *numbers, *sizes, *(f"{name}.size" for name in arrays)):
         other = ast.parse(name, mode="eval").body
         yield ast.BinOp(node, ast.Div(), other), f"{text(node)} should be divided by {text(other)}"
-        yield ast.BinOp(node, ast.Mult(), other), f"the factor {text(other)} is missing: multiply {text(node)} by it"
+        factor = name if name.isdigit() else f"`{name}`"
+        yield ast.BinOp(node, ast.Mult(), other), f"the factor {factor} is missing: multiply {text(node)} by {factor}"
 
 
 def _forms(node, arrays, numbers):
@@ -348,4 +398,19 @@ def _functions(node, arrays, numbers):
         yield new, f"{text(node)} should be {text(new)}"
 
 
-INSIDE = (_axes, _operators, _sizes, _slices, _removals, _constants, _calls, _transposes, _names, _powers)
+INSIDE = (
+    *(
+        _operators,
+        _axes,
+        _slices,
+        _constants,
+        _transposes,
+        _named,
+        _groupings,
+        _removals,
+        _calls,
+        _sizes,
+        _names,
+        _powers,
+    ),
+)

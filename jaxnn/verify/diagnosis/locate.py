@@ -8,7 +8,7 @@ no right one under its own name, is the wrong line. Nothing is guessed from name
 import itertools
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ MORE = 0.15  # of the runs that are allowed, for other explanations than the fir
 ROUNDS = 4
 WRAPPER = 3  # a file of which no more lines are run only calls the backward pass
 TRIED = 12  # steps before the wrong one that are looked at
+Errors = Callable[[list[np.ndarray]], list[float]]  # of arrays that come back, each in units of its error bar
 ALIAS = re.compile(r"[^\W\d]\w*\s*=\s*[^\W\d]\w*")
 
 
@@ -45,9 +46,7 @@ class Suspect(NamedTuple):
         return self.step.name.isidentifier() and self.step.name not in (*self.step.line.names, "return")
 
 
-def suspects(
-    backward: Replay, targets: Targets, errors: Callable[[list[np.ndarray]], list[float]], sizes: Sequence[float] = ()
-) -> Iterator[Suspect]:
+def suspects(backward: Replay, targets: Targets, errors: Errors, sizes: Sequence[float] = ()) -> Iterator[Suspect]:
     """Yield the assignments that explain the error, the likeliest first; none where no single one does.
 
     `errors` are those of the arrays that `backward` returns, each in units of its error bar; `sizes` are constants to
@@ -80,7 +79,7 @@ def suspects(
     def multiples(step):
         return ((FACTOR, factor * step.value) for factor in factors)
 
-    to_blame = {step.number for step in steps if _touches(backward, before, wrong_now, step)}
+    to_blame = {step.number for step in blamed(backward, errors, steps)}
     rest = [step for step in steps if step.number not in to_blame]
     runs, end, told, part, most = itertools.count(), backward.most, set(), None, 0
 
@@ -141,14 +140,24 @@ def upstream(backward: Replay, targets: Targets, step: Step) -> list[Step]:
     return found
 
 
-def _touches(backward, before, wrong, step):
-    """Return whether another value of a step changes something that is wrong, and nothing that is right."""
-    try:
-        after = backward.outputs({step.key: _another(step)})
-    except Exception:  # it cannot be another one
-        return False
-    changed = [not close(a, b) for a, b in zip(before, after, strict=True)]
-    return any(changed) and all(bad for bad, c in zip(wrong, changed, strict=True) if c)
+def blamed(backward: Replay, errors: Errors, steps: Iterable[Step], *, for_all: bool = False) -> list[Step]:
+    """Return those steps of which another value changes some of what is wrong, or `for_all` all, and nothing right."""
+    before = backward.outputs({})
+    wrong = [error > 1 for error in errors(before)]
+
+    def is_blamed(step):
+        try:
+            after = backward.outputs({step.key: _another(step)})
+        except Exception:  # it cannot be another one
+            return False
+        changed = [not close(a, b) for a, b in zip(before, after, strict=True)]
+        return (
+            changed == wrong
+            if for_all
+            else any(changed) and not any(c > w for c, w in zip(changed, wrong, strict=True))
+        )
+
+    return [step for step in steps if is_blamed(step)]
 
 
 def feeds(backward: Replay, step: Step, later: Step, kept: Mapping[Key, np.ndarray] = MappingProxyType({})) -> bool:

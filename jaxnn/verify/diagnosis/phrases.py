@@ -228,6 +228,8 @@ def _terms(gap, known, sizes):
     if gap.actual.size > LARGEST or gap.wrong.sum() < 3 or not gap.tells(len(small) ** 2):
         return ""
     for sign, text in missing(gap.actual, gap.expected, small, numbers):
+        if sign == "=":
+            continue  # what it should be is known; what it is is asked
         if sign == "-":
             return f"the term {text} is too much, or its negative is missing"
         return f"the {'factor' if sign == '*' else 'term'} {text} is missing"

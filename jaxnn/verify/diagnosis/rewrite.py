@@ -33,6 +33,16 @@ def statement_at(line: Line, name: str = "") -> ast.stmt | None:
     return next(assigning, None) or next(plain, None)
 
 
+def following(line: Line) -> ast.stmt | None:
+    """Return the statement after the one of a line in the same block, where both are simple ones; else None."""
+    part, statement = _part(line), statement_at(line)
+    if part is None or statement is None or part is statement or hasattr(statement, "body"):
+        return None
+    parent, field, index = parents(part)[statement]
+    after = getattr(parent, field)[index + 1 :] if index is not None else []
+    return after[0] if after and not hasattr(after[0], "body") and not isinstance(after[0], ast.Return) else None
+
+
 def lambda_at(line: Line, code: CodeType) -> ast.Lambda | None:
     """Return the lambda in a line of the source that a code is of."""
     part = _part(line)

@@ -60,3 +60,12 @@ def copies(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Chan
         copied = ast.Call(ast.Attribute(node.value, "copy", ast.Load()), [], [])
         new = ast.Assign(node.targets, copied)
         yield new, f"{text(node)} gives one array two names, and what is written into one changes the other: copy it"
+
+
+def targets(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
+    """Yield an assignment to another variable."""
+    if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+        for other in arrays:
+            if other.isidentifier() and other != node.targets[0].id:
+                new = ast.Assign([ast.Name(other, ast.Store())], node.value)
+                yield new, f"{text(node)} should be {text(new)}: `{other}` is the variable that is used later"

@@ -9,6 +9,7 @@ from jaxnn.verify.diagnosis.targets import close
 
 NEAR = 1e-5  # what differences know of a right value is no more; whoever asks runs what is found
 MOST_FACTORS = 30  # whose products are looked through, the likeliest first
+LOCAL = {"{x} * (1 - {x})": lambda x: x * (1 - x), "(1 - {x} ** 2)": lambda x: 1 - x**2, "({x} > 0)": lambda x: x > 0}
 COMPARISONS = {"!=": np.not_equal, "==": np.equal, ">": np.greater, "<": np.less}
 PLAIN = {"": 1.0, "2 * ": 2.0, "0.5 * ": 0.5}
 
@@ -16,32 +17,34 @@ PLAIN = {"": 1.0, "2 * ": 2.0, "0.5 * ": 0.5}
 def missing(
     value: np.ndarray, expected: np.ndarray, arrays: Mapping[str, np.ndarray], numbers: Mapping[str, float]
 ) -> Iterator[tuple[str, str]]:
-    """Yield what makes `value` `expected`: `("+", term)`, `("-", term)` or `("*", factor)`, each as an expression.
+    """Yield what makes `value` `expected`: `("+", term)`, `("-", term)`, `("*", factor)`, or `("=", another)`.
 
-    A term or factor is a number times an array, or times the product of two, summed up to the shape where need be.
+    Each is an expression: a number times an array, or times the product of two, summed up to the shape where need be.
     """
     if value.shape != expected.shape or not np.all(np.isfinite(value)):
         return
-    lacks = [("+", expected - value)]
+    lacks = [("+", expected - value), ("=", expected)]
     if np.all((value != 0) | (expected == 0)):
         lacks.append(("*", np.divide(expected, value, out=np.zeros_like(value), where=value != 0)))
     known = list(_products(arrays, numbers, value.shape))
-    if len(lacks) > 1 and np.all(np.isclose(lacks[1][1], 0, atol=NEAR) | np.isclose(lacks[1][1], 1, atol=NEAR)):
+    if len(lacks) > 2 and np.all(np.isclose(lacks[-1][1], 0, atol=NEAR) | np.isclose(lacks[-1][1], 1, atol=NEAR)):
         known += _masks(arrays, numbers, value.shape)
-    scales = dict(_scales(numbers))
+    sizes = {f"{name}.shape[{k}]": float(n) for name, x in arrays.items() for k, n in enumerate(x.shape)}
+    whole_numbers = {1.0, *sizes.values()}
+    scales = dict(_scales(numbers)) | {f"1 / {name} * ": 1 / n for name, n in sizes.items()}
     for sign, lack in lacks:
         counts = (value != 0) if sign == "*" else np.ones(value.shape, bool)
         for text, array in known:
             whole = np.broadcast_to(array, value.shape) * counts
             scale = float(np.vdot(whole, lack)) / (float(np.vdot(whole, whole)) or np.inf)
             if scale and close(scale * whole, lack, NEAR):
-                for spelt, size in {**scales, **_literal(abs(scale))}.items():
+                for spelt, size in {**scales, **_literal(abs(scale), whole_numbers)}.items():
                     if np.isclose(abs(scale), abs(size), rtol=NEAR, atol=0):
                         negative = scale * size < 0
                         if sign == "+":
                             yield ("-" if negative else "+"), f"{spelt}{text}"
                         else:
-                            yield "*", f"{'-' * negative}{spelt}{text}"
+                            yield sign, f"{'-' * negative}{spelt}{text}"
                         break
 
 
@@ -55,15 +58,13 @@ def _masks(arrays, numbers, shape):
                 mask = compare(x, y).astype(np.float64)
                 if mask.any() and not mask.all():
                     yield from _summed(f"({one} {sign} {other})", mask, shape)
-                    rest = len(shape) - mask.ndim
-                    if rest > 0 and mask.shape == shape[: mask.ndim]:
-                        yield f"({one} {sign} {other})[...{', None' * rest}]", mask.reshape(*mask.shape, *[1] * rest)
 
 
-def _literal(scale):
-    """Return a number of few digits as it is written in front of an expression."""
+def _literal(scale, sizes):
+    """Return a number of few digits as it is written in front of an expression; what a size explains is none."""
     rounded = float(f"{scale:.3g}")
-    return {f"{rounded:g} * ": rounded} if np.isclose(rounded, scale, rtol=NEAR, atol=0) else {}
+    is_size = any(np.isclose(scale, size) or np.isclose(scale, 1 / size) for size in sizes if size)
+    return {f"{rounded:g} * ": rounded} if np.isclose(rounded, scale, rtol=NEAR, atol=0) and not is_size else {}
 
 
 def _products(arrays, numbers, shape):
@@ -80,6 +81,10 @@ def _products(arrays, numbers, shape):
             yield from _summed(f"({one} - {other})", x - y, shape) if one != other else ()
         except ValueError:
             pass
+        for name, f in LOCAL.items():
+            for (a, of), (b, times) in (((one, x), (other, y)), ((other, y), (one, x))):
+                if of.shape == times.shape:
+                    yield from _summed(f"({name.format(x=a)} * {b})", f(of) * times, shape)
         for (a, left), (b, right) in (((one, x), (other, y)), ((other, y), (one, x))):
             if left.ndim and right.ndim and left.shape[-1] == right.shape[-2 if right.ndim > 1 else 0]:
                 try:
@@ -90,6 +95,9 @@ def _products(arrays, numbers, shape):
 
 def _summed(text, array, shape):
     trailing = shape[len(shape) - array.ndim :] if array.ndim <= len(shape) else ()
+    rest = len(shape) - array.ndim
+    if rest > 0 and array.ndim and array.shape == shape[: array.ndim]:
+        yield f"{text}[...{', None' * rest}]", array.reshape(*array.shape, *[1] * rest)
     if array.ndim <= len(shape) and all(n in (1, m) for n, m in zip(array.shape, trailing, strict=True)):
         yield text, array
     if array.ndim == len(shape) + 1:

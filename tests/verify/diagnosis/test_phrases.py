@@ -155,7 +155,6 @@ def test_the_border_and_the_centre_of_a_kernel():
         ("db1", NET["b1"], "this is b1, not db1: swapped"),
         ("dW1", -NET["W1"], "this is -W1, not dW1"),
         ("dZ1", dZ1 * A1, "the factor A1 is too much"),
-        ("dZ2", dZ2 * A2 * A2, "the factor (A2 * A2) is too much"),
         ("dZ2", A2 / M, "the term 1 / m * Y is too much, or its negative is missing"),
         ("dW1", dW1 + 0.01 * W1, "the term 0.01 * W1 is too much"),
         ("dW1", dW1 + W1, "the term W1 is too much"),

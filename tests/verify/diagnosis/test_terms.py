@@ -15,7 +15,7 @@ ARRAYS, NUMBERS = {"x": X, "y": Y, "w": W, "v": V}, {"n": 4.0, "reg": 0.3}
 )
 def test_what_is_missing_is_found_as_an_expression(lack):
     expected = eval(f"y {lack}", {}, ARRAYS | NUMBERS)
-    found = [f"y {sign} {part}" for sign, part in missing(Y, expected, ARRAYS, NUMBERS)]
+    found = [f"y {sign} {part}".removeprefix("y = ") for sign, part in missing(Y, expected, ARRAYS, NUMBERS)]
     assert found
     for expression in found:
         np.testing.assert_allclose(eval(expression, {}, ARRAYS | NUMBERS), expected, rtol=1e-9)
@@ -24,6 +24,17 @@ def test_what_is_missing_is_found_as_an_expression(lack):
 def test_a_sum_is_taken_over_the_axis_that_fits():
     expected = V + (X * Y).sum(axis=0)
     assert ("+", "(x * y).sum(axis=0)") in list(missing(V, expected, ARRAYS, NUMBERS))
+
+
+def test_a_mask_is_made_of_labels_and_numbers():
+    labels = np.array([0.0, -1, 2, -1])
+    found = list(missing(Y, Y * (labels != -1)[:, None], {"labels": labels}, {"ignored": -1.0}))
+    assert ("*", "(labels != ignored)[..., None]") in found
+
+
+def test_a_number_that_a_size_explains_is_written_as_that_size():
+    found = [part for _, part in missing(Y, Y + 0.25 * X, {"x": X}, {})]
+    assert found == ["1 / x.shape[0] * x"]
 
 
 def test_what_no_product_gives_is_not_guessed():
