@@ -214,6 +214,12 @@ def _line_and_change(
     step, expected = (suspect.step, suspect.expected) if suspect else (made, true)
     if step is None:
         return None, None
+    returned = [other for other in hand.backward.steps[: step.number] if other.name.startswith("return")]
+    inner = next((other for other in returned if close(other.value, step.value)), None)
+    if inner is not None:  # what a function returns is made there
+        change, inside = by(inner, expected)
+        if change and change.proven:
+            return inner, change
     change, inside = by(step, expected)
     if made and suspect and suspect.passed and hand.targets.hold(step.value) and not inside:
         step, expected = made, true  # what was passed is right, and no other would be better

@@ -4,7 +4,7 @@ import ast
 import copy
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from jaxnn.verify.diagnosis.rewrite import put
@@ -41,17 +41,23 @@ class Edit(NamedTuple):
 
 
 def edits(
-    root: ast.AST, arrays: Sequence[str], numbers: Sequence[str], containers: Sequence[str] = ()
+    root: ast.AST,
+    arrays: Sequence[str],
+    numbers: Sequence[str],
+    containers: Sequence[str] = (),
+    fixed: Collection[ast.AST] = (),
 ) -> Iterator[Edit]:
     """Yield an expression or a statement with one thing changed, the likeliest first.
 
-    `arrays`, `numbers` and `containers`, lists for example, are what has a name there.
+    `arrays`, `numbers` and `containers`, lists for example, are what has a name there. Parts that are `fixed` get no
+    power and no factor: a whole number may be the shape of an array, which would take all the memory.
     """
     nodes = [node for node in ast.walk(root) if isinstance(node, ast.expr) and _is_read(node)]
-    operands = [node for node in nodes if isinstance(node, OPERANDS)]
+    operands = [node for node in nodes if isinstance(node, OPERANDS) and node not in fixed]
     stages = [
         *((change, [root], True) for change in (statements, sums, copies)),
         *((change, nodes, True) for change in (*INSIDE, _others(containers))),
+        (_powers, operands, True),
     ]
     stages += [(_everywhere, [root], True), (targets, [root], True)]
     stages += [
@@ -386,10 +392,9 @@ def _forms(node, arrays, numbers):
 
 
 def _powers(node, arrays, numbers):
-    if isinstance(node, OPERANDS):
-        for power in (2, 3):
-            new = ast.BinOp(node, ast.Pow(), ast.Constant(power))
-            yield new, f"{text(node)} should be {text(new)}"
+    for power in (2, 3):
+        new = ast.BinOp(node, ast.Pow(), ast.Constant(power))
+        yield new, f"{text(node)} should be {text(new)}"
 
 
 def _functions(node, arrays, numbers):
@@ -411,6 +416,5 @@ INSIDE = (
         _calls,
         _sizes,
         _names,
-        _powers,
     ),
 )

@@ -11,6 +11,7 @@ from jaxnn.verify.compare import Comparison
 from jaxnn.verify.diagnosis.exchange import Exchange
 from jaxnn.verify.diagnosis.programs import Program, as_numpy
 from jaxnn.verify.diagnosis.replay import Replay, line_by_line, replay
+from jaxnn.verify.diagnosis.replayed import nodes_by_replaying
 from jaxnn.verify.diagnosis.sizes import constants
 from jaxnn.verify.diagnosis.steps import record
 from jaxnn.verify.diagnosis.targets import Targets
@@ -23,7 +24,8 @@ from jaxnn.verify.trial import Point, Trial, moved_by
 def tape_of(trial: Trial, problem: Problem, point: Point) -> tuple[list[Node], list[float]]:
     """Return the intermediates of the loss with their adjoints, and the numbers that stand in it.
 
-    Of NumPy code they are those that JAX sees, where its gradient is the one that differences have found.
+    Of NumPy code they are those that JAX sees, where its gradient is the one that differences have found; else those
+    that running the loss again with other values shows.
     """
     if trial.evaluator.loss_traceable:
         return nodes(problem.loss, problem.leaves, problem.names), constants(problem)
@@ -34,11 +36,11 @@ def tape_of(trial: Trial, problem: Problem, point: Point) -> tuple[list[Node], l
             there = in_float64(trial.own.whole_loss, trial.own.whole_grad, args, trial.argnums)
             tape, numbers = nodes(there.loss, there.leaves, there.names), constants(there)
     except Exception:  # it writes into arrays, or branches on values
-        return [], []
+        return nodes_by_replaying(problem.whole_loss, problem.args), []
     adjoints = {node.name: node.adjoint for node in reversed(tape)}  # the parameters come first
     rows = zip(problem.names, point.comparison.expected, point.comparison.allowed, strict=True)
     same = all(np.all(np.abs(adjoints[name] - true) <= bar + 1e-9 * np.abs(true)) for name, true, bar in rows)
-    return (tape, numbers) if same else ([], [])
+    return (tape, numbers) if same else (nodes_by_replaying(problem.whole_loss, problem.args), [])
 
 
 class Hand(NamedTuple):

@@ -77,7 +77,8 @@ def by_value(program: Program, step: Step, expected: np.ndarray, *, inside: bool
             root, path = next(((root, path) for root, path in found if path is not None), (None, None))
             if root is None:
                 continue
-            for edit in itertools.islice(edits(root, *_called(names, root, step.line)), MOST_VALUES):
+            given = *_called(names, root, step.line), _no_arrays(root, names)
+            for edit in itertools.islice(edits(root, *given), MOST_VALUES):
                 if inside and not edit.inside:
                     break
                 if _place(program, edit.tree, names, wanted, path) is not None:
@@ -297,10 +298,24 @@ def _in_line(line: Line, scope: Scope, inside: bool) -> Iterator[tuple[Edit, Lin
         return
     place = place.body if isinstance(place, ast.Lambda) else place
     head = _head(place)
-    for edit in edits(head, *_called(scope.names, head, line)):
+    for edit in edits(head, *_called(scope.names, head, line), _no_arrays(head, scope.names)):
         if inside and not edit.inside:
             break
         yield edit, line, scope, place
+
+
+def _no_arrays(tree: ast.AST, names: dict[str, Any]) -> set[ast.AST]:
+    """Return the parts of a tree that are neither arrays nor floats there: whole numbers, functions, objects."""
+    found: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name | ast.BinOp | ast.Attribute | ast.Subscript) and _is_value(node):
+            try:
+                value = eval(compile(ast.Expression(node), "<part>", "eval"), dict(names))
+            except Exception:  # a variable of a comprehension
+                continue
+            if not isinstance(value, float | np.ndarray | np.floating | jax.Array):
+                found.add(node)
+    return found
 
 
 def _source(step: Step, code: CodeType) -> Part | None:

@@ -67,5 +67,5 @@ def targets(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Cha
     if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
         for other in arrays:
             if other.isidentifier() and other != node.targets[0].id:
-                new = ast.Assign([ast.Name(other, ast.Store())], node.value)
+                new = ast.Assign([ast.Name(other, ast.Store())], node.value, lineno=node.lineno)
                 yield new, f"{text(node)} should be {text(new)}: `{other}` is the variable that is used later"
