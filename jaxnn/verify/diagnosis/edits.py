@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from jaxnn.verify.diagnosis.rewrite import put
 from jaxnn.verify.diagnosis.statements import SWAPPED, copies, statements, sums, targets, text
+from jaxnn.verify.diagnosis.wraps import factors, forms, functions, powers, signs
 
 ALIKE = [
     pair.split("/")
@@ -18,10 +19,6 @@ ALIKE = [
         "multiply/subtract dot/multiply any/all set/add logical_and/logical_or"
     ).split()
 ]
-FACTORS = (  # what an array `x` may stand in as a factor: activations and their derivatives among them
-    *("{x}", "(1 - {x})", "{x} * (1 - {x})", "(1 - {x} ** 2)", "({x} > 0)", "({x} >= 0)", "{x} ** 2"),
-    *("(2 * {x})", "(1 + {x} ** 2)"),
-)
 OPERANDS = (ast.Name, ast.BinOp, ast.Call, ast.Attribute, ast.Subscript)
 REDUCTIONS = ("sum", "mean", "max", "min", "prod", "argmax", "argmin", "flip", "roll", "cumsum", "expand_dims")
 SIZE = re.compile(r"([\w.]+)\.(?:size|shape\[-?\d\])|len\(([\w.]+)\)")
@@ -57,14 +54,14 @@ def edits(
     stages = [
         *((change, [root], True) for change in (statements, sums, copies)),
         *((change, nodes, True) for change in (*INSIDE, _others(containers))),
-        (_powers, operands, True),
+        (powers, operands, True),
     ]
     stages += [(_everywhere, [root], True), (targets, [root], True)]
     stages += [
-        (_signs, nodes, False),
-        (_factors, operands, False),
-        (_forms, nodes, False),
-        (_functions, operands, False),
+        (signs, nodes, False),
+        (factors, operands, False),
+        (forms, nodes, False),
+        (functions, operands, False),
     ]
     for rank, (change, places, inside) in enumerate(stages):
         for node in places:
@@ -181,11 +178,6 @@ def _removals(node, arrays, numbers):
     if isinstance(node.op, ast.Add | ast.Sub):
         new = ast.UnaryOp(ast.USub(), node.right if isinstance(node.op, ast.Sub) else node.left)
         yield new, f"{text(node)} should be {text(new)}: a term too much"
-
-
-def _signs(node, arrays, numbers):
-    if not isinstance(node, ast.Constant | ast.Tuple) and not isinstance(getattr(node, "operand", None), ast.Constant):
-        yield ast.UnaryOp(ast.USub(), node), f"the sign of {text(node)} is wrong: multiply by -1"
 
 
 def _operator(old, new):
@@ -357,50 +349,6 @@ def _slices(node, arrays, numbers):
                 new = [*parts[:k], ast.BinOp(part, add, ast.Constant(1)), *parts[k + 1 :]]
                 moved = ast.Subscript(node.value, ast.Tuple(new, ast.Load()) if len(new) > 1 else new[0], ast.Load())
                 yield moved, f"{text(node)} should be {text(moved)}: off by one"
-
-
-def _factors(node, arrays, numbers):
-    """Yield the node times, over, plus or minus another array, or a local derivative made of it."""
-    for name in arrays:
-        for form in FACTORS:
-            factor = ast.parse(form.format(x=name), mode="eval").body
-            yield (
-                ast.BinOp(node, ast.Mult(), factor),
-                f"the factor {text(factor)} is missing: multiply {text(node)} by it",
-            )
-        if name == ast.unparse(node):
-            continue
-        other = ast.parse(name, mode="eval").body
-        yield ast.BinOp(node, ast.Div(), other), f"{text(node)} should be divided by {text(other)}"
-        yield ast.BinOp(node, ast.Add(), other), f"the term {text(other)} is missing: add it to {text(node)}"
-        yield ast.BinOp(node, ast.Sub(), other), f"the term {text(other)} is missing: subtract it from {text(node)}"
-    sizes = [f"{name}.shape[{k}]" for name in arrays for k in (0, -1)]
-    for name in ("2", "3", *numbers, *sizes, *(f"{name}.size" for name in arrays)):
-        other = ast.parse(name, mode="eval").body
-        yield ast.BinOp(node, ast.Div(), other), f"{text(node)} should be divided by {text(other)}"
-        factor = name if name.isdigit() else f"`{name}`"
-        yield ast.BinOp(node, ast.Mult(), other), f"the factor {factor} is missing: multiply {text(node)} by {factor}"
-
-
-def _forms(node, arrays, numbers):
-    """Yield an array, or a local derivative made of one, in the place of another expression."""
-    if isinstance(node, ast.BinOp | ast.Call | ast.Compare):
-        for name in arrays:
-            for form in FACTORS:
-                other = ast.parse(form.format(x=name), mode="eval").body
-                yield other, f"{text(node)} in place of {text(other)}: write {text(other)}"
-
-
-def _powers(node, arrays, numbers):
-    for power in (2, 3):
-        new = ast.BinOp(node, ast.Pow(), ast.Constant(power))
-        yield new, f"{text(node)} should be {text(new)}"
-
-
-def _functions(node, arrays, numbers):
-    for call in ("abs({x})", "1 - {x}", "1 / {x}", "({x}) * (1 - {x})", "1 - ({x}) ** 2", "({x}) > 0", "({x})[::-1]"):
-        new = ast.parse(call.format(x=f"({ast.unparse(node)})"), mode="eval").body
-        yield new, f"{text(node)} should be {text(new)}"
 
 
 INSIDE = (

@@ -128,28 +128,36 @@ def _constant(gap, sizes, place="in every entry"):
     sign = "the wrong sign" if ratio < 0 else ""
     if abs(abs(ratio) - 1) <= error:
         return f"{sign} {place}: multiply by -1"
-    names = [name for name, value in _numbers(sizes) if abs(value / abs(ratio) - 1) <= error] if error < 1e-3 else []
-    if names:
-        side = "large" if abs(ratio) > 1 else "small"
-        number = f" = {abs(ratio):.12g}" if names[0] != f"{abs(ratio):.12g}" else ""
-        also = f" or {names[1]}" if len(names) > 1 else ""
-        return f"{sign}{', and ' * bool(sign)}too {side} {place}: a factor {names[0]}{also}{number} too much"
+    larger, size = abs(ratio) > 1, max(abs(ratio), 1 / abs(ratio))
+    fits = [pair for *pair, value in _numbers(sizes) if abs(value / size - 1) <= error] if error < 1e-3 else []
+    if fits:
+        by = " or ".join(name for name, _ in fits[:2])
+        lacks = " or ".join(f"a missing {inverse if larger else name}" for name, inverse in fits[:2])
+        number = "" if by == f"{size:.12g}" else f" = {size:.12g}"
+        side = "large" if larger else "small"
+        return f"{sign}{', and ' * bool(sign)}too {side} by exactly {by}{number} {place}: {lacks}"
     if gap.wrong.sum() >= 3 and error < 1e-3:
         return f"a constant factor {ratio:.9g} {place}"
     return ""
 
 
 def _numbers(sizes):
-    """Yield numbers by which an array is likely to be wrong, each with how it is said: the plainest first."""
+    """Yield numbers above 1 by which an array is likely to be wrong, each with its inverse: the plainest first."""
     known = [("2", 2.0), *((name, float(size)) for name, size in sizes.items() if size > 0 and size != 1)]
-    yield from known
-    yield from ((f"1/{name}", 1 / size) for name, size in known)
+    found = [(name, f"1/{_bracketed(name)}", size) for name, size in known]
     for (one, n), (other, m) in itertools.combinations_with_replacement(known, 2):
-        yield from ((f"{one} {other}", n * m), (f"1/({one} {other})", 1 / (n * m)))
-        yield from ((f"{one}/{other}", n / m), (f"{other}/{one}", m / n)) if n != m else ()
+        one, other = _bracketed(one), _bracketed(other)
+        found.append((f"{one} {other}", f"1/({one} {other})", n * m))
+        found += [(f"{one}/{other}", f"{other}/{one}", n / m)] if n != m else []
     for name, size in known:
-        if size > 2:
-            yield from ((f"{name}/({name} - 1)", size / (size - 1)), (f"({name} - 1)/{name}", (size - 1) / size))
+        name = _bracketed(name)
+        found += [(f"{name}/({name} - 1)", f"({name} - 1)/{name}", size / (size - 1))] if size > 2 else []
+    for name, inverse, value in found:
+        yield (name, inverse, value) if value > 1 else (inverse, name, 1 / value)
+
+
+def _bracketed(name):
+    return f"({name})" if " " in name else name
 
 
 def _mapped(gap):

@@ -17,6 +17,7 @@ import numpy as np
 from jaxnn.trace.jaxprs import Line
 from jaxnn.verify.diagnosis.edits import Edit, edits
 from jaxnn.verify.diagnosis.exchange import NUMPY, updatable
+from jaxnn.verify.diagnosis.in_scope import evaluated, is_value, is_whole, named, no_arrays
 from jaxnn.verify.diagnosis.programs import Change, Program, equals, fresh
 from jaxnn.verify.diagnosis.rewrite import (
     Part,
@@ -29,10 +30,9 @@ from jaxnn.verify.diagnosis.rewrite import (
     may_not_end,
     put,
     statement_at,
-    subscripts,
 )
 from jaxnn.verify.diagnosis.statements import text
-from jaxnn.verify.diagnosis.steps import Path, Scope, Step, as_array, children, held, is_array, scopes, spelt
+from jaxnn.verify.diagnosis.steps import Path, Scope, Step, as_array, held, is_array, scopes
 from jaxnn.verify.diagnosis.targets import close, digest
 from jaxnn.verify.diagnosis.terms import NEAR, missing
 
@@ -77,7 +77,7 @@ def by_value(program: Program, step: Step, expected: np.ndarray, *, inside: bool
             root, path = next(((root, path) for root, path in found if path is not None), (None, None))
             if root is None:
                 continue
-            given = *_called(names, root, step.line), _no_arrays(root, names)
+            given = *named(names, root, step.line), no_arrays(root, names)
             for edit in itertools.islice(edits(root, *given), MOST_VALUES):
                 if inside and not edit.inside:
                     break
@@ -105,7 +105,7 @@ def _written(place, names, value, expected):
     if isinstance(target, ast.Subscript):
         index = ast.unparse(target).removeprefix(ast.unparse(target.value))
         try:
-            part, wanted = (as_array(_evaluated(f"written{index}", names | {"written": v})) for v in (value, expected))
+            part, wanted = (as_array(evaluated(f"written{index}", names | {"written": v})) for v in (value, expected))
         except Exception:  # a dict's entry: the value is all that is written
             return value, expected
         if part is not None and wanted is not None:
@@ -115,11 +115,11 @@ def _written(place, names, value, expected):
 
 def _completed(root, names, line, value, expected):
     """Yield an expression with the term or the factor that it lacks, and what is said of it."""
-    arrays, numbers, _ = _called(names, root, line)
-    values = {name: array for name in arrays if (array := as_array(_evaluated(name, names))) is not None}
-    labels = {name: np.asarray(x, np.float64) for name, x in names.items() if name.isidentifier() and _is_whole(x)}
+    arrays, numbers, _ = named(names, root, line)
+    values = {name: array for name in arrays if (array := as_array(evaluated(name, names))) is not None}
+    labels = {name: np.asarray(x, np.float64) for name, x in names.items() if name.isidentifier() and is_whole(x)}
     values |= dict(itertools.islice(labels.items(), MOST_LABELS))
-    sizes = {name: float(_evaluated(name, names)) for name in numbers}
+    sizes = {name: float(evaluated(name, names)) for name in numbers}
     for sign, lacking in missing(value, expected, values, sizes):
         part = ast.parse(lacking, mode="eval").body
         if sign == "=":
@@ -130,15 +130,6 @@ def _completed(root, names, line, value, expected):
         what = "factor" if sign == "*" else "term"
         says = {"+": "add it to", "-": "subtract it from", "*": "multiply by it:"}[sign]
         yield tree, f"the {what} `{lacking}` is missing: {says} `{ast.unparse(root)}`"
-
-
-def _is_whole(value):
-    """Return whether a value is an array of whole numbers, such as labels or indices."""
-    return isinstance(value, np.ndarray | jax.Array) and np.issubdtype(value.dtype, np.integer)
-
-
-def _evaluated(name, names):
-    return eval(name, dict(names))
 
 
 def by_running(program: Program, suspects: Sequence[Step], *, inside: bool = True) -> Repair | None:
@@ -298,24 +289,10 @@ def _in_line(line: Line, scope: Scope, inside: bool) -> Iterator[tuple[Edit, Lin
         return
     place = place.body if isinstance(place, ast.Lambda) else place
     head = _head(place)
-    for edit in edits(head, *_called(scope.names, head, line), _no_arrays(head, scope.names)):
+    for edit in edits(head, *named(scope.names, head, line), no_arrays(head, scope.names)):
         if inside and not edit.inside:
             break
         yield edit, line, scope, place
-
-
-def _no_arrays(tree: ast.AST, names: dict[str, Any]) -> set[ast.AST]:
-    """Return the parts of a tree that are neither arrays nor floats there: whole numbers, functions, objects."""
-    found: set[ast.AST] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name | ast.BinOp | ast.Attribute | ast.Subscript) and _is_value(node):
-            try:
-                value = eval(compile(ast.Expression(node), "<part>", "eval"), dict(names))
-            except Exception:  # a variable of a comprehension
-                continue
-            if not isinstance(value, float | np.ndarray | np.floating | jax.Array):
-                found.add(node)
-    return found
 
 
 def _source(step: Step, code: CodeType) -> Part | None:
@@ -357,11 +334,7 @@ def _expressions(statement: Part) -> list[ast.expr]:
     if isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
         whole = ast.BinOp(ast.Name(statement.target.id, ast.Load()), statement.op, statement.value)
         return [ast.fix_missing_locations(whole)]
-    return [node for node in ast.walk(statement) if isinstance(node, ast.expr) and _is_value(node)]
-
-
-def _is_value(node):
-    return not isinstance(node, ast.Constant) and isinstance(getattr(node, "ctx", ast.Load()), ast.Load)
+    return [node for node in ast.walk(statement) if isinstance(node, ast.expr) and is_value(node)]
 
 
 def _place(
@@ -386,35 +359,3 @@ def _in_numpy(names: dict[str, Any]) -> dict[str, Any]:
         return updatable(value) if isinstance(value, jax.Array | dict | list | tuple) else value
 
     return {name: plain(value) for name, value in names.items()}
-
-
-def _called(names: dict[str, Any], tree: ast.AST, line: Line) -> tuple[list[str], list[str], list[str]]:
-    """Return the arrays, the numbers and the containers that have a name, those in a tree first.
-
-    Entries of dicts and attributes of the user's objects are named too, and parts of arrays that the function reads.
-    """
-    seen = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    arrays, numbers, containers = [], [], []
-
-    def look(name, value):
-        if as_array(value) is not None and not isinstance(value, float):
-            arrays.append(name)
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            numbers.append(name)
-        elif isinstance(value, list):
-            containers.append(name)
-        elif "[" not in name and "." not in name and not name.startswith("__"):
-            for path, part in children(value)[:20]:
-                look(name + spelt((path,)), part)
-
-    names = {name: value for name, value in names.items() if name.isidentifier() and name != "_"}
-    for name in sorted(names, key=lambda name: name not in seen):
-        look(name, names[name])
-    for part in subscripts(line):
-        try:
-            value = _evaluated(part, names)
-        except Exception:  # not yet computed where the line stands, or not in every round
-            continue
-        if part not in (*arrays, *numbers):
-            look(part, value)
-    return arrays, numbers, containers

@@ -61,19 +61,19 @@ def says(found, *words):
     ("factor", "words"),
     [
         (-1, "sign"),
-        (2, "too large in every entry: a factor 2 too much"),
-        (0.5, "a factor 1/2 = 0.5 too much"),
-        (M, "too large in every entry: a factor m = 20 too much"),
-        (1 / M, "too small in every entry: a factor 1/m = 0.05 too much"),
-        (-M, "wrong sign, and too large in every entry: a factor m = 20"),
-        (N_Y, "a factor n_y"),
-        (M * N_Y, "a factor m n_y"),
-        (M / N_Y, "a factor m/n_y"),
-        (M / 2, "a factor m/2"),
-        (0.8, "a factor keep probability"),
-        (1.25, "a factor 1/keep probability"),
-        (M / (M - 1), "a factor m/(m - 1)"),
-        (4, "a factor 2 2 = 4"),
+        (2, "too large by exactly 2 in every entry: a missing 1/2"),
+        (0.5, "too small by exactly 2 in every entry: a missing 2"),
+        (M, "too large by exactly m = 20 in every entry: a missing 1/m"),
+        (1 / M, "too small by exactly m = 20 in every entry: a missing m"),
+        (-M, "wrong sign, and too large by exactly m = 20"),
+        (N_Y, "a missing 1/n_y"),
+        (M * N_Y, "a missing 1/(m n_y)"),
+        (M / N_Y, "a missing n_y/m"),
+        (M / 2, "a missing 2/m"),
+        (0.8, "a missing 1/(keep probability)"),
+        (1.25, "a missing keep probability"),
+        (M / (M - 1), "a missing (m - 1)/m"),
+        (4, "by exactly 2 2 = 4"),
         (1.3, "a constant factor 1.3"),
         (1 + 1e-4, "a constant factor 1.0001"),
     ],
@@ -118,7 +118,7 @@ def test_what_was_done_to_the_whole_array_is_named(actual, expected, words):
         (put(E, (0, 0), 0), ("wrong only in the one entry [0, 0]", "zero")),
         (put(E, (0, 0), lambda x: 5 * x + 1), ("wrong only in the one entry [0, 0]",)),
         (put(E, 2, 0), ("wrong only in index 2 of axis 0", "zero")),
-        (put(E, (slice(None), 4), lambda x: 2 * x), ("wrong only in index 4 of axis 1", "a factor 2")),
+        (put(E, (slice(None), 4), lambda x: 2 * x), ("wrong only in index 4 of axis 1", "by exactly 2")),
         (put(E, slice(3, None), lambda x: -x), ("wrong only from index 3 on", "sign")),
         (put(E, (slice(None), slice(None, 3)), lambda x: x + x**3), ("in the indices 0 to 2 of axis 1",)),
         (put(E, (slice(None), [0, 6]), lambda x: x + x**3), ("first and the last index", "border")),
@@ -209,12 +209,12 @@ def test_one_number_is_no_constant_unless_it_is_a_likely_one():
     one = np.array([[0.7]])
     assert phrase("b", 1.3 * one, one, TOLERANCE, sizes=SIZES) == ""
     assert phrase("b", one + 0.123, one, TOLERANCE, sizes=SIZES, arrays={"W": np.array([[2.0]])}) == ""
-    says(phrase("b", M * one, one, TOLERANCE, sizes=SIZES), "a factor m")
+    says(phrase("b", M * one, one, TOLERANCE, sizes=SIZES), "a missing 1/m")
     says(phrase("b", -one, one, TOLERANCE, sizes=SIZES), "sign")
 
 
 def test_equal_sizes_are_both_named():
-    says(phrase("dW1", 3 * E, E, TOLERANCE, sizes={"m": 3, "n_y": 3}), "a factor m or n_y = 3")
+    says(phrase("dW1", 3 * E, E, TOLERANCE, sizes={"m": 3, "n_y": 3}), "by exactly m or n_y = 3")
 
 
 def test_a_coarse_tolerance_allows_no_cause():
@@ -251,4 +251,4 @@ def test_arrays_that_cannot_be_compared_have_no_cause():
     assert phrase("dW1", E, E[:3], TOLERANCE) == ""
     assert phrase("dW1", E, put(E, (0, 0), np.nan), TOLERANCE) == ""
     assert phrase("dW1", np.zeros((0, 3)), np.zeros((0, 3)), TOLERANCE) == ""
-    says(phrase("dW1", M * E, E, TOLERANCE, sizes={"m": M}, arrays={"Z": put(E, (0, 0), np.nan)}), "a factor m")
+    says(phrase("dW1", M * E, E, TOLERANCE, sizes={"m": M}, arrays={"Z": put(E, (0, 0), np.nan)}), "a missing 1/m")

@@ -1,0 +1,72 @@
+"""What has a name where a line of the source stands: arrays, numbers, lists, parts of arrays."""
+
+import ast
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxnn.trace.jaxprs import Line
+from jaxnn.verify.diagnosis.rewrite import subscripts
+from jaxnn.verify.diagnosis.steps import as_array, children, spelt
+
+
+def named(names: dict[str, Any], tree: ast.AST, line: Line) -> tuple[list[str], list[str], list[str]]:
+    """Return the arrays, the numbers and the containers that have a name, those in a tree first.
+
+    Entries of dicts and attributes of the user's objects are named too, and parts of arrays that the function reads.
+    """
+    seen = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    arrays, numbers, containers = [], [], []
+
+    def look(name, value):
+        if as_array(value) is not None and not isinstance(value, float):
+            arrays.append(name)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            numbers.append(name)
+        elif isinstance(value, list):
+            containers.append(name)
+        elif "[" not in name and "." not in name and not name.startswith("__"):
+            for path, part in children(value)[:20]:
+                look(name + spelt((path,)), part)
+
+    names = {name: value for name, value in names.items() if name.isidentifier() and name != "_"}
+    for name in sorted(names, key=lambda name: name not in seen):
+        look(name, names[name])
+    for part in subscripts(line):
+        try:
+            value = evaluated(part, names)
+        except Exception:  # not yet computed where the line stands, or not in every round
+            continue
+        if part not in (*arrays, *numbers):
+            look(part, value)
+    return arrays, numbers, containers
+
+
+def no_arrays(tree: ast.AST, names: dict[str, Any]) -> set[ast.AST]:
+    """Return the parts of a tree that are neither arrays nor floats there: whole numbers, functions, objects."""
+    found: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name | ast.BinOp | ast.Attribute | ast.Subscript) and is_value(node):
+            try:
+                value = eval(compile(ast.Expression(node), "<part>", "eval"), dict(names))
+            except Exception:  # a variable of a comprehension
+                continue
+            if not isinstance(value, float | np.ndarray | np.floating | jax.Array):
+                found.add(node)
+    return found
+
+
+def is_whole(value: Any) -> bool:
+    """Return whether a value is an array of whole numbers, such as labels or indices."""
+    return isinstance(value, np.ndarray | jax.Array) and np.issubdtype(value.dtype, np.integer)
+
+
+def evaluated(expression: str, names: dict[str, Any]) -> Any:
+    """Return the value of an expression where those names are known."""
+    return eval(expression, dict(names))
+
+
+def is_value(node: ast.AST) -> bool:
+    """Return whether a node is an expression that is read, and no number that is written out."""
+    return not isinstance(node, ast.Constant) and isinstance(getattr(node, "ctx", ast.Load()), ast.Load)

@@ -1,0 +1,63 @@
+"""Something put around a part of a line: a sign, a factor, a term, a power, a local derivative in its place."""
+
+import ast
+from collections.abc import Sequence
+
+from jaxnn.verify.diagnosis.statements import Changes, text
+
+FACTORS = (  # what an array `x` may stand in as a factor: activations and their derivatives among them
+    *("{x}", "(1 - {x})", "{x} * (1 - {x})", "(1 - {x} ** 2)", "({x} > 0)", "({x} >= 0)", "{x} ** 2"),
+    *("(2 * {x})", "(1 + {x} ** 2)"),
+)
+
+
+def signs(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
+    """Yield the node times -1."""
+    if not isinstance(node, ast.Constant | ast.Tuple) and not isinstance(getattr(node, "operand", None), ast.Constant):
+        yield ast.UnaryOp(ast.USub(), node), f"the sign of {text(node)} is wrong: multiply by -1"
+
+
+def factors(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
+    """Yield the node times, over, plus or minus another array, or a local derivative made of it."""
+    for name in arrays:
+        for form in FACTORS:
+            factor = ast.parse(form.format(x=name), mode="eval").body
+            yield (
+                ast.BinOp(node, ast.Mult(), factor),
+                f"the factor {text(factor)} is missing: multiply {text(node)} by it",
+            )
+        if name == ast.unparse(node):
+            continue
+        other = ast.parse(name, mode="eval").body
+        yield ast.BinOp(node, ast.Div(), other), f"{text(node)} should be divided by {text(other)}"
+        yield ast.BinOp(node, ast.Add(), other), f"the term {text(other)} is missing: add it to {text(node)}"
+        yield ast.BinOp(node, ast.Sub(), other), f"the term {text(other)} is missing: subtract it from {text(node)}"
+    sizes = [f"{name}.shape[{k}]" for name in arrays for k in (0, -1)]
+    for name in ("2", "3", *numbers, *sizes, *(f"{name}.size" for name in arrays)):
+        other = ast.parse(name, mode="eval").body
+        yield ast.BinOp(node, ast.Div(), other), f"{text(node)} should be divided by {text(other)}"
+        factor = name if name.isdigit() else f"`{name}`"
+        yield ast.BinOp(node, ast.Mult(), other), f"the factor {factor} is missing: multiply {text(node)} by {factor}"
+
+
+def forms(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
+    """Yield an array, or a local derivative made of one, in the place of another expression."""
+    if isinstance(node, ast.BinOp | ast.Call | ast.Compare):
+        for name in arrays:
+            for form in FACTORS:
+                other = ast.parse(form.format(x=name), mode="eval").body
+                yield other, f"{text(node)} in place of {text(other)}: write {text(other)}"
+
+
+def powers(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
+    """Yield the square and the cube of the node."""
+    for power in (2, 3):
+        new = ast.BinOp(node, ast.Pow(), ast.Constant(power))
+        yield new, f"{text(node)} should be {text(new)}"
+
+
+def functions(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
+    """Yield plain functions of the node."""
+    for call in ("abs({x})", "1 - {x}", "1 / {x}", "({x}) * (1 - {x})", "1 - ({x}) ** 2", "({x}) > 0", "({x})[::-1]"):
+        new = ast.parse(call.format(x=f"({ast.unparse(node)})"), mode="eval").body
+        yield new, f"{text(node)} should be {text(new)}"
