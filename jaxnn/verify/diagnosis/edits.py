@@ -338,8 +338,8 @@ def _slices(node, arrays, numbers):
             whole = ast.Subscript(node.value, ast.Tuple(new, ast.Load()) if len(new) > 1 else new[0], ast.Load())
             yield whole, f"{text(node)} should be {text(whole)}: a part is left out, or in another order"
             if (part.lower is None) != (part.upper is None) and part.step is None:
-                bound = ast.UnaryOp(ast.USub(), part.lower or part.upper)  # x[1:] and x[:-1]
-                bound = bound.operand.operand if isinstance(bound.operand, ast.UnaryOp) else bound
+                at = part.lower or part.upper or ast.Constant(1)
+                bound = at.operand if isinstance(at, ast.UnaryOp) else ast.UnaryOp(ast.USub(), at)  # x[1:] and x[:-1]
                 other = ast.Slice(None, bound) if part.lower is not None else ast.Slice(bound)
                 new = [*parts[:k], other, *parts[k + 1 :]]
                 end = ast.Subscript(node.value, ast.Tuple(new, ast.Load()) if len(new) > 1 else new[0], ast.Load())

@@ -99,7 +99,7 @@ def updatable(value: Any) -> Any:
     """Return the same with NumPy's arrays that can be updated by `x.at` in the place of JAX's and of NumPy's."""
 
     def leaf(v):
-        is_jax = isinstance(v, jax.Array) and not jax.dtypes.issubdtype(v.dtype, jax.dtypes.prng_key)
+        is_jax = isinstance(v, jax.Array) and not jax.numpy.issubdtype(v.dtype, jax.dtypes.prng_key)
         return np.asarray(v).view(Updatable) if is_jax or isinstance(v, np.ndarray) else v
 
     return jax.tree.map(leaf, value)

@@ -82,7 +82,9 @@ def _with_library(program, points, files, library) -> Program | None:
         for (args, _), (own, _) in zip(points, program.points, strict=True):
             with np.errstate(all="ignore"), jax.disable_jit():
                 expected, seen = held(program.run(*own)), held(run(*jax.tree.map(fresh, args)))
-            if seen.keys() != expected.keys() or not all(equals(seen[path], as_array(expected[path])) for path in seen):
+            if seen.keys() != expected.keys() or not all(
+                equals(seen[path], np.asarray(as_array(expected[path]))) for path in seen
+            ):
                 return None
     except Exception:  # it needs what only JAX has
         return None
