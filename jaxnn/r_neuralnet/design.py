@@ -100,7 +100,7 @@ def columns_of(
     found = named_columns(data)
     if found is None:
         require(names is not None, argument, f"a {type(data).__name__}", expected)
-        rows, names = np.asarray(data), names or ()
+        rows, names = array_of(data), names or ()
         fits = rows.ndim == 2 and rows.shape[1] == len(names)
         require(fits, argument, f"shape {rows.shape}", f"{expected}, or a matrix with the columns {', '.join(names)}")
         found = dict(zip(names, rows.T, strict=True))
@@ -128,11 +128,24 @@ def named_columns(data: Any) -> dict | None:
     return None
 
 
+def array_of(given: Any) -> np.ndarray:
+    """Return an array of what is given; a masked one stays masked, for what lies under a mask is missing."""
+    return given if isinstance(given, np.ma.MaskedArray) else np.asarray(given)
+
+
 def _column(argument: str, name: Any, given: Any) -> Column:
     categories = getattr(getattr(given, "cat", None), "categories", None)  # pandas; callable in others
     levels = None if categories is None else tuple(np.asarray(categories).tolist())
-    mixed = isinstance(given, list | tuple) and any(isinstance(v, str) for v in given)
-    values = np.asarray(given, object if mixed else None)  # NumPy would make texts of all
+    if isinstance(given, list | tuple):
+        given = [None if v is np.ma.masked else v for v in given]
+        if any(isinstance(v, str) for v in given):
+            given = np.asarray(given, object)  # NumPy would make texts of all
+    values = array_of(given)
+    values = values.astype(str) if values.dtype.kind == "S" else values
+    if isinstance(values, np.ma.MaskedArray):
+        gaps, values = np.ma.getmaskarray(values), values.data
+        if gaps.any():
+            values = np.where(gaps, None, values) if values.dtype.kind in "UOT" else np.where(gaps, np.nan, values)
     require(values.ndim == 1, argument, f"shape {values.shape} in column {name}", "columns of one dimension")
     if values.dtype.kind in "OT":  # objects, and the strings of NumPy 2
         entries = values.tolist()
@@ -146,9 +159,9 @@ def _column(argument: str, name: Any, given: Any) -> Column:
             )
         except (TypeError, ValueError):
             require(False, argument, f"column {name} of {type(entries[0]).__name__}", "numbers, truth values or texts")
-    known = values.dtype.kind in "biufUSO"
+    known = values.dtype.kind in "biufUO"
     require(known, argument, f"dtype {values.dtype} in column {name}", "numbers, truth values or texts")
-    return Column(values.astype(str) if values.dtype.kind == "S" else values, levels)
+    return Column(values, levels)
 
 
 def _missing(value: Any) -> bool:

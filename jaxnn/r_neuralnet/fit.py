@@ -12,7 +12,7 @@ import numpy as np
 from jaxnn.errors import Diverged, InvalidArgument, check_positive_int, require
 from jaxnn.r_neuralnet import algorithms
 from jaxnn.r_neuralnet.algorithms import name_of
-from jaxnn.r_neuralnet.design import Columns, Design, columns_of, data_warnings, design_of, matrix, named_columns
+from jaxnn.r_neuralnet.design import Columns, Design, array_of, columns_of, data_warnings, design_of, matrix, named_columns
 from jaxnn.r_neuralnet.fitted import Fitted, Settings
 from jaxnn.r_neuralnet.formula import Formula, Variable, parse
 from jaxnn.r_neuralnet.lifesign import Lifesign
@@ -63,7 +63,7 @@ def neuralnet(
     - `formula` such as `"y ~ x1 + x2"`, `"a + b ~ ."`, `'Species == "setosa" ~ . - id'`, `"factor(k) ~ x"`; texts are
       factors. `data` is a dict of arrays, a structured array or a data frame. Or arrays, `X (n, p)` and `y (n,)` or
       `(n, k)`, in place of both.
-    - `hidden`: the nodes of each hidden layer; 0 for none.
+    - `hidden`: the nodes of each hidden layer; 0 or an empty sequence for none.
     - `startweights`: a list over restarts of lists of matrices `(inputs + 1, nodes)`, or R's vector of them all.
     - `learningrate_limit`: least and largest step size of the rprop family, 1e-10 and 0.1; `learningrate_factor`: by
       what a step size shrinks and grows, 0.5 and 1.2.
@@ -177,7 +177,7 @@ def _with_names(argument: str, given: Any, letter: str) -> dict[str, Any]:
     named = named_columns(given)
     if named is not None:
         return named
-    array = np.asarray(given)
+    array = array_of(given)
     require(array.ndim in ((2,) if letter == "x" else (1, 2)), argument, f"shape {array.shape}", "(n, columns)")
     if array.ndim == 1:
         return {letter: array}
@@ -188,8 +188,7 @@ def _architecture(
     design: Design, hidden: Any, act_fct: Any, output_act_fct: Any, err_fct: Any, linear_output: bool
 ) -> Architecture:
     nodes: Any = [hidden] if np.ndim(hidden) == 0 else hidden
-    whole = np.ndim(nodes) == 1 and len(nodes) > 0
-    whole = whole and all(isinstance(h, int | np.integer) and not isinstance(h, bool) and h >= 0 for h in nodes)
+    whole = np.ndim(nodes) == 1 and all(isinstance(h, int | np.integer) and not isinstance(h, bool) and h >= 0 for h in nodes)
     expected = "Argument 'hidden' must be an integer vector or a single integer: the nodes of each hidden layer"
     require(whole, "hidden", repr(hidden), expected)
     nodes = [] if list(nodes) == [0] else [int(h) for h in nodes]

@@ -179,6 +179,19 @@ def test_pandas_missing_values_are_missing(column):
         both("y ~ v", DATA | {"v": np.array(column, object)})
 
 
+@pytest.mark.parametrize("values", [[1.0, 1e6, 3.0], [1, 10**6, 3], [True, True, False], ["a", "b", "c"]])
+def test_what_lies_under_a_mask_is_missing(values):
+    hidden = np.ma.masked_array(values, [0, 1, 0])
+    for data in (DATA | {"v": hidden}, Frame(**DATA | {"v": hidden}), DATA | {"v": list(hidden)}):
+        with pytest.raises(InvalidArgument, match="^v: got (nan|None) in row 1 "):
+            both("y ~ v", data)
+    plan, _ = of("y ~ v", DATA | {"v": values})
+    with pytest.raises(InvalidArgument, match="^v: got (nan|None) in row 1 "):
+        plan.x(hidden[:, None])
+    x, _, _ = both("y ~ v", DATA | {"v": np.ma.masked_array(values)})
+    np.testing.assert_array_equal(x, both("y ~ v", DATA | {"v": values})[0])
+
+
 def test_texts_in_a_column_of_numbers_are_named():
     plan, _ = of("y ~ x")
     with pytest.raises(InvalidArgument, match="^x: got texts such as 'a', expected numbers"):

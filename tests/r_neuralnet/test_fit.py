@@ -196,11 +196,12 @@ def test_the_running_stream_and_keys_give_starts(drawn):
         ({"X": [[1]]}, "X, y: got both arrays and a formula or data"),
         ({"formula": None, "data": None, "X": [[1.0]]}, "y: got none"),
         ({"formula": None, "data": None, "X": [1.0, 2], "y": [1, 2]}, "X: got shape (2,)"),
+        ({"formula": None, "data": None, "X": np.ma.masked_array([[1.0], [2]], [[0], [1]]), "y": [1.0, 2]}, "x1: got nan"),
         ({"formula": None, "data": None, "X": {"a": [1.0]}, "y": {"a": [1.0]}}, "y: got the name a, which X has too"),
         ({"hidden": (2, 0)}, "Argument 'hidden' contains at least one 0."),
         ({"hidden": 1.5}, "Argument 'hidden' must be an integer vector or a single integer"),
         ({"hidden": -1}, "Argument 'hidden' must be"),
-        ({"hidden": ()}, "Argument 'hidden' must be"),
+        ({"hidden": None}, "Argument 'hidden' must be"),
         ({"hidden": "4"}, "Argument 'hidden' must be"),
         ({"hidden": True}, "Argument 'hidden' must be"),
         ({"hidden": 10**10}, "what fits into the machine's"),
@@ -297,6 +298,8 @@ def test_warnings_come_before_anything_is_trained(settings, message, untrained):
         ({"hidden": (3, 2), "act_fct": "tanh", "linear_output": False}, ((1, 3, 2, 1), "tanh", "tanh", "sse")),
         ({"linear_output": False, "output_act_fct": "softplus"}, ((1, 1, 1), "logistic", "softplus", "sse")),
         ({"hidden": 0, "linear_output": False, "err_fct": "ce"}, ((1, 1), "logistic", "logistic", "ce")),
+        ({"hidden": ()}, ((1, 1), "logistic", "linear", "sse")),
+        ({"hidden": []}, ((1, 1), "logistic", "linear", "sse")),
     ],
 )
 @pytest.mark.filterwarnings("ignore:the response is 0 or 1")
