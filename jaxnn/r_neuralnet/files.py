@@ -14,13 +14,12 @@ import numpy as np
 
 from jaxnn.errors import DataFileError, InvalidArgument, require
 from jaxnn.files import write
-from jaxnn.r_neuralnet.design import Design, Term
+from jaxnn.r_neuralnet.design import Design, Part
 from jaxnn.r_neuralnet.fitted import Fitted, Settings
-from jaxnn.r_neuralnet.formula import Comparison
 from jaxnn.r_neuralnet.network import Architecture
 from jaxnn.restarts import Restarts
 
-FORMAT, VERSION = "jaxnn.neuralnet", 1
+FORMAT, VERSION = "jaxnn.neuralnet", 2
 
 
 def save(fitted: Fitted, path: str | PathLike) -> None:
@@ -41,7 +40,10 @@ def save(fitted: Fitted, path: str | PathLike) -> None:
         "version": VERSION,
         "settings": settings,
         "architecture": architecture._asdict(),
-        "design": {side: [_as_json(term) for term in getattr(design, side)] for side in Design._fields},
+        "design": {
+            "covariates": [[part._asdict() for part in term] for term in design.covariates],
+            "responses": [part._asdict() for part in design.responses],
+        },
     }
     arrays = {f"found.{name}": value for name, value in fitted.restarts._asdict().items()}
     arrays |= {name: getattr(fitted, name) for name in ("starts", "covariate", "response")} | {"constants": constants}
@@ -51,10 +53,6 @@ def save(fitted: Fitted, path: str | PathLike) -> None:
         write(file, packed.getvalue())
     except OSError as error:
         raise InvalidArgument(f"path: got {path}, which cannot be written: {error.strerror or error}") from None
-
-
-def _as_json(term: Term) -> dict[str, Any]:
-    return {**term._asdict(), "comparison": None if term.comparison is None else list(term.comparison)}
 
 
 def read(path: str | PathLike) -> Fitted:
@@ -77,10 +75,10 @@ def read(path: str | PathLike) -> Fitted:
         kind, version, header = None, None, {}
     if kind != FORMAT:
         raise DataFileError(f"path: got {path}, which holds something else, expected a file that net.save wrote")
-    if version != VERSION:
+    if version not in range(1, VERSION + 1):
         raise DataFileError(f"path: got {path} of version {version}, expected version {VERSION}: use a later jaxnn")
     try:
-        return _fitted(header, arrays)
+        return _fitted(_of_today(header) if version == 1 else header, arrays)
     except (KeyError, TypeError, ValueError) as error:
         raise DataFileError(f"path: got {path}, whose header or arrays are incomplete ({error!r})") from None
 
@@ -88,7 +86,10 @@ def read(path: str | PathLike) -> Fitted:
 def _fitted(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fitted:
     settings, shape = header["settings"], header["architecture"]
     architecture = Architecture(**(shape | {"sizes": tuple(shape["sizes"])}))
-    design = Design(*(tuple(_term(**term) for term in header["design"][side]) for side in Design._fields))
+    design = Design(
+        tuple(tuple(_part(**part) for part in term) for term in header["design"]["covariates"]),
+        tuple(_part(**part) for part in header["design"]["responses"]),
+    )
     settings |= {"excluded": tuple(settings["excluded"]), "design": design, "constants": arrays["constants"]}
     restarts = Restarts(*(arrays[f"found.{name}"] for name in Restarts._fields))
     count = len(restarts.loss)
@@ -98,7 +99,35 @@ def _fitted(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fitted:
     return Fitted(asked, arrays["covariate"], arrays["response"], arrays["starts"], restarts)
 
 
-def _term(name: str, levels: list | None, comparison: list | None) -> Term:
-    return Term(
-        name, None if levels is None else tuple(levels), None if comparison is None else Comparison(*comparison)
-    )
+def _of_today(header: dict[str, Any]) -> dict[str, Any]:
+    """Return the header of a file of version 1, which had a name, levels and a comparison for each term, as today's."""
+
+    def part(name: str, levels: list | None, comparison: list | None, response: bool = False) -> dict[str, Any]:
+        if comparison is not None:
+            value = comparison[2]
+            shown = (
+                f'"{value}"'
+                if isinstance(value, str)
+                else str(value).upper()
+                if isinstance(value, bool)
+                else f"{value:g}"
+            )
+            text = f"{name} {comparison[1]} {shown}"
+            return Part(text, (text,), (name,), labels=(False, True))._asdict()
+        if levels is None:
+            return Part(name, (name,), labels=(False, True) if response else None)._asdict()
+        names = [str(v) for v in levels] if response else [f"{name}{v}" for v in levels[1:]]
+        return Part(name, tuple(names), levels=tuple(levels))._asdict()
+
+    design = {
+        "covariates": [[part(**term)] for term in header["design"]["covariates"]],
+        "responses": [part(**term, response=True) for term in header["design"]["responses"]],
+    }
+    return header | {"design": design}
+
+
+def _part(
+    name: str, names: list, of: list | None, levels: list | None, labels: list | None, state: dict | None
+) -> Part:
+    of_, levels_, labels_ = (None if given is None else tuple(given) for given in (of, levels, labels))
+    return Part(name, tuple(names), of_, levels_, labels_, state)

@@ -12,7 +12,8 @@ import numpy as np
 from jaxnn.errors import Diverged, InvalidArgument, check_positive_int, require
 from jaxnn.r_neuralnet import algorithms
 from jaxnn.r_neuralnet.algorithms import name_of
-from jaxnn.r_neuralnet.design import Columns, Design, array_of, columns_of, data_warnings, design_of, matrix, named_columns
+from jaxnn.r_neuralnet.columns import Columns, array_of, columns_of, named_columns
+from jaxnn.r_neuralnet.design import Design, data_warnings, design_of, many_levels
 from jaxnn.r_neuralnet.fitted import Fitted, Settings
 from jaxnn.r_neuralnet.formula import Formula, Variable, parse
 from jaxnn.r_neuralnet.lifesign import Lifesign
@@ -60,9 +61,10 @@ def neuralnet(
     sums over the rows, or for `stepmax` steps. A restart that does not get there keeps the weights of its lowest error,
     with `converged` False. Arguments and defaults are R's; those that it has not, and those that take more:
 
-    - `formula` such as `"y ~ x1 + x2"`, `"a + b ~ ."`, `'Species == "setosa" ~ . - id'`, `"factor(k) ~ x"`; texts are
-      factors. `data` is a dict of arrays, a structured array or a data frame. Or arrays, `X (n, p)` and `y (n,)` or
-      `(n, k)`, in place of both.
+    - `formula` such as `"y ~ x1 + x2"`, `"a + b ~ ."`, `'Species == "setosa" ~ . - id'`, `"log(y) ~ x * z + I(x^2) +
+      factor(k)"`; texts are factors, their levels sorted, categories of pandas factors in their own order. `data` is a
+      dict of arrays, a structured array or a data frame. Or arrays, `X (n, p)` and `y (n,)` or `(n, k)`, in place of
+      both.
     - `hidden`: the nodes of each hidden layer; 0 or an empty sequence for none.
     - `startweights`: a list over restarts of lists of matrices `(inputs + 1, nodes)`, or R's vector of them all.
     - `learningrate_limit`: least and largest step size of the rprop family, 1e-10 and 0.1; `learningrate_factor`: by
@@ -85,7 +87,11 @@ def neuralnet(
     call = _call(dict(locals()))  # first of all, while the arguments are the only local variables
     columns, parsed = _columns_and_formula(formula, data, X, y)
     design = design_of(parsed, columns)
-    x, targets = matrix(columns, design.covariates, False), matrix(columns, design.responses, True)
+    for warning in many_levels(parsed, design, len(design.response_matrix(columns))):
+        warnings.warn(warning, stacklevel=2)
+    x, targets = design.covariate_matrix(columns), design.response_matrix(columns)
+    if len(design.responses) > 1 and not ((targets == 1).sum(axis=1) == 1).all():  # not one class a row
+        design = design._replace(responses=tuple(part._replace(labels=None) for part in design.responses))
     optimizer = algorithms.optimizer(algorithm, learningrate, learningrate_limit, learningrate_factor)
     architecture = _architecture(design, hidden, act_fct, output_act_fct, err_fct, linear_output)
     _check_numbers(threshold, stepmax, rep, lifesign, lifesign_step)
@@ -159,8 +165,7 @@ def _columns_and_formula(formula: str | None, data: Any, X: Any, y: Any) -> tupl
         parsed = parse(cast(str, formula))
         named = named_columns(data)
         others = [str(name) for name in named or () if str(name) not in parsed.dropped] if parsed.dot else []
-        wanted = {part.name for part in (*parsed.responses, *parsed.covariates)} | set(others)
-        return columns_of("data", data, wanted=wanted), parsed
+        return columns_of("data", data, wanted=parsed.columns | set(others)), parsed
     no_formula = formula is None and data is None
     require(no_formula, "X, y", "both arrays and a formula or data", "X and y, or formula and data")
     for name, given in (("X", X), ("y", y)):
@@ -169,7 +174,7 @@ def _columns_and_formula(formula: str | None, data: Any, X: Any, y: Any) -> tupl
     twice = set(inputs) & set(responses)
     require(not twice, "y", f"the name {', '.join(twice)}, which X has too", "other names")
     columns = columns_of("X, y", inputs | responses)
-    return columns, Formula(tuple(map(Variable, responses)), tuple(map(Variable, inputs)), False, ())
+    return columns, Formula(tuple(map(Variable, responses)), tuple((Variable(name),) for name in inputs))
 
 
 def _with_names(argument: str, given: Any, letter: str) -> dict[str, Any]:
@@ -188,7 +193,9 @@ def _architecture(
     design: Design, hidden: Any, act_fct: Any, output_act_fct: Any, err_fct: Any, linear_output: bool
 ) -> Architecture:
     nodes: Any = [hidden] if np.ndim(hidden) == 0 else hidden
-    whole = np.ndim(nodes) == 1 and all(isinstance(h, int | np.integer) and not isinstance(h, bool) and h >= 0 for h in nodes)
+    whole = np.ndim(nodes) == 1 and all(
+        isinstance(h, int | np.integer) and not isinstance(h, bool) and h >= 0 for h in nodes
+    )
     expected = "Argument 'hidden' must be an integer vector or a single integer: the nodes of each hidden layer"
     require(whole, "hidden", repr(hidden), expected)
     nodes = [] if list(nodes) == [0] else [int(h) for h in nodes]

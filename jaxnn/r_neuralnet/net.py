@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from jaxnn.errors import require
 from jaxnn.r_neuralnet import diagnosis, files, inference, pictures, summary
@@ -115,8 +115,9 @@ class NeuralNet:
         """Return the outputs `(n, k)` for some data, or the values of all nodes, layer by layer, the inputs first.
 
         Columns are found by name; a matrix without names has the covariates in their order. `type="class"` gives one
-        label a row: of a factor the level with the largest output, of a single response whether its output is above
-        0.5. Raises `InvalidArgument` for missing columns or values, and for levels that the fit did not see.
+        label a row, of the type that the data had: of a factor the level with the largest output, of a response of two
+        values the nearer one, of several responses the name of the largest. Raises `InvalidArgument` for missing
+        columns or values, for levels that the fit did not see, and for classes of a regression.
         """
         x, vector = self.settings.design.x(data), self.vector(rep)
         require(type in ("response", "class"), "type", repr(type), '"response" or "class"')
@@ -126,11 +127,20 @@ class NeuralNet:
         outputs = self.outputs(vector, x)
         if type == "response":
             return outputs
-        term, *others = self.settings.design.responses
-        if outputs.shape[1] == 1:
-            return outputs[:, 0] > 0.5
-        levels = self.responses if others else term.levels
-        return np.array(levels)[outputs.argmax(axis=1)]
+        return self._classes(outputs)
+
+    def _classes(self, outputs: Float[np.ndarray, "n k"]) -> Shaped[np.ndarray, " n"]:
+        """Return the class of each row; raises `InvalidArgument` where the responses name no classes."""
+        first, *others = parts = self.settings.design.responses
+        if not others and first.levels is not None:
+            return np.array(first.levels)[outputs.argmax(axis=1)]
+        numbers = [part.name for part in parts if part.labels is None]
+        classes = "a factor, a comparison, a response of two values, or several of which one is 1 in every row"
+        require(not numbers, "type", f"'class' for the numbers of {', '.join(numbers)}: a regression", classes)
+        if others:
+            return np.array(self.responses)[outputs.argmax(axis=1)]
+        labels = np.array(first.labels)
+        return labels[(outputs[:, 0] > labels.astype(float).mean()).astype(int)]
 
     def predict_function(self, rep: int | str = 0) -> Callable[[Array], Array]:
         """Return a function of the covariates `(n, p)`, in their order, that JAX can compile and differentiate.

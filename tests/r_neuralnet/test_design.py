@@ -1,12 +1,11 @@
 """From columns to matrices: by name, factors by their levels, and what is missing named with its rows."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
 from jaxnn.errors import InvalidArgument
-from jaxnn.r_neuralnet.design import columns_of, data_warnings, design_of, matrix
+from jaxnn.r_neuralnet.columns import columns_of
+from jaxnn.r_neuralnet.design import data_warnings, design_of, many_levels
 from jaxnn.r_neuralnet.formula import parse
 
 DATA = {
@@ -28,14 +27,6 @@ class Frame:
         return self.held[name]
 
 
-class Categorical(list):
-    """What a column of categories is in pandas."""
-
-    def __init__(self, values, categories):
-        super().__init__(values)
-        self.cat = SimpleNamespace(categories=categories)
-
-
 def of(text, data=DATA):
     columns = columns_of("data", data)
     return design_of(parse(text), columns), columns
@@ -43,7 +34,7 @@ def of(text, data=DATA):
 
 def both(text, data=DATA):
     plan, columns = of(text, data)
-    return matrix(columns, plan.covariates, False), matrix(columns, plan.responses, True), plan
+    return plan.covariate_matrix(columns), plan.response_matrix(columns), plan
 
 
 def test_numbers_and_truth_values():
@@ -70,9 +61,11 @@ def test_a_factor_as_covariate_has_one_for_each_level_but_the_first_as_rs_model_
     np.testing.assert_array_equal(x, [[1, 0, 1], [0, 0, 0], [0, 1, 1]])
 
 
-def test_categories_keep_their_order():
-    data = Frame(y=[1, 0], s=Categorical(["lo", "hi"], ["lo", "mid", "hi"]))
+def test_categories_keep_their_order_unless_made_texts(categorical):
+    data = Frame(y=[1, 0], s=categorical(["lo", "hi"], ["lo", "mid", "hi"]))
     assert both("s ~ y", data)[2].outputs == ["lo", "mid", "hi"]
+    assert both("as.character(s) ~ y", data)[2].outputs == ["hi", "lo"]
+    assert both("y ~ as.character(s)", data)[2].variables == ["as.character(s)lo"]
 
 
 @pytest.mark.parametrize(
@@ -204,3 +197,11 @@ def test_data_warnings_name_constant_and_unscaled_columns():
     assert constant == "column one is constant: it says nothing"
     assert wide.startswith("unscaled: big (100 to 300); ")
     assert data_warnings(x[:, 1:2], ["fine"]) == []
+
+
+def test_texts_that_are_nearly_all_different_are_warned_of_where_the_dot_takes_them():
+    data = {"y": range(9), "x": range(9), "car": [f"car{i // 2}" for i in range(9)], "g": ["a", "b", "c"] * 3}
+    said = {text: many_levels(parse(text), of(text, data)[0], 9) for text in ("y ~ .", "y ~ car", "y ~ . - car")}
+    assert said["y ~ car"] == said["y ~ . - car"] == []
+    (one,) = said["y ~ ."]
+    assert one.startswith("column car has 5 different texts in 9 rows") and one.endswith("y ~ . - car")

@@ -40,7 +40,7 @@ def test_there_is_no_pickle_in_it(net, tmp_path):
     net.save(tmp_path / "net.npz")
     with np.load(tmp_path / "net.npz", allow_pickle=False) as file:
         header = json.loads(str(file["header"]))
-        assert header["format"] == "jaxnn.neuralnet" and header["version"] == 1
+        assert header["format"] == "jaxnn.neuralnet" and header["version"] == 2
         assert all(file[name].dtype.kind in "fibU" for name in file.files)
 
 
@@ -53,11 +53,23 @@ def rewritten(net, path, change):
     np.savez(path, header=np.array(json.dumps(header)), **arrays)
 
 
+def test_a_file_of_version_1_is_read(net, tmp_path):
+    """As the release of version 1 wrote the design."""
+    term = {"levels": None, "comparison": None}
+    covariates = [term | {"name": "x"}, term | {"name": "ok"}, term | {"name": "g", "levels": ["a", "b", "c"]}]
+    responses = [term | {"name": "y"}, term | {"name": "k", "comparison": ["k", "==", "u"]}]
+    design = {"covariates": covariates, "responses": responses}
+    rewritten(net, tmp_path / "net.npz", lambda header, arrays: header.update(version=1, design=design))
+    again = load(tmp_path / "net.npz")
+    assert again.weight_names == net.weight_names
+    np.testing.assert_array_equal(again.predict(DATA), net.predict(DATA))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda header, arrays: header.update(format="other"), "holds something else"),
-        (lambda header, arrays: header.update(version=2), "of version 2, expected version 1"),
+        (lambda header, arrays: header.update(version=3), "of version 3, expected version 2"),
         (lambda header, arrays: header.pop("design"), "incomplete"),
         (lambda header, arrays: arrays.pop("covariate"), "incomplete"),
         (lambda header, arrays: arrays.update({"found.params": np.zeros((2, 3))}), "incomplete"),

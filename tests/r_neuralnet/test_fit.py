@@ -196,7 +196,10 @@ def test_the_running_stream_and_keys_give_starts(drawn):
         ({"X": [[1]]}, "X, y: got both arrays and a formula or data"),
         ({"formula": None, "data": None, "X": [[1.0]]}, "y: got none"),
         ({"formula": None, "data": None, "X": [1.0, 2], "y": [1, 2]}, "X: got shape (2,)"),
-        ({"formula": None, "data": None, "X": np.ma.masked_array([[1.0], [2]], [[0], [1]]), "y": [1.0, 2]}, "x1: got nan"),
+        (
+            {"formula": None, "data": None, "X": np.ma.masked_array([[1.0], [2]], [[0], [1]]), "y": [1.0, 2]},
+            "x1: got nan",
+        ),
         ({"formula": None, "data": None, "X": {"a": [1.0]}, "y": {"a": [1.0]}}, "y: got the name a, which X has too"),
         ({"hidden": (2, 0)}, "Argument 'hidden' contains at least one 0."),
         ({"hidden": 1.5}, "Argument 'hidden' must be an integer vector or a single integer"),

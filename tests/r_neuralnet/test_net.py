@@ -101,6 +101,30 @@ def test_classes():
         by_level.predict(DATA, type="prob")
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "dtype"),
+    [(0, 1, "i8"), (0.0, 1.0, "f8"), (False, True, "?"), (-1, 1, "i8"), (3.0, 7.0, "f8"), (0, 1, "O")],
+)
+@pytest.mark.filterwarnings("ignore:the response is 0 or 1")
+def test_classes_of_two_values_have_the_type_of_the_data(low, high, dtype):
+    y = np.where(DATA["s"] == "up", high, low).astype(dtype)
+    kind = {"linear_output": dtype == "f8" and low == 3, "act_fct": "tanh" if low == -1 else "logistic"}
+    net = neuralnet("y ~ a", {"y": y, "a": DATA["a"]}, hidden=0, threshold=0.5, seed=1, **kind)
+    found = net.predict(DATA, type="class")
+    assert found.dtype == ("i8" if dtype == "O" else dtype) and (found == y).mean() > 0.9
+
+
+@pytest.mark.filterwarnings("ignore:the response is 0 or 1")
+def test_classes_of_several_responses_are_names_and_regressions_have_none():
+    settings = {"hidden": 0, "threshold": 20, "seed": 1, "stepmax": 2000}
+    hot = DATA | {"up": DATA["s"] == "up", "dn": (DATA["s"] == "dn") * 1}
+    found = neuralnet("up + dn ~ a", hot, **settings).predict(hot, type="class")
+    assert (found == DATA["s"]).mean() > 0.9
+    for formula in ("a ~ b", "a + b ~ y", "up + y ~ a"):
+        with pytest.raises(InvalidArgument, match="type: got 'class' for the numbers of .* a regression"):
+            neuralnet(formula, hot, **settings).predict(hot, type="class")
+
+
 def test_prediction_merges_duplicates():
     data = {"g": [1, 1, 0, 0, 1], "h": [0, 0, 5, 5, 0.5], "y": [0.0, 1, 0, 1, 1]}
     net = neuralnet("y ~ g + h", data, hidden=0, linear_output=False, threshold=1, seed=1, rep=2)
