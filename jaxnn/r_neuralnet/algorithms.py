@@ -34,14 +34,36 @@ def optimizer(
     require(known, "algorithm", f"{name_of(algorithm)}: Unknown algorithm.", f"{', '.join(NAMES)} or one of optax's")
     smallest, largest = _pair("learningrate_limit", learningrate_limit, ("min", "max"), (1e-10, 0.1))
     decrease, increase = _pair("learningrate_factor", learningrate_factor, ("minus", "plus"), (0.5, 1.2))
+    ordered = 0 < smallest <= largest < np.inf
+    require(ordered, "learningrate_limit", f"min {smallest:g} and max {largest:g}", "0 < min <= max, both finite")
+    around = 0 < decrease < 1 < increase < np.inf
+    require(
+        around, "learningrate_factor", f"minus {decrease:g} and plus {increase:g}", "minus in (0, 1) and plus above 1"
+    )
     if algorithm in RPROP:
         return RPROP[algorithm](decrease=decrease, increase=increase, smallest=smallest, largest=largest)
     if algorithm == "lbfgs":
         return _lbfgs()
     words = "Argument 'learningrate' must be a numeric value, if the backpropagation algorithm is used."
-    require(learningrate is not None, "learningrate", f"none: {words}", "such as 0.01")
+    require(learningrate is not None, "learningrate", f"none: {words}", "a number above 0, such as 0.01")
     check_positive("learningrate", learningrate)
     return _backprop(float(cast(float, learningrate)))
+
+
+def without_effect(algorithm: Any, learningrate: Any, learningrate_limit: Any, learningrate_factor: Any) -> list[str]:
+    """Return what to say of settings that were given and that this algorithm does not take."""
+    name = name_of(algorithm) if isinstance(algorithm, str) else "an optimizer of optax's"
+    of_rprop = {"learningrate_limit": learningrate_limit, "learningrate_factor": learningrate_factor}
+    given = [argument for argument, value in of_rprop.items() if value is not None and name not in RPROP]
+    if learningrate is not None and name != "backprop":
+        given.insert(0, "learningrate")
+    takes = {"backprop": "learningrate"} | dict.fromkeys(RPROP, "learningrate_limit and learningrate_factor")
+    found = f"it takes {takes[name]}" if name in takes else "it takes none of the learning rates"
+    return (
+        [f"{' and '.join(given)} {'has' if len(given) == 1 else 'have'} no effect with {name}: {found}"]
+        if given
+        else []
+    )
 
 
 def name_of(function: Any) -> str:

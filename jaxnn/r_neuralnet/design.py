@@ -184,23 +184,33 @@ def many_levels(formula: Formula, design: Design, n: int) -> list[str]:
     ]
 
 
-def data_warnings(x: Float[np.ndarray, "n p"], names: Sequence[str]) -> list[str]:
-    """Return what to warn of: columns that are constant, and columns far from the size of 1, which hinder training."""
-    constant = [name for name, values in zip(names, x.T, strict=True) if np.ptp(values) == 0]
+def data_warnings(
+    x: Float[np.ndarray, "n p"], y: Float[np.ndarray, "n k"], inputs: Sequence[str], responses: Sequence[str]
+) -> list[str]:
+    """Return what to warn of: constant columns, and columns far from the size of 1, which hinder training.
+
+    `responses` are the names of those that outputs of any size answer to, none of others.
+    """
+    constant = [name for name, values in zip(inputs, x.T, strict=True) if np.ptp(values) == 0]
     found = [f"column {name} is constant: it says nothing" for name in constant]
-    wide = unscaled(x, names)
+    wide, far = unscaled(x, inputs), unscaled(y, responses) if responses else []
     if wide:
         found.append(
-            f"unscaled: {', '.join(wide)}; start weights are standard normal, so nodes saturate: subtract each column's"
-            " mean and divide by its standard deviation"
+            f"unscaled: {', '.join(wide)}; start weights are standard normal, so nodes saturate: scale=True, or "
+            "subtract each column's mean and divide by its standard deviation"
+        )
+    if far:
+        found.append(
+            f"unscaled response: {', '.join(far)}; outputs begin near 0 and weights move by small steps, so the way is "
+            "long: scale=True, or standardise the response"
         )
     return found
 
 
-def unscaled(x: Float[np.ndarray, "n p"], names: Sequence[str]) -> list[str]:
-    """Return the columns whose values are so large that nodes with weights of about 1 saturate, with their range."""
+def unscaled(values: Float[np.ndarray, "n p"], names: Sequence[str]) -> list[str]:
+    """Return the columns with values far above 1, with their range: nodes with weights of about 1 saturate of them."""
     return [
         f"{name} ({v.min():g} to {v.max():g})"
-        for name, v in zip(names, x.T, strict=True)
+        for name, v in zip(names, values.T, strict=True)
         if np.ptp(v) > 0 and np.abs(v).max() > _LARGE
     ]

@@ -7,6 +7,7 @@ from jaxnn.r_neuralnet import inference
 from jaxnn.r_neuralnet.design import unscaled
 from jaxnn.r_neuralnet.fitted import Fitted
 from jaxnn.r_neuralnet.network import objective
+from jaxnn.restarts import curve_steps
 
 ENDS = {"logistic": (0, 1), "tanh": (-1, 1), "relu": (0,)}  # of an activation's range, where it has any
 _CLOSE = 0.01  # a value this near to an end of its range is at it, as far as learning goes
@@ -17,12 +18,10 @@ def reasons(fitted: Fitted, rep: int) -> list[str]:
     settings, restarts = fitted.settings, fitted.restarts
     found = []
     if restarts.diverged[rep]:
-        found.append(
-            f"the error was no finite number at step {restarts.steps[rep]}: smaller steps, or scaled columns, help"
-        )
+        found.append(f"the error was no finite number at step {restarts.steps[rep]}")
     with jax.enable_x64(True):
         value_and_grad = jax.jit(objective(settings.architecture, settings.excluded))
-        gradient = np.asarray(value_and_grad(restarts.params[rep], fitted.covariate, fitted.response)[1])
+        gradient = np.asarray(value_and_grad(restarts.params[rep], *fitted.trained_on)[1])
     if not np.isfinite(gradient).all():
         return ["the error or its gradient is no finite number at the start"]
     worst = int(np.argmax(np.abs(gradient)))
@@ -33,10 +32,14 @@ def reasons(fitted: Fitted, rep: int) -> list[str]:
     saturated = saturated_nodes(fitted, rep)
     if saturated:
         found.append(f"saturated, alike in nearly every row: {', '.join(saturated)}")
-    wide = unscaled(fitted.covariate, settings.design.variables)
-    if wide:
-        found.append(f"unscaled columns: {', '.join(wide)}")
-    return found
+    return found + [f"unscaled columns: {', '.join(wide)}" for wide in [unscaled_columns(fitted)] if wide]
+
+
+def unscaled_columns(fitted: Fitted) -> list[str]:
+    """Return the inputs, and the responses of linear outputs, that are far above 1 as the network was given them."""
+    design, (x, y) = fitted.settings.design, fitted.trained_on
+    responses = unscaled(y, design.outputs) if fitted.settings.architecture.output == "linear" else []
+    return unscaled(x, design.variables) + responses
 
 
 def saturated_nodes(fitted: Fitted, rep: int) -> list[str]:
@@ -46,7 +49,7 @@ def saturated_nodes(fitted: Fitted, rep: int) -> list[str]:
     if ends is None:
         return []
     with jax.enable_x64(True):
-        values = inference.units(fitted.restarts.params[rep], fitted.covariate, architecture=architecture)[1:-1]
+        values = inference.units(fitted.restarts.params[rep], fitted.trained_on[0], architecture=architecture)[1:-1]
     # A ReLU has one end, which it reaches: there small values are no sign of saturation, zeros are.
     close = _CLOSE if len(ends) > 1 else 1e-12
     found = []
@@ -57,19 +60,35 @@ def saturated_nodes(fitted: Fitted, rep: int) -> list[str]:
 
 
 def advice(fitted: Fitted) -> str:
-    """Return what to try, the likeliest first."""
+    """Return what to try, the likeliest first, each for a reason that the fit shows."""
     settings, restarts = fitted.settings, fitted.restarts
+    short = ~restarts.converged & ~restarts.diverged
+    falling = np.array([_still_falls(*one) for one in zip(restarts.curves, restarts.steps, strict=True)])
     tries = []
-    if unscaled(fitted.covariate, settings.design.variables):
-        tries.append("scale the columns to mean 0 and standard deviation 1")
-    if (restarts.largest_gradient[~restarts.converged] < 10 * settings.threshold).any():
-        tries.append(f"a larger stepmax than {settings.stepmax}")
-    tries += [
-        f"a larger threshold, such as {max(settings.threshold * 10, 1e-4 * len(fitted.covariate)):g}",
-        "fewer hidden nodes",
-        "more restarts (rep)",
-    ]
-    return ", ".join(tries)
+    if unscaled_columns(fitted) and settings.scaling is None:
+        tries.append("scale=True, which standardises inputs and responses inside the fit")
+    if restarts.diverged.any() or (settings.algorithm == "backprop" and (short & ~falling).any()):
+        smaller = {"backprop": "a smaller learningrate", "lbfgs": "another algorithm"}
+        tries.append(smaller.get(settings.algorithm, "a smaller max in learningrate_limit, or smaller steps"))
+    if (short & falling).any():
+        tries.append(f"a larger stepmax than {settings.stepmax}, for the error still falls")
+    if (short & ~falling).any():
+        reached = restarts.largest_gradient[short & ~falling].min()
+        tries.append(f"a larger threshold, such as {_rounded_up(reached):g}, for the error hardly falls any more")
+    return ", ".join([*tries, "more restarts (rep)"])
+
+
+def _still_falls(curve: np.ndarray, steps: int) -> bool:
+    """Return whether the error fell by more than a thousandth over the second half of the steps."""
+    known = np.flatnonzero(np.isfinite(curve))
+    before = known[curve_steps()[known] <= max(steps // 2, 1)]
+    return bool(before.size) and bool(curve[known[-1]] < (1 - 1e-3) * curve[before[-1]])
+
+
+def _rounded_up(value: float) -> float:
+    """Return a number of two digits that is not below the value."""
+    unit = 10.0 ** (np.floor(np.log10(value)) - 1)
+    return float(np.ceil(value / unit * (1 + 1e-9)) * unit)
 
 
 def message(fitted: Fitted) -> str:

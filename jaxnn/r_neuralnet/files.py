@@ -17,6 +17,7 @@ from jaxnn.files import write
 from jaxnn.r_neuralnet.design import Design, Part
 from jaxnn.r_neuralnet.fitted import Fitted, Settings
 from jaxnn.r_neuralnet.network import Architecture
+from jaxnn.r_neuralnet.scaling import Scaling
 from jaxnn.restarts import Restarts
 
 FORMAT, VERSION = "jaxnn.neuralnet", 2
@@ -90,7 +91,9 @@ def _fitted(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fitted:
         tuple(tuple(_part(**part) for part in term) for term in header["design"]["covariates"]),
         tuple(_part(**part) for part in header["design"]["responses"]),
     )
+    scaling = settings.get("scaling")
     settings |= {"excluded": tuple(settings["excluded"]), "design": design, "constants": arrays["constants"]}
+    settings |= {"scaling": None if scaling is None else Scaling(*map(tuple, scaling))}
     restarts = Restarts(*(arrays[f"found.{name}"] for name in Restarts._fields))
     count = len(restarts.loss)
     fits = restarts.params.shape == arrays["starts"].shape == (count, architecture.n_weights)

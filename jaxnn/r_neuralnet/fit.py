@@ -1,7 +1,6 @@
 """R's function `neuralnet` in JAX: what is asked for is checked, then all restarts are trained by compiled programs."""
 
 import inspect
-import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
@@ -9,23 +8,30 @@ from typing import TYPE_CHECKING, Any, cast
 import jax
 import numpy as np
 
-from jaxnn.errors import Diverged, InvalidArgument, check_positive_int, require
+from jaxnn.errors import Diverged, InvalidArgument, require
 from jaxnn.r_neuralnet import algorithms
 from jaxnn.r_neuralnet.algorithms import name_of
+from jaxnn.r_neuralnet.checks import (
+    architecture_of,
+    check_functions,
+    check_memory,
+    check_numbers,
+    check_response,
+    outside,
+)
 from jaxnn.r_neuralnet.columns import Columns, array_of, columns_of, named_columns
-from jaxnn.r_neuralnet.design import Design, data_warnings, design_of, many_levels
+from jaxnn.r_neuralnet.design import data_warnings, design_of, many_levels
 from jaxnn.r_neuralnet.fitted import Fitted, Settings
 from jaxnn.r_neuralnet.formula import Formula, Variable, parse
 from jaxnn.r_neuralnet.lifesign import Lifesign
 from jaxnn.r_neuralnet.net import NO_LIKELIHOOD, NeuralNet
-from jaxnn.r_neuralnet.network import ACTIVATIONS, ERRORS, Architecture, Function, objective
+from jaxnn.r_neuralnet.network import Architecture, Function, objective
+from jaxnn.r_neuralnet.scaling import scaling_of
 from jaxnn.r_neuralnet.weights import constant_values, depth, excluded_indices, normal_draws, start_weights
 from jaxnn.restarts import fit_until
 
 if TYPE_CHECKING:
     import optax
-
-LIFESIGNS = ("none", "minimal", "full")
 
 
 def neuralnet(
@@ -54,6 +60,7 @@ def neuralnet(
     y: Any = None,
     seed: int | None = None,
     rng: Any = "R",
+    scale: bool = False,
 ) -> NeuralNet:
     r"""Return the network that R's `neuralnet` fits, one for each of `rep` restarts, in float64 whatever JAX is set to.
 
@@ -78,6 +85,9 @@ def neuralnet(
       or as rows (layer, from, to); or a list of matrices of truth values.
     - `lifesign`: "none", "minimal" or "full", on standard error; or a function that is told the steps and the smallest
       largest gradient of each restart, every `lifesign_step` steps.
+    - `scale`: inputs and, of linear outputs, responses that are numbers are brought to mean 0 and standard deviation 1
+      inside the fit, which `threshold`, `error` and `weights` are those of then; predictions, slopes and pictures of
+      them are in the units of the data.
     - `seed`: starts are drawn as R draws them after `set.seed(seed)`; `rng`: "R", an `RRandom` or a JAX key.
 
     Raises `InvalidArgument` for what cannot be right, before anything is compiled, and where the error is no number at
@@ -93,12 +103,23 @@ def neuralnet(
     if len(design.responses) > 1 and not ((targets == 1).sum(axis=1) == 1).all():  # not one class a row
         design = design._replace(responses=tuple(part._replace(labels=None) for part in design.responses))
     optimizer = algorithms.optimizer(algorithm, learningrate, learningrate_limit, learningrate_factor)
-    architecture = _architecture(design, hidden, act_fct, output_act_fct, err_fct, linear_output)
-    _check_numbers(threshold, stepmax, rep, lifesign, lifesign_step)
-    _check_response(targets, design, architecture)
-    _check_memory(architecture, rep, len(x))
+    architecture = architecture_of(design, hidden, act_fct, output_act_fct, err_fct, linear_output)
+    check_numbers(threshold, stepmax, rep, lifesign, lifesign_step)
+    said = check_response(targets, design, architecture)
+    check_memory(architecture, rep, len(x))
+    require(isinstance(scale, bool | np.bool), "scale", repr(scale), "True or False")
+    scaling = None
+    if scale:
+        inputs, responses = design.numeric
+        linear = architecture.output == "linear" and architecture.error != "ce"
+        scaling = scaling_of(x, targets, inputs, [linear and numeric for numeric in responses])
     excluded = excluded_indices(exclude, architecture)
     constants = constant_values(constant_weights, excluded)
+    said += algorithms.without_effect(algorithm, learningrate, learningrate_limit, learningrate_factor)
+    if startweights is not None and (seed is not None or rng != "R"):
+        said.append(f"{'seed' if rng == 'R' else 'rng'} has no effect: the startweights are given")
+    if act_fct != "logistic" and linear_output and len(architecture.sizes) == 2:
+        said.append("act_fct has no effect: there is no hidden layer, and the output is linear")
     with jax.enable_x64(True):  # R computes in float64, and its steps are to be taken one for one
         if startweights is None:
             draw, seed = normal_draws(rng, seed)
@@ -117,8 +138,12 @@ def neuralnet(
             algorithm=name_of(algorithm),
             likelihood=likelihood,
             seed=seed,
+            scaling=scaling,
         )
-        for warning in data_warnings(x, design.variables) + [NO_LIKELIHOOD] * (likelihood and err_fct != "ce"):
+        trained = (x, targets) if scaling is None else scaling.standardised(x, targets)
+        check_functions(architecture, trained[1])
+        names = design.variables, design.outputs if architecture.output == "linear" else []
+        for warning in said + data_warnings(*trained, *names) + [NO_LIKELIHOOD] * (likelihood and err_fct != "ce"):
             warnings.warn(warning, stacklevel=2)
         life = Lifesign(settings, rep)
         try:
@@ -126,14 +151,15 @@ def neuralnet(
                 objective(architecture, excluded),
                 starts,
                 optimizer,
-                (x, targets),
+                trained,
                 threshold=max(threshold, np.finfo(float).tiny),  # R takes 0 as well, which no gradient need reach
                 stepmax=int(stepmax),
                 progress=life.step if lifesign == "full" else lifesign if callable(lifesign) else None,
                 every=_steps_per_program(architecture, len(x)) if lifesign in ("none", "minimal") else lifesign_step,
             )
         except Diverged as error:
-            raise InvalidArgument(f"'err.fct' does not fit 'data' or 'act.fct': {error}") from None
+            cure = f"; {outside(architecture)}" if outside(architecture) else ""
+            raise InvalidArgument(f"'err.fct' does not fit 'data' or 'act.fct': {error}{cure}") from None
     net = NeuralNet(Fitted(settings, x, targets, starts, restarts))
     if lifesign in ("minimal", "full"):
         life.end(net.fitted)
@@ -167,12 +193,12 @@ def _columns_and_formula(formula: str | None, data: Any, X: Any, y: Any) -> tupl
         others = [str(name) for name in named or () if str(name) not in parsed.dropped] if parsed.dot else []
         return columns_of("data", data, wanted=parsed.columns | set(others)), parsed
     no_formula = formula is None and data is None
-    require(no_formula, "X, y", "both arrays and a formula or data", "X and y, or formula and data")
+    require(no_formula, "X, y", "both arrays and a formula or data", "X and y, or formula and data, not both")
     for name, given in (("X", X), ("y", y)):
-        require(given is not None, name, "none", "both X and y")
+        require(given is not None, name, "none", "both, X and y")
     inputs, responses = _with_names("X", X, "x"), _with_names("y", y, "y")
     twice = set(inputs) & set(responses)
-    require(not twice, "y", f"the name {', '.join(twice)}, which X has too", "other names")
+    require(not twice, "y", f"the name {', '.join(twice)}, which X has too", "names of its own")
     columns = columns_of("X, y", inputs | responses)
     return columns, Formula(tuple(map(Variable, responses)), tuple((Variable(name),) for name in inputs))
 
@@ -187,78 +213,6 @@ def _with_names(argument: str, given: Any, letter: str) -> dict[str, Any]:
     if array.ndim == 1:
         return {letter: array}
     return {f"{letter}{j}": column for j, column in enumerate(array.T, 1)}
-
-
-def _architecture(
-    design: Design, hidden: Any, act_fct: Any, output_act_fct: Any, err_fct: Any, linear_output: bool
-) -> Architecture:
-    nodes: Any = [hidden] if np.ndim(hidden) == 0 else hidden
-    whole = np.ndim(nodes) == 1 and all(
-        isinstance(h, int | np.integer) and not isinstance(h, bool) and h >= 0 for h in nodes
-    )
-    expected = "Argument 'hidden' must be an integer vector or a single integer: the nodes of each hidden layer"
-    require(whole, "hidden", repr(hidden), expected)
-    nodes = [] if list(nodes) == [0] else [int(h) for h in nodes]
-    require(0 not in nodes, "hidden", f"{hidden}: Argument 'hidden' contains at least one 0.", "0 alone for no layer")
-    # A hidden layer of linear nodes does what no layer would: the name is for outputs alone.
-    nonlinear = [name for name in ACTIVATIONS if name != "linear"]
-    _check_known("act_fct", act_fct, nonlinear, "Unknown activation function.")
-    _check_known("err_fct", err_fct, [*ERRORS], "Unknown error function.")
-    require(isinstance(linear_output, bool | np.bool), "linear_output", repr(linear_output), "True or False")
-    if output_act_fct is not None:
-        _check_known("output_act_fct", output_act_fct, [*ACTIVATIONS, "softmax"], "Unknown activation function.")
-        contradicts = linear_output and output_act_fct != "linear"
-        require(not contradicts, "output_act_fct", f"{name_of(output_act_fct)} with linear_output=True",
-                "linear_output=False, for output nodes that are not linear")  # fmt: skip
-    output = "linear" if linear_output else act_fct if output_act_fct is None else output_act_fct
-    outputs = len(design.outputs)
-    classes = output != "softmax" or outputs > 1
-    require(classes, "output_act_fct", "softmax of one output", "a response of two classes on")
-    return Architecture((len(design.variables), *nodes, outputs), act_fct, output, err_fct)
-
-
-def _check_known(argument: str, given: Any, names: Sequence[str], words: str) -> None:
-    known = callable(given) or (isinstance(given, str) and given in names)
-    require(known, argument, f"{given!r}: {words}", f"{', '.join(names)} or a JAX function")
-
-
-def _check_numbers(threshold: Any, stepmax: Any, rep: Any, lifesign: Any, lifesign_step: Any) -> None:
-    number = isinstance(threshold, int | float | np.number) and not isinstance(threshold, bool)
-    words = "Argument 'threshold' must be a numeric value."
-    require(number and 0 <= threshold < np.inf, "threshold", f"{threshold!r}: {words}", "a number of at least 0")
-    check_positive_int("rep", rep)
-    check_positive_int("stepmax", int(stepmax) if isinstance(stepmax, float) and stepmax.is_integer() else stepmax)
-    check_positive_int("lifesign_step", lifesign_step)
-    words = "Argument 'lifesign' must be one of 'none', 'minimal', 'full'."
-    require(callable(lifesign) or lifesign in LIFESIGNS, "lifesign", f"{lifesign!r}: {words}", ", ".join(LIFESIGNS))
-
-
-def _check_response(y: np.ndarray, design: Design, architecture: Architecture) -> None:
-    binary = np.isin(y, (0, 1)).all()
-    if architecture.error == "ce":
-        other = np.argwhere(~np.isin(y, (0, 1)))
-        if other.size:
-            row, column = other[0]
-            require(False, design.outputs[column], f"{y[row, column]} in row {row} (from 0): Error function 'ce' only "
-                    "implemented for binary response.", "0 or 1; err_fct='sse' takes any number")  # fmt: skip
-        if architecture.output == "linear":
-            warnings.warn("'ce' takes the logarithm of the output, which linear_output=True lets be negative: use "
-                          "linear_output=False", stacklevel=3)  # fmt: skip
-    elif binary and architecture.output == "linear" and architecture.error == "sse":
-        warnings.warn("the response is 0 or 1 and the output linear: use linear_output=False to classify", stacklevel=3)
-
-
-def _check_memory(architecture: Architecture, rep: int, n: int) -> None:
-    """The weights with gradients, step sizes and copies, and the nodes of all rows with theirs, must find room.
-
-    A slip in `hidden` is an error at once then, and not a machine that is out of memory.
-    """
-    wanted = 8 * (8 * rep * architecture.n_weights + 4 * n * sum(architecture.sizes))
-    if not hasattr(os, "sysconf"):  # Windows does not say
-        return
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    seen = f"{architecture.n_weights:,} weights for {rep} restarts and {n:,} rows, which take {wanted / 2**30:,.0f} GiB"
-    require(wanted < there, "hidden", seen, f"what fits into the machine's {there / 2**30:,.0f} GiB: fewer nodes")
 
 
 def _steps_per_program(architecture: Architecture, n: int) -> int:

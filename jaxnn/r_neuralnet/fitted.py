@@ -7,11 +7,15 @@ from jaxtyping import Float
 
 from jaxnn.r_neuralnet.design import Design
 from jaxnn.r_neuralnet.network import Architecture
+from jaxnn.r_neuralnet.scaling import Scaling
 from jaxnn.restarts import Restarts
 
 
 class Settings(NamedTuple):
-    """What was asked for; `excluded` has the indices of the weights that are not trained, `constants` their values."""
+    """What was asked for, and how the columns were scaled.
+
+    `excluded` has the indices of the weights that are not trained, `constants` their values.
+    """
 
     call: str
     design: Design
@@ -23,6 +27,7 @@ class Settings(NamedTuple):
     algorithm: str
     likelihood: bool
     seed: int | None
+    scaling: Scaling | None = None
 
 
 class Fitted(NamedTuple):
@@ -39,6 +44,18 @@ class Fitted(NamedTuple):
         """The place of the restart with the lowest error, among those that converged if any did."""
         error, converged = self.restarts.loss, self.restarts.converged
         return int(np.nanargmin(np.where(converged, error, np.inf) if converged.any() else error))
+
+    @property
+    def trained_on(self) -> tuple[Float[np.ndarray, "n p"], Float[np.ndarray, "n k"]]:
+        """The covariates and the responses that the weights belong to: scaled, where the fit scaled them."""
+        scaling = self.settings.scaling
+        plain = self.covariate, self.response
+        return plain if scaling is None else scaling.standardised(*plain)
+
+    def in_users_units(self, rep: int) -> Float[np.ndarray, " w"]:
+        """Return a restart's weights as they act on the user's covariates and give the user's responses."""
+        weights, scaling = self.restarts.params[rep], self.settings.scaling
+        return weights if scaling is None else scaling.in_users_units(weights, self.settings.architecture)
 
     @property
     def weight_names(self) -> list[str]:

@@ -79,9 +79,10 @@ def confidence_interval(fitted: Fitted, alpha: float, as_in_r: bool) -> Confiden
     free = np.setdiff1d(np.arange(architecture.n_weights), excluded)
     z = -NormalDist().inv_cdf(alpha / 2)  # of Python, as exact as R's qnorm: JAX would compile dozens of programs
     lower, upper, nic, without = [], [], [], 0
+    covariate, response = fitted.trained_on
     with jax.enable_x64(True):
         for weights, error in zip(fitted.restarts.params, fitted.restarts.loss, strict=True):
-            errors, penalty = standard_errors(weights, fitted.covariate, fitted.response, architecture, free, as_in_r)
+            errors, penalty = standard_errors(weights, covariate, response, architecture, free, as_in_r)
             half = np.full(weights.size, np.nan)
             without += errors is None or bool(np.isnan(errors).any())
             if errors is not None:

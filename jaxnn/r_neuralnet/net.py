@@ -38,6 +38,8 @@ class NeuralNet:
     - `weights[rep][layer]` and `startweights`: R's matrices, `(inputs + 1, nodes)`, row 0 the intercepts; NaN for an
       excluded weight, unless it is constant and not 0.
     - `net_result[rep] (n, k)`, `generalized_weights[rep] (n, k * p)`; `covariate (n, p)`, `response (n, k)`.
+    - With `scale=True`, `weights`, their intervals, `error` and `steps` are those of the standardised columns, as R's
+      would be of `scale(data)`; outputs, slopes, `covariate` and `response` are in the user's units.
     - `variables` and `responses`: the names of their columns; `architecture`, `settings`: what was asked for.
     """
 
@@ -73,6 +75,9 @@ class NeuralNet:
         """Return a restart's weights as R's `unlist(weights)`, excluded ones included."""
         return np.array(self.restarts.params[self.number(rep)])
 
+    def _in_users_units(self, rep: int | str) -> Float[np.ndarray, " w"]:
+        return self.fitted.in_users_units(self.number(rep))
+
     def number(self, rep: int | str) -> int:
         """Return the place of a restart, from 0: its own, or of "best" the one with the lowest error."""
         if rep == "best":
@@ -90,7 +95,7 @@ class NeuralNet:
     @cached_property
     def net_result(self) -> list[Float[np.ndarray, "n k"]]:
         """The outputs of each restart for the data of the fit."""
-        return [self.outputs(vector, self.covariate) for vector in self.restarts.params]
+        return [self.outputs(self._in_users_units(rep), self.covariate) for rep in range(len(self.error))]
 
     def outputs(self, vector: Float[np.ndarray, " w"], x: Float[np.ndarray, "n p"]) -> Float[np.ndarray, "n k"]:
         """Return the outputs of a network with these weights for rows of covariates."""
@@ -103,23 +108,27 @@ class NeuralNet:
         outputs, which have no odds: `slopes` are for those.
         """
         with jax.enable_x64(True):
-            return [inference.generalized_weights(v, self.covariate, self.architecture) for v in self.restarts.params]
+            return [
+                inference.generalized_weights(self._in_users_units(rep), self.covariate, self.architecture)
+                for rep in range(len(self.error))
+            ]
 
-    def slopes(self, data: Any = None, rep: int | str = 0) -> Float[np.ndarray, "n k p"]:
+    def slopes(self, data: Any = None, rep: int | str = "best") -> Float[np.ndarray, "n k p"]:
         r"""Return $\partial o_k / \partial x_j$ in every row of some data, of the fit's own by default."""
         x = self.covariate if data is None else self.settings.design.x(data)
         with jax.enable_x64(True):
-            return np.asarray(inference.slopes(self.vector(rep), x, architecture=self.architecture))
+            return np.asarray(inference.slopes(self._in_users_units(rep), x, architecture=self.architecture))
 
-    def predict(self, data: Any, rep: int | str = 0, *, all_units: bool = False, type: str = "response") -> Any:
+    def predict(self, data: Any, rep: int | str = "best", *, all_units: bool = False, type: str = "response") -> Any:
         """Return the outputs `(n, k)` for some data, or the values of all nodes, layer by layer, the inputs first.
 
+        Where there are several restarts, they are those of the best one: of lowest error, among the converged if any.
         Columns are found by name; a matrix without names has the covariates in their order. `type="class"` gives one
         label a row, of the type that the data had: of a factor the level with the largest output, of a response of two
         values the nearer one, of several responses the name of the largest. Raises `InvalidArgument` for missing
         columns or values, for levels that the fit did not see, and for classes of a regression.
         """
-        x, vector = self.settings.design.x(data), self.vector(rep)
+        x, vector = self.settings.design.x(data), self._in_users_units(rep)
         require(type in ("response", "class"), "type", repr(type), '"response" or "class"')
         if all_units:
             with jax.enable_x64(True):
@@ -142,12 +151,12 @@ class NeuralNet:
         labels = np.array(first.labels)
         return labels[(outputs[:, 0] > labels.astype(float).mean()).astype(int)]
 
-    def predict_function(self, rep: int | str = 0) -> Callable[[Array], Array]:
+    def predict_function(self, rep: int | str = "best") -> Callable[[Array], Array]:
         """Return a function of the covariates `(n, p)`, in their order, that JAX can compile and differentiate.
 
         It stands alone: its weights are constants, in the precision that JAX is set to when it is called.
         """
-        return partial(inference.outputs, self.vector(rep), architecture=self.architecture)
+        return partial(inference.outputs, self._in_users_units(rep), architecture=self.architecture)
 
     @cached_property
     def weight_names(self) -> list[str]:
@@ -230,7 +239,11 @@ class NeuralNet:
             for values in (means, *(result[first] for result in self.net_result))
         ]
         with jax.enable_x64(True):
-            data_error = float(error_of(means[group].T, self.response.T, self.architecture))
+            scaling, covariate = self.settings.scaling, self.covariate
+            alike, response = (
+                (v if scaling is None else scaling.standardised(covariate, v)[1]) for v in (means[group], self.response)
+            )
+            data_error = float(error_of(alike.T, response.T, self.architecture))
         return Prediction(tables[0], tables[1:], data_error)
 
     def not_converged(self) -> str:

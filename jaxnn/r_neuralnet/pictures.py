@@ -54,7 +54,7 @@ def generalized_weights(
     linear, best = architecture.output == "linear", fitted.best
     derivative = inference.slopes if linear else inference.generalized_weights
     with jax.enable_x64(True):
-        of_reps = [derivative(fitted.restarts.params[i], fitted.covariate, architecture=architecture) for i in reps]
+        of_reps = [derivative(fitted.in_users_units(i), fitted.covariate, architecture=architecture) for i in reps]
     n = len(fitted.covariate)
     figure = draw.generalized_weights(
         fitted.covariate[:, j],
@@ -74,7 +74,7 @@ def decision(fitted: Fitted, response: int | str, rep: int, file: str | PathLike
 
     design, architecture = fitted.settings.design, fitted.settings.architecture
     require(len(design.variables) == 2, "net", f"{len(design.variables)} covariates", "two, for a plane")
-    k, weights = _index("response", response, design.outputs), fitted.restarts.params[rep]
+    k, weights = _index("response", response, design.outputs), fitted.in_users_units(rep)
     low, high = fitted.covariate.min(axis=0), fitted.covariate.max(axis=0)
     room = 0.05 * (high - low)
     with jax.enable_x64(True):

@@ -103,7 +103,7 @@ def start_weights(
         for i, net in enumerate(nets[:rep]):
             shapes = [np.shape(matrix) for matrix in net]
             expected = f"matrices of shapes {architecture.shapes}, the first row the intercepts"
-            require(shapes == architecture.shapes, "startweights", f"shapes {shapes} in restart {i + 1}", expected)
+            require(shapes == architecture.shapes, "startweights", f"shapes {shapes} in restart {i}", expected)
             found[i, free] = vector([np.array(m, float) for m in net])[free]
     require(bool(np.isfinite(found).all()), "startweights", "a number that is not finite", "finite numbers")
     found[:, list(excluded)] = constants

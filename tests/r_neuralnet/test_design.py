@@ -193,10 +193,12 @@ def test_texts_in_a_column_of_numbers_are_named():
 
 def test_data_warnings_name_constant_and_unscaled_columns():
     x = np.array([[1, 2, 100.0], [1, 3, 300]])
-    constant, wide = data_warnings(x, ["one", "fine", "big"])
+    y = np.array([[5000.0], [50000]])
+    constant, wide, far = data_warnings(x, y, ["one", "fine", "big"], ["medv"])
     assert constant == "column one is constant: it says nothing"
     assert wide.startswith("unscaled: big (100 to 300); ")
-    assert data_warnings(x[:, 1:2], ["fine"]) == []
+    assert far.startswith("unscaled response: medv (5000 to 50000); ") and "scale=True" in far
+    assert data_warnings(x[:, 1:2], y, ["fine"], []) == []
 
 
 def test_texts_that_are_nearly_all_different_are_warned_of_where_the_dot_takes_them():

@@ -1,7 +1,6 @@
 """Fits against real ones of R 4.2.2 with neuralnet 1.44.2 (`reference.json`), and what a call takes and refuses."""
 
 import json
-import warnings
 from pathlib import Path
 
 import jax
@@ -11,7 +10,7 @@ import pytest
 
 from jaxnn import RRandom, neuralnet
 from jaxnn.data import circle
-from jaxnn.errors import Diverged, InvalidArgument
+from jaxnn.errors import InvalidArgument
 from jaxnn.r_neuralnet.fit import _steps_per_program
 from jaxnn.r_neuralnet.network import Architecture
 
@@ -87,16 +86,6 @@ def test_confidence_intervals_are_rs_where_r_has_them(fitted):
 def test_start_weights_are_rs_after_set_seed(case):
     for found, expected in zip(fit(case, seed=case["seed"] + 1).startweights, case["startweights"], strict=True):
         close(found, expected, rtol=1e-14)
-
-
-@pytest.fixture
-def untrained(monkeypatch):
-    """A fit ends where training would begin: everything before it is as always, and nothing is compiled."""
-
-    def fit_until(*_, **__):
-        raise Diverged("not trained here")
-
-    monkeypatch.setattr("jaxnn.r_neuralnet.fit.fit_until", fit_until)
 
 
 SMALL = {"x": [0.0, 1, 2, 3, 4], "z": [1.0, -1, 1, -1, 0], "y": [0.0, 1, 0, 1, 1]}
@@ -188,71 +177,6 @@ def test_the_running_stream_and_keys_give_starts(drawn):
     assert (unseeded != starts()[0]).all()
 
 
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"formula": None}, "Missing 'formula' argument"),
-        ({"data": None}, "Missing 'data' argument"),
-        ({"X": [[1]]}, "X, y: got both arrays and a formula or data"),
-        ({"formula": None, "data": None, "X": [[1.0]]}, "y: got none"),
-        ({"formula": None, "data": None, "X": [1.0, 2], "y": [1, 2]}, "X: got shape (2,)"),
-        (
-            {"formula": None, "data": None, "X": np.ma.masked_array([[1.0], [2]], [[0], [1]]), "y": [1.0, 2]},
-            "x1: got nan",
-        ),
-        ({"formula": None, "data": None, "X": {"a": [1.0]}, "y": {"a": [1.0]}}, "y: got the name a, which X has too"),
-        ({"hidden": (2, 0)}, "Argument 'hidden' contains at least one 0."),
-        ({"hidden": 1.5}, "Argument 'hidden' must be an integer vector or a single integer"),
-        ({"hidden": -1}, "Argument 'hidden' must be"),
-        ({"hidden": None}, "Argument 'hidden' must be"),
-        ({"hidden": "4"}, "Argument 'hidden' must be"),
-        ({"hidden": True}, "Argument 'hidden' must be"),
-        ({"hidden": 10**10}, "what fits into the machine's"),
-        ({"threshold": -0.01}, "Argument 'threshold' must be a numeric value."),
-        ({"threshold": float("nan")}, "threshold: got nan"),
-        ({"stepmax": 0}, "stepmax: got 0"),
-        ({"stepmax": 1.5}, "stepmax: got 1.5"),
-        ({"rep": 0}, "rep: got 0"),
-        ({"algorithm": "sgd"}, "Unknown algorithm."),
-        ({"algorithm": 3}, "Unknown algorithm."),
-        ({"algorithm": "backprop"}, "Argument 'learningrate' must be a numeric value, if the backpropagation"),
-        ({"algorithm": "backprop", "learningrate": -1}, "learningrate: got -1"),
-        ({"learningrate_limit": 0.1}, "Argument 'learningrate.limit' must consist of two components."),
-        ({"learningrate_limit": (0.1, 1e-3)}, "smallest: got 0.1"),
-        ({"learningrate_factor": {"minus": 0.5}}, "Argument 'learningrate.factor' must consist of two components."),
-        ({"lifesign": "some"}, "Argument 'lifesign' must be one of 'none', 'minimal', 'full'."),
-        ({"lifesign_step": 0}, "lifesign_step: got 0"),
-        ({"err_fct": "mse"}, "Unknown error function."),
-        ({"act_fct": "sin"}, "Unknown activation function."),
-        ({"act_fct": None}, "Unknown activation function."),
-        ({"err_fct": "ce", "linear_output": False, "formula": "z ~ x"}, "only implemented for binary response."),
-        ({"linear_output": 1}, "linear_output: got 1"),
-        ({"output_act_fct": "logistic"}, "logistic with linear_output=True"),
-        ({"output_act_fct": "softmax", "linear_output": False}, "softmax of one output"),
-        ({"startweights": [1.0, 2, 3]}, "startweights: got 3 weights, expected 4 for each of 1 restarts, 4 in all"),
-        ({"startweights": [[[[1.0], [2]], [[1], [2]]]], "rep": 2}, "startweights: got 1 networks"),
-        ({"startweights": [[[[1.0], [2]], [[1]]]]}, "startweights: got shapes [(2, 1), (1, 1)] in restart 1"),
-        ({"startweights": [1.0, 2, 3, float("nan")]}, "startweights: got a number that is not finite"),
-        ({"exclude": [0]}, "'exclude' contains at least one invalid weight"),
-        ({"exclude": [5]}, "'exclude' contains at least one invalid weight"),
-        ({"exclude": [[1, 3, 1]]}, "'exclude' contains at least one invalid weight"),
-        ({"exclude": [[1, 1]]}, "'exclude' has wrong dimensions"),
-        ({"exclude": [1, 2, 3, 4]}, "all weights are exluded"),
-        ({"exclude": [1.5]}, "exclude: got [1.5]"),
-        ({"exclude": [1], "constant_weights": [1, 2]}, "constant.weights contains more weights than exclude"),
-        ({"rng": "python"}, "rng: got 'python'"),
-        ({"rng": jax.random.key(0), "seed": 1}, "seed: got 1 beside a key"),
-        ({"seed": "a"}, "seed: got 'a'"),
-    ],
-)
-def test_what_cannot_be_right_is_refused(wrong, message, monkeypatch):
-    monkeypatch.setattr("jaxnn.r_neuralnet.fit.fit_until", lambda *_, **__: pytest.fail("compiled too early"))
-    with pytest.raises(InvalidArgument) as error, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        neuralnet(**({"formula": "y ~ x", "data": SMALL} | wrong))
-    assert message in str(error.value)
-
-
 def test_an_error_that_is_no_number_is_said_in_rs_words():
     with pytest.raises(InvalidArgument, match="'err.fct' does not fit 'data' or 'act.fct'"):
         neuralnet("z ~ x", SMALL, hidden=0, err_fct=lambda o, y: jnp.log(-jnp.abs(o)), seed=1)
@@ -277,41 +201,6 @@ def test_a_fit_that_diverges_keeps_its_best_weights_and_says_so(drawn):
     assert net.diverged.tolist() == [True] and not net.converged[0] and np.isfinite(net.vector()).all()
     shown = np.sum((net.predict(drawn)[:, 0] - drawn["z"]) ** 2) / 2
     np.testing.assert_allclose(net.error, shown, rtol=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({}, "the response is 0 or 1 and the output linear: use linear_output=False to classify"),
-        ({"linear_output": False, "formula": "y ~ x + c"}, "column c is constant"),
-        ({"linear_output": False, "formula": "y ~ w"}, "unscaled: w"),
-        ({"linear_output": False, "likelihood": True}, "no negative log-likelihood"),
-    ],
-)
-def test_warnings_come_before_anything_is_trained(settings, message, untrained):
-    data = SMALL | {"c": [1] * 5, "w": [100, 200, 300, 400, 500]}
-    with pytest.raises(InvalidArgument, match="not trained here"), pytest.warns(UserWarning, match=message):
-        neuralnet(**({"formula": "y ~ x", "data": data, "seed": 1} | settings))
-
-
-@pytest.mark.parametrize(
-    ("settings", "expected"),
-    [
-        ({}, ((1, 1, 1), "logistic", "linear", "sse")),
-        ({"hidden": (3, 2), "act_fct": "tanh", "linear_output": False}, ((1, 3, 2, 1), "tanh", "tanh", "sse")),
-        ({"linear_output": False, "output_act_fct": "softplus"}, ((1, 1, 1), "logistic", "softplus", "sse")),
-        ({"hidden": 0, "linear_output": False, "err_fct": "ce"}, ((1, 1), "logistic", "logistic", "ce")),
-        ({"hidden": ()}, ((1, 1), "logistic", "linear", "sse")),
-        ({"hidden": []}, ((1, 1), "logistic", "linear", "sse")),
-    ],
-)
-@pytest.mark.filterwarnings("ignore:the response is 0 or 1")
-def test_what_the_nodes_compute(settings, expected, untrained, monkeypatch):
-    seen = []
-    monkeypatch.setattr("jaxnn.r_neuralnet.fit.objective", lambda architecture, _: seen.append(architecture))
-    with pytest.raises(InvalidArgument, match="not trained here"):
-        neuralnet("y ~ x", SMALL, seed=1, **settings)
-    assert seen == [Architecture(*expected)]
 
 
 def test_a_threshold_of_0_takes_all_steps():

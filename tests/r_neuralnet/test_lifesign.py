@@ -20,7 +20,7 @@ def test_lifesign_prints_as_r_does(drawn, capsys):
     out, said = capsys.readouterr()
     lines = said.splitlines()
     assert not out
-    assert lines[0].startswith("hidden: 4    thresh: 0.3    rep: 1/2    steps:      40\tmin thresh: ")
+    assert lines[0].startswith("hidden: 4    thresh: 0.3    rep: 0/2    steps:      40\tmin thresh: ")
     assert any("error: " in line or "stepmax\tmin thresh: " in line for line in lines)
     assert "\taic: " in said and "\tbic: " in said and "time: " in lines[-1]
 
