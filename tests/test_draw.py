@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex, to_rgba
 from matplotlib.figure import Figure
+from matplotlib.patches import Circle
 
 from jaxnn import draw
 from jaxnn.errors import InvalidArgument
@@ -192,6 +194,27 @@ def test_a_crowded_network_prints_only_its_strongest_weights():
     strongest = np.sort(np.abs(given[0]).ravel())[-24]
     assert 0 < len(shown) <= 24
     assert all(abs(float(t.replace("−", "-"))) >= strongest * 0.999 for t in shown)
+
+
+@pytest.mark.parametrize("name", ["age", "a_name_of_25_characters_x", "W" * 25])
+@pytest.mark.parametrize("options", [{}, {"fontsize": 20, "intercept": False, "show_weights": False}])
+def test_every_name_of_a_network_is_whole_on_the_page(name, options):
+    caption = "Error: 123456.789012   Steps: 123456"
+    figure = draw.network(
+        (2, 1), weights(2, 1), input_names=[name, "b"], output_names=[name], caption=caption, **options
+    )
+    page, renderer = figure.bbox, FigureCanvasAgg(figure).get_renderer()
+    for text in figure.axes[0].texts:
+        box = text.get_window_extent(renderer)
+        assert page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1, text.get_text()
+
+
+def test_network_without_weights_and_intercepts_and_in_other_colors():
+    shown = draw.network((2, 3, 1), weights(2, 3, 1), show_weights=False, intercept=False, colors=("k", "r", "g", "w"))
+    assert sorted(texts(shown)) == ["$\\hat{y}$", "$x_{1}$", "$x_{2}$"]
+    faces = [patch.get_facecolor() for patch in shown.axes[0].patches if isinstance(patch, Circle)]
+    assert faces == [*map(to_rgba, "kkrrrg")]
+    assert len(shown.axes[0].collections[0].get_paths()) == 6  # two inputs to three nodes
 
 
 def test_network_names_and_labels_are_printed():

@@ -7,11 +7,13 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
+from matplotlib.textpath import TextPath
 from numpy.typing import ArrayLike
 
 from jaxnn.draw.style import BLUE, DARK_BLUE, DARK_ORANGE, DPI, GREY, INK, ORANGE
-from jaxnn.errors import check_finite, check_positive_int, check_shape, require
+from jaxnn.errors import check_finite, check_positive, check_positive_int, check_shape, require
 
+_ARROW = 0.75  # the length of the arrows into and out of the network
 CROWDED = 48  # edges between two layers above which only the strongest carry their weight
 LABEL_PLACES = (
     0.32,
@@ -39,14 +41,22 @@ def network(
     hidden_names: Sequence[Sequence[str]] | None = None,
     intercept_name: str = "",
     caption: str = "",
+    show_weights: bool = True,
+    intercept: bool = True,
+    colors: Sequence[str] = (BLUE, BLUE, BLUE, "white"),
+    fontsize: float = 13,
 ) -> Figure:
     """Return the network as nodes and edges, layers from left to right, above each layer a 1 for the intercept.
 
     `sizes` counts the nodes of each layer. `weights` holds one matrix (fan_in + 1, fan_out) for each step between
     layers, row 0 the intercept's: an edge is as wide as its weight is large within that step, blue above 0 and orange
     below; the weights are printed along the edges, the largest first and as many as find room. `labels`, in the same
-    layout, prints text of the caller's instead. Lecture: figures 1, 3, 17.
+    layout, prints text of the caller's instead. Without `intercept` the nodes with a 1 and their edges are left out.
+    `colors` are those of input, hidden, output and intercept nodes; `fontsize` is the names', the others go with it.
+    The page is as wide as the names need. Lecture: figures 1, 3, 17.
     """
+    check_positive("fontsize", fontsize)
+    require(len(colors) == 4, "colors", colors, "four: of input, hidden, output and intercept nodes")
     shapes = _check_network(sizes, weights, labels)
     inputs = _names("input_names", input_names, _numbered("x", sizes[0]), sizes[0])
     outputs = _names("output_names", output_names, _numbered(r"\hat{y}", sizes[-1]), sizes[-1])
@@ -54,21 +64,30 @@ def network(
     inside[1:-1] = _names("hidden_names", hidden_names, inside[1:-1], len(sizes) - 2)
     layers, height = _layers(sizes)
     radius, width = min(0.22, 0.36 * height / max(sizes)), layers[-1][0, 0]
-    figure, ax = _canvas((-1.3, -height / 2 - (0.5 if caption else 0.1)), (width + 1.3, height / 2 + 0.75))
+    size = min(fontsize, 45 * min(_gap(layers[0]), _gap(layers[-1])))
+    left, right = (max(1.3, _ARROW + 0.2 + max(_width(name, size) for name in names)) for names in (inputs, outputs))
+    low, high = (-left, -height / 2 - (0.5 if caption else 0.1)), (width + right, height / 2 + 0.75)
+    if caption:  # in the middle of the network, and whole
+        room = max(0, _width(caption, 0.85 * fontsize) / 2 + 0.1 - min(left, right) - width / 2)
+        low, high = (low[0] - room, low[1]), (high[0] + room, high[1])
+    figure, ax = _canvas(low, high)
     taken = np.concatenate(layers)
+    kept = slice(None) if intercept else slice(1, None)
     for i, shape in enumerate(shapes):
-        w = (np.zeros(shape) if weights is None else np.asarray(weights[i], float)).ravel()
-        edges = _edges(layers[i], layers[i + 1][1:], radius)
+        w = (np.zeros(shape) if weights is None else np.asarray(weights[i], float))[kept].ravel()
+        edges = _edges(layers[i][kept], layers[i + 1][1:], radius)
         _draw_edges(ax, edges, w, radius)
         if labels is not None:
-            _label_edges(ax, edges, np.ravel(labels[i]), w, taken)
-        elif weights is not None:
-            taken = _label_edges(ax, edges, [_number(v, 4) for v in w], w, taken)
-    for layer, names in zip(layers, inside, strict=True):
-        _draw_nodes(ax, layer, _names("hidden_names", names, (), len(layer) - 1), radius, last=layer is layers[-1])
-    _draw_terminals(ax, layers[0], [intercept_name, *inputs], radius, -1)
-    _draw_terminals(ax, layers[-1], ["", *outputs], radius, 1)
-    ax.text(width / 2, -height / 2 - 0.25, caption, ha="center", va="center", color=INK, fontsize=11)
+            _label_edges(ax, edges, np.ravel(np.asarray(labels[i])[kept]), w, taken, fontsize)
+        elif weights is not None and show_weights:
+            taken = _label_edges(ax, edges, [_number(v, 4) for v in w], w, taken, fontsize)
+    of_layers = [colors[0], *[colors[1]] * (len(layers) - 2), colors[2]]
+    for layer, names, color in zip(layers, inside, of_layers, strict=True):
+        one = None if layer is layers[-1] or not intercept else colors[3]
+        _draw_nodes(ax, layer, _names("hidden_names", names, (), len(layer) - 1), radius, color, one)
+    _draw_terminals(ax, layers[0], [intercept_name if intercept else "", *inputs], radius, -1, size)
+    _draw_terminals(ax, layers[-1], ["", *outputs], radius, 1, size)
+    ax.text(width / 2, -height / 2 - 0.25, caption, ha="center", va="center", color=INK, fontsize=0.85 * fontsize)
     return figure
 
 
@@ -129,10 +148,10 @@ def _draw_edges(ax, edges, w, radius):
     ax.add_collection(PolyCollection(list(heads[order]), color=colors[order], linewidths=widths[order]))
 
 
-def _label_edges(ax, edges, texts, w, taken):
+def _label_edges(ax, edges, texts, w, taken, fontsize):
     """Print each text along its edge at the first free spot, the largest weight first; return the places now taken."""
     upright, crowded = not w.any(), len(w) > CROWDED
-    size = 13 if upright else 7.5 if crowded else 8.5
+    size = fontsize * (1 if upright else 7.5 / 13 if crowded else 8.5 / 13)
     for i in np.argsort(-np.abs(w), kind="stable")[: 24 if crowded else None]:
         (a, b), along = edges[i], _direction(*edges[i])
         half = 0.15 if upright else 0.32 * size / 72 * len(texts[i])
@@ -156,23 +175,32 @@ def _text_along(ax, place, along, text, size, color):
     ax.text(*place, text, rotation=angle, ha="center", va="center", fontsize=size, color=color, bbox=paper)
 
 
-def _draw_nodes(ax, layer, names, radius, last):
+def _gap(layer):
+    """Return how far apart the nodes of a layer are."""
+    return 1.0 if len(layer) == 2 else layer[1, 1] - layer[2, 1]
+
+
+def _width(text, size):
+    """Return the width of a text in inches, with the little that a rendered one is wider than its outlines."""
+    return 1.05 * TextPath((0, 0), text, size=size).get_extents().width / 72 if text.strip() else 0.0
+
+
+def _draw_nodes(ax, layer, names, radius, color, one):
     for place, name in zip(layer[1:], names, strict=True):
-        ax.add_patch(Circle(place, radius, facecolor=BLUE, edgecolor="white", linewidth=0.8, zorder=3))
+        ax.add_patch(Circle(place, radius, facecolor=color, edgecolor="white", linewidth=0.8, zorder=3))
         ax.text(*place, name, color="white", ha="center", va="center", fontsize=55 * radius, zorder=4)
-    if not last:
-        ax.add_patch(Circle(layer[0], max(0.75 * radius, 0.11), facecolor="white", edgecolor=GREY, zorder=3))
+    if one is not None:
+        ax.add_patch(Circle(layer[0], max(0.75 * radius, 0.11), facecolor=one, edgecolor=GREY, zorder=3))
         ax.text(*layer[0], "1", color=INK, ha="center", va="center", fontsize=max(45 * radius, 7), zorder=4)
 
 
-def _draw_terminals(ax, layer, names, radius, side):
+def _draw_terminals(ax, layer, names, radius, side, size):
     """The arrows into the first layer (side -1) or out of the last (side 1), each with its name."""
-    gap = 1.0 if len(layer) == 2 else layer[1, 1] - layer[2, 1]
     for (x, y), name in zip(layer, names, strict=True):
         if name:
-            near, far = (x + side * radius, y), (x + side * 0.75, y)
+            near, far = (x + side * radius, y), (x + side * _ARROW, y)
             _arrow(ax, *((near, far) if side > 0 else (far, near)), ORANGE)
-            where = dict(ha="left" if side > 0 else "right", va="center", fontsize=min(13, 45 * gap))
+            where = dict(ha="left" if side > 0 else "right", va="center", fontsize=size)
             ax.text(far[0] + side * 0.08, y, name, color=INK, **where)
 
 

@@ -275,9 +275,28 @@ class NeuralNet:
         """
         files.save(self.fitted, path)
 
-    def plot(self, rep: int | str = "best", *, file: str | PathLike | None = None) -> "Figure":
-        """Return the figure of a restart's network and its weights (lecture figure 17), written to `file` if given."""
-        return pictures.network(self.fitted, self.number(rep), file)
+    def plot(
+        self,
+        rep: int | str = "best",
+        *,
+        show_weights: bool = True,
+        intercept: bool = True,
+        information: bool = True,
+        col_entry: str = "#377EB8",
+        col_hidden: str = "#377EB8",
+        col_out: str = "#377EB8",
+        col_intercept: str = "white",
+        fontsize: float = 13,
+        file: str | PathLike | None = None,
+    ) -> "Figure":
+        """Return the figure of a restart's network and its weights (lecture figure 17), written to `file` if given.
+
+        The options are those of R's `plot`: whether weights, intercepts, and error and steps are drawn; the colours of
+        input, hidden, output and intercept nodes, as matplotlib names them; the size of the names, in points.
+        """
+        colors = col_entry, col_hidden, col_out, col_intercept
+        options = {"show_weights": show_weights, "intercept": intercept, "colors": colors, "fontsize": fontsize}
+        return pictures.network(self.fitted, self.number(rep), file, information=information, **options)
 
     def plot_generalized_weights(
         self,
@@ -286,14 +305,17 @@ class NeuralNet:
         rep: int | str | None = None,
         *,
         highlight: bool = False,
+        min: float | None = None,
+        max: float | None = None,
         file: str | PathLike | None = None,
     ) -> "Figure":
         """Return R's `gwplot`: a covariate's generalized weights in every row, of one restart or of all.
 
-        Of a linear output the slopes are drawn, since it has no odds. `highlight` marks the restart of lowest error.
+        Of a linear output the slopes are drawn, since it has no odds. `highlight` marks the restart of lowest error;
+        `min` and `max` are the ends of the axis.
         """
         reps = list(range(len(self.error))) if rep is None else [self.number(rep)]
-        return pictures.generalized_weights(self.fitted, covariate, response, reps, highlight, file)
+        return pictures.generalized_weights(self.fitted, covariate, response, reps, highlight, (min, max), file)
 
     def plot_decision(
         self, response: int | str = 0, rep: int | str = "best", *, file: str | PathLike | None = None

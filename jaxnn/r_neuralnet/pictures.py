@@ -5,7 +5,7 @@
 
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from jaxnn.draw import Figure
 
 
-def network(fitted: Fitted, rep: int, file: str | PathLike | None = None) -> "Figure":
-    """Return the figure of a restart's network and its weights (lecture figure 17)."""
+def network(
+    fitted: Fitted, rep: int, file: str | PathLike | None = None, *, information: bool = True, **options: Any
+) -> "Figure":
+    """Return the figure of a restart's network and its weights (lecture figure 17); options are `draw.network`'s."""
     from jaxnn import draw
 
     design, architecture = fitted.settings.design, fitted.settings.architecture
@@ -30,7 +32,8 @@ def network(fitted: Fitted, rep: int, file: str | PathLike | None = None) -> "Fi
         matrices(np.nan_to_num(fitted.restarts.params[rep]), architecture),
         input_names=design.variables,
         output_names=design.outputs,
-        caption=f"Error: {fitted.restarts.loss[rep]:.6f}   Steps: {fitted.restarts.steps[rep]}",
+        caption=f"Error: {fitted.restarts.loss[rep]:.6f}   Steps: {fitted.restarts.steps[rep]}" if information else "",
+        **options,
     )
     return _written(figure, file)
 
@@ -41,11 +44,13 @@ def generalized_weights(
     response: int | str,
     reps: list[int],
     highlight: bool,
+    limits: tuple[float | None, float | None] = (None, None),
     file: str | PathLike | None = None,
 ) -> "Figure":
     """Return R's `gwplot`: a covariate's generalized weights in every row, of these restarts.
 
-    Of a linear output the slopes are drawn, since it has no odds. `highlight` marks the restart of lowest error.
+    Of a linear output the slopes are drawn, since it has no odds. `highlight` marks the restart of lowest error,
+    `limits` are the lowest and the highest value drawn.
     """
     from jaxnn import draw
 
@@ -65,6 +70,10 @@ def generalized_weights(
         best=reps.index(best) if highlight and best in reps else None,
         best_label=f"Minimal Error: {fitted.restarts.loss[best]:.3f}",
     )
+    low, high = limits
+    ordered = low is None or high is None or low < high
+    require(ordered, "min", f"{low} with max = {high}", "a number below max")
+    figure.axes[0].set_ylim(low, high)
     return _written(figure, file)
 
 

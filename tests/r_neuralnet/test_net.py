@@ -165,6 +165,14 @@ def test_the_picture_of_the_network_has_its_numbers(net):
     assert f"Error: {net.error[best]:.6f}   Steps: {net.steps[best]}" in texts and {"a", "b", "y"} <= set(texts)
 
 
+def test_pictures_have_rs_options(net):
+    texts = [text.get_text() for text in net.plot(show_weights=False, information=False, intercept=False).axes[0].texts]
+    assert sorted(filter(None, texts)) == ["a", "b", "y"]
+    assert net.plot_generalized_weights("b", min=-2, max=3).axes[0].get_ylim() == (-2, 3)
+    with pytest.raises(InvalidArgument, match="^min: got 3 with max = 2"):
+        net.plot_generalized_weights("b", min=3, max=2)
+
+
 def test_linear_outputs_are_drawn_as_slopes():
     net = neuralnet("b ~ a", DATA, hidden=1, threshold=5, seed=1)
     ax = net.plot_generalized_weights().axes[0]
