@@ -1,7 +1,7 @@
 """The fitted network: what R's object of class `nn` has, and what its methods do."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from jaxnn.errors import require
-from jaxnn.r_neuralnet import diagnosis, files, inference, pictures, summary
+from jaxnn.r_neuralnet import diagnosis, files, importance, inference, pictures, summary
 from jaxnn.r_neuralnet.fitted import Fitted
 from jaxnn.r_neuralnet.inference import ConfidenceInterval
 from jaxnn.r_neuralnet.network import error_of, matrices
@@ -245,6 +245,38 @@ class NeuralNet:
             )
             data_error = float(error_of(alike.T, response.T, self.architecture))
         return Prediction(tables[0], tables[1:], data_error)
+
+    def garson(self, rep: int | str = 0) -> dict[str, float]:
+        """Return Garson's relative importance of each covariate by name, shares that add up to 1.
+
+        Raises `InvalidArgument` unless there is one hidden layer and one response. Garson 1991, as NeuralNetTools has
+        it, and as all importances by weights of the fit's own columns: scale them, or fit with `scale=True`.
+        """
+        return importance.garson(self.fitted, self.number(rep))
+
+    def olden(self, rep: int | str = 0, response: str | None = None) -> dict[str, float]:
+        """Return Olden's importance of each covariate by name, for a response, by default the first one.
+
+        The weights along each way through the network, multiplied, and added up over the ways; for any number of hidden
+        layers. Olden, Joy and Death 2004, as NeuralNetTools has it.
+        """
+        return importance.olden(self.fitted, self.number(rep), response)
+
+    def lek_profile(
+        self, rep: int | str = 0, steps: int = 100, groups: int | Sequence[float] = 6, seed: int | None = None
+    ) -> dict[str, np.ndarray]:
+        """Return Lek's profiles: the outputs while one covariate goes from its least to its largest value in `steps`.
+
+        The others are held at the centres of `groups` clusters of the rows, or at the quantiles that `groups` lists.
+        The clusters are R's `kmeans` after the fit: from R's stream where the fit left it, or where `seed` begins it.
+        Arrays of one length: `name` (the covariate), `explanatory` (its value), `response` (the output),
+        `response_name`, `group` (from 1, in the order of the centres). Lek et al. 1996, as NeuralNetTools has it.
+        """
+        return importance.lek_profile(self.fitted, self.number(rep), steps, groups, seed)
+
+    def sensitivities(self, rep: int | str = 0, response: str | None = None) -> dict[str, dict[str, float]]:
+        """Return of the slopes by each covariate, over the rows, `mean`, `sd`, `rms` and `mean_square`, by name."""
+        return importance.sensitivities(self.fitted, self.number(rep), response)
 
     def not_converged(self) -> str:
         """Return R's words for restarts that did not converge, why they did not, and what to try."""
