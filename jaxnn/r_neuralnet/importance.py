@@ -5,13 +5,15 @@ from functools import reduce
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from jaxnn.data.rrandom import RRandom
 from jaxnn.errors import check_positive_int, require
 from jaxnn.r_neuralnet import clusters, inference
 from jaxnn.r_neuralnet.fitted import Fitted
-from jaxnn.r_neuralnet.network import matrices
+from jaxnn.r_neuralnet.network import Architecture, matrices
 
 
 def garson(fitted: Fitted, rep: int) -> dict[str, float]:
@@ -74,9 +76,7 @@ def lek_profile(
         rows[j, :, :, j] = ways[:, j]
     with jax.enable_x64(True):
         flat = rows.reshape(-1, x.shape[1])
-        found = np.asarray(
-            inference.outputs(fitted.in_users_units(rep), flat, architecture=fitted.settings.architecture)
-        )
+        found = np.asarray(inference.outputs(fitted.in_users_units(rep), flat, architecture=_as_in_nnet(fitted)))
     shape = x.shape[1], len(held), len(design.outputs), steps
     numbers = np.indices(shape).reshape(4, -1)
     return {
@@ -86,6 +86,20 @@ def lek_profile(
         "response_name": np.array(design.outputs)[numbers[2]],
         "group": numbers[1] + 1,
     }
+
+
+def _as_in_nnet(fitted: Fitted) -> Architecture:
+    """Return the architecture with the logistic function of R's nnet, by which NeuralNetTools predicts."""
+    architecture = fitted.settings.architecture
+    named = {"activation": architecture.activation, "output": architecture.output}
+    return architecture._replace(
+        **{part: _logistic_of_nnet if name == "logistic" else name for part, name in named.items()}
+    )
+
+
+def _logistic_of_nnet(z: Array) -> Array:
+    """Return 0 below -15, 1 above 15, and the logistic function between: 3e-7 from it at most."""
+    return jnp.where(z > 15, 1.0, jnp.where(z < -15, 0.0, jax.nn.sigmoid(z)))
 
 
 def _held(fitted: Fitted, groups: Any, seed: int | None) -> np.ndarray:

@@ -35,7 +35,7 @@ def test_leks_profiles_are_neuralnettools_with_its_clusters(fitted):
     found = net.lek_profile(steps=20)
     for name, values in case["lek"].items():
         if name in ("explanatory", "response"):
-            np.testing.assert_allclose(found[name], values, rtol=1e-7, atol=1e-9)
+            np.testing.assert_allclose(found[name], values, rtol=1e-10, atol=1e-10)
         else:
             assert found[name].tolist() == values
 
