@@ -2,7 +2,7 @@
 
 Each part follows one function of R's C sources, down to the order in which it rounds. Seeding, Mersenne Twister and
 uniforms: RNG.c (`RNG_Init`, `MT_genrand`, `fixup`, `R_unif_index`). Normals: snorm.c and qnorm.c (`qnorm5`).
-Samples: `do_sample` of random.c, and `do_sample2`, which R's `sample.int` calls for few of very many.
+Samples: `do_sample` of random.c with `revsort` of sort.c, and `do_sample2`, which R's `sample.int` calls for few of very many.
 """
 
 import math
@@ -84,32 +84,85 @@ class RRandom:
         return float(mean) + float(sd) * _qnorm((np.floor(_BIG * u[0::2]) + u[1::2]) / _BIG)
 
     def sample(
-        self, x: int | Sequence | np.ndarray, size: int | None = None
+        self,
+        x: int | Sequence | np.ndarray,
+        size: int | None = None,
+        replace: bool = False,
+        prob: Sequence[float] | np.ndarray | None = None,
     ) -> Int64[np.ndarray, " size"] | Shaped[np.ndarray, " size"]:
-        """Return `size` elements of `x` without replacement, in random order: R's `sample(x, size)`.
+        """Return `size` elements of `x` in random order: R's `sample(x, size, replace, prob)`.
 
         A whole number `x` stands for 1..x. A sequence is drawn from as it is given, also when it holds one number only,
-        which R would take for 1..x. Without `size` all elements are returned. The dtype is int64 for a whole number,
-        else that of `x`.
-        Raises `InvalidArgument` for `x` below 1 or from 2**31 on, for `x` of other than one dimension, and for `size`
-        negative or above the number of elements.
+        which R would take for 1..x. Without `size` as many are drawn as there are elements. `prob` weighs the elements;
+        as in R its sum need not be 1. The dtype is int64 for a whole number, else that of `x`.
+        Raises `InvalidArgument` for `x` below 1 or from 2**31 on, for `x` of other than one dimension, for `prob` that
+        does not fit, and without `replace` for more than there are elements, or elements with a weight above 0.
         """
         if _is_whole(x):
             require(1 <= x < 2**31, "x", repr(x), "a whole number in 1..2**31-1, or a sequence")
-            return self._indices(int(x), size) + 1
+            return self._indices(int(x), size, replace, prob) + 1
         values = _vector(x)
-        return values[self._indices(values.size, size)]
+        return values[self._indices(values.size, size, replace, prob)]
 
     def _uniform(self, n: int) -> np.ndarray:
         return np.maximum(self._bits.random_raw(n) * _WORD, _SMALLEST)
 
-    def _indices(self, n: int, size: int | None) -> np.ndarray:
-        """`size` different ones of 0..n-1."""
+    def _indices(self, n: int, size: int | None, replace: bool, prob: Any) -> np.ndarray:
+        """`size` of 0..n-1."""
         size = n if size is None else size
         _check_count("size", size)
-        require(size <= n, "size", f"{size!r} of {n} elements", f"at most {n}, as nothing is drawn twice")
+        require(isinstance(replace, bool | np.bool), "replace", repr(replace), "True or False")
+        enough = replace or size <= n
+        require(enough, "size", f"{size!r} of {n} elements", f"at most {n}, as nothing is drawn twice; or replace=True")
+        require(n > 0 or size == 0, "x", "no elements", "at least one")
+        if prob is not None:
+            shares = _shares(prob, n, int(size), replace)
+            if not replace:
+                return self._by_shares_left(shares, int(size))
+            # As R chooses: above 200 shares that count, the table is faster.
+            draw = self._by_alias if np.sum(n * shares > 0.1) > 200 else self._by_shares
+            return draw(shares, int(size))
+        if replace:
+            return np.array([self._uniform_index(n) for _ in range(size)], dtype=np.int64)
         draw = self._by_rejecting if n > 10**7 and 2 * size <= n else self._by_swapping  # as sample.int of R chooses
         return np.array(draw(n, int(size)), dtype=np.int64)
+
+    def _by_shares(self, shares: np.ndarray, size: int) -> np.ndarray:
+        """R's `ProbSampleReplace`: the largest share first, the first whose sum a uniform number does not exceed."""
+        order = _largest_first(shares)
+        sums = np.cumsum(shares[order])
+        return order[np.minimum(np.searchsorted(sums, self._uniform(size)), len(order) - 1)]
+
+    def _by_shares_left(self, shares: np.ndarray, size: int) -> np.ndarray:
+        """R's `ProbSampleNoReplace`: the same, what was drawn being taken out."""
+        order = _largest_first(shares).tolist()
+        left, whole, drawn = shares[order].tolist(), 1.0, []
+        for u in self._uniform(size):
+            sums = np.cumsum(left[:-1])  # the last is drawn where none before it is
+            j = int(np.searchsorted(sums, whole * u))
+            whole -= left.pop(j)
+            drawn.append(order.pop(j))
+        return np.array(drawn, dtype=np.int64)
+
+    def _by_alias(self, shares: np.ndarray, size: int) -> np.ndarray:
+        """R's `walker_ProbSampleReplace`: n columns of height 1, each of one element and the alias above it (1977)."""
+        n = len(shares)
+        heights = (shares * n).tolist()
+        low, high = [i for i in range(n) if heights[i] < 1], [i for i in range(n) if heights[i] >= 1]
+        columns, at, alias = low + high[::-1], len(low), [0] * n
+        if low and high:
+            for k in range(n - 1):
+                i, j = columns[k], columns[at]
+                alias[i] = j
+                heights[j] += heights[i] - 1
+                at += heights[j] < 1
+                if at >= n:
+                    break
+        drawn = []
+        for _ in range(size):  # a column, and then whether its element or the alias
+            k, u = self._uniform_index(n), self._uniform(1)[0]
+            drawn.append(k if u < heights[k] else alias[k])
+        return np.array(drawn, dtype=np.int64)
 
     def _by_swapping(self, n: int, size: int) -> list[int]:
         """R's way (`do_sample`): take x[j] of the n that are left, put the last of them in its place."""
@@ -137,6 +190,44 @@ class RRandom:
                 value = value << 16 | self._bits.random_raw() >> 16
             if value & mask < n:
                 return value & mask
+
+
+def _shares(prob: Any, n: int, size: int, replace: bool) -> np.ndarray:
+    """The weights, made to add up to 1 as R's `FixupProb` does."""
+    weights = np.asarray(prob, float)
+    require(weights.shape == (n,), "prob", f"shape {weights.shape}: incorrect number of probabilities", f"{n} numbers")
+    right = bool((np.isfinite(weights) & (weights >= 0)).all())
+    require(right, "prob", repr(prob), "finite numbers of at least 0")
+    positive = int(np.sum(weights > 0))
+    few = f"{positive} above 0: too few positive probabilities"
+    require(positive > 0 and (replace or size <= positive), "prob", few, f"{1 if replace else size} or more")
+    return weights / np.cumsum(weights)[-1]  # one after the other, as R adds; Python's sum and NumPy's add otherwise
+
+
+def _largest_first(shares: np.ndarray) -> np.ndarray:
+    """The order of R's `revsort`, a heap sort: where shares are equal, it is the heap's."""
+    a, order, n = [0.0, *shares.tolist()], list(range(-1, len(shares))), len(shares)
+    first, last = n // 2 + 1, n
+    while n > 1:
+        if first > 1:
+            first -= 1
+            share, place = a[first], order[first]
+        else:
+            share, place = a[last], order[last]
+            a[last], order[last] = a[1], order[1]
+            last -= 1
+            if last == 1:
+                a[1], order[1] = share, place
+                break
+        i, j = first, 2 * first
+        while j <= last:
+            j += j < last and a[j] > a[j + 1]
+            if share <= a[j]:
+                break
+            a[i], order[i] = a[j], order[j]
+            i, j = j, 2 * j
+        a[i], order[i] = share, place
+    return np.array(order[1:], dtype=np.int64)
 
 
 def _initial_state(seed: int) -> np.ndarray:

@@ -102,6 +102,30 @@ def test_sample_follows_rs_loop(seed, n, data):
     np.testing.assert_array_equal(RRandom(seed).sample(n, size), slow_sample(slow_words(seed), n, size))
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ((5, 8, True), [2, 3, 4, 2, 2, 3, 3, 2]),
+        ((4, 6, True, [0.1, 0.4, 0.3, 0.2]), [1, 2, 2, 2, 2, 4]),
+        ((2, 10, True, [0.7, 0.3]), [2, 1, 1, 1, 1, 2, 1, 2, 1, 1]),
+        ((6, None, False, [1, 2, 2, 1, 2, 1]), [1, 5, 3, 2, 6, 4]),  # of equal shares in the order of R's heap sort
+        ((6, 8, True, [1, 2, 2, 1, 2, 1]), [1, 5, 3, 3, 5, 4, 5, 1]),
+        ((300, 8, True, range(1, 301)), [238, 250, 211, 118, 168, 271, 268, 236]),  # Walker's table of aliases
+        ((300, 1, False, range(1, 301)), [32]),
+    ],
+)
+def test_samples_with_replacement_and_shares_are_rs(given, expected):
+    """R 4.2.2: set.seed(7); sample(x, size, replace, prob)."""
+    assert RRandom(7).sample(*given).tolist() == expected
+
+
+def test_aliases_of_many_shares_that_round_are_rs():
+    """R 4.2.2: set.seed(4); sum(sample(284, 852, TRUE, (1:284 %% 11) / 10 + 0.1) * 1:852), and a uniform behind it."""
+    rng, shares = RRandom(4), (np.arange(1, 285) % 11) / 10 + 0.1
+    assert rng.sample(284, 852, True, shares) @ np.arange(1, 853) == 50947473
+    np.testing.assert_array_equal(rng.runif(1), [0.30739807384088635])
+
+
 def test_sample_of_few_from_very_many_draws_again_what_it_drew_before():
     # R's sample.int turns to do_sample2 above 1e7 elements and up to half of them: an index drawn before is dropped.
     n, words, expected = 10**7 + 1, slow_words(3), {}
@@ -205,6 +229,13 @@ def test_a_bad_seed_is_refused(seed):
         (lambda rng: rng.rnorm(1, 0, -1), "sd"),
         (lambda rng: rng.rnorm(1, 0, math.nan), "sd"),
         (lambda rng: rng.sample(0), "x"),
+        (lambda rng: rng.sample(3, 4), "size"),
+        (lambda rng: rng.sample(3, replace=1), "replace"),
+        (lambda rng: rng.sample(3, prob=[1, 2]), "prob"),
+        (lambda rng: rng.sample(3, prob=[1, 2, -1]), "prob"),
+        (lambda rng: rng.sample(3, prob=[1, 2, 0]), "prob"),
+        (lambda rng: rng.sample(3, 1, True, [0, 0, 0]), "prob"),
+        (lambda rng: rng.sample([], 1, True), "x"),
         (lambda rng: rng.sample(-3), "x"),
         (lambda rng: rng.sample(2**31), "x"),
         (lambda rng: rng.sample(5.0), "x"),
