@@ -2,7 +2,8 @@
 
 Each part follows one function of R's C sources, down to the order in which it rounds. Seeding, Mersenne Twister and
 uniforms: RNG.c (`RNG_Init`, `MT_genrand`, `fixup`, `R_unif_index`). Normals: snorm.c and qnorm.c (`qnorm5`).
-Samples: `do_sample` of random.c with `revsort` of sort.c, and `do_sample2`, which R's `sample.int` calls for few of very many.
+Samples: `do_sample` of random.c with `revsort` of sort.c, and `do_sample2`, which R's `sample.int` calls for few of
+very many.
 """
 
 import math

@@ -6,7 +6,6 @@ import numpy as np
 from jaxnn.r_neuralnet import inference
 from jaxnn.r_neuralnet.design import unscaled
 from jaxnn.r_neuralnet.fitted import Fitted
-from jaxnn.r_neuralnet.network import objective
 from jaxnn.restarts import curve_steps
 
 ENDS = {"logistic": (0, 1), "tanh": (-1, 1), "relu": (0,)}  # of an activation's range, where it has any
@@ -20,14 +19,14 @@ def reasons(fitted: Fitted, rep: int) -> list[str]:
     if restarts.diverged[rep]:
         found.append(f"the error was no finite number at step {restarts.steps[rep]}")
     with jax.enable_x64(True):
-        value_and_grad = jax.jit(objective(settings.architecture, settings.excluded))
-        gradient = np.asarray(value_and_grad(restarts.params[rep], *fitted.trained_on)[1])
+        value_and_grad, data = fitted.objective_and_data
+        gradient = np.asarray(jax.jit(value_and_grad)(restarts.params[rep], *data)[1])
     if not np.isfinite(gradient).all():
         return ["the error or its gradient is no finite number at the start"]
     worst = int(np.argmax(np.abs(gradient)))
     found.append(
         f"the largest gradient is {gradient[worst]:.3g}, of {fitted.weight_names[worst]}; the threshold is "
-        f"{settings.threshold:g}, of gradients that are sums over {len(fitted.covariate)} rows"
+        f"{settings.threshold:g}, of gradients that are sums over {fitted.rows} rows"
     )
     saturated = saturated_nodes(fitted, rep)
     if saturated:

@@ -23,8 +23,8 @@ from jaxnn.restarts import Restarts
 FORMAT, VERSION = "jaxnn.neuralnet", 2
 
 
-def save(fitted: Fitted, path: str | PathLike) -> None:
-    """Write all of a fit to `path`, which ends in `.npz`.
+def save(fitted: Fitted, path: str | PathLike, data: bool = True) -> None:
+    """Write a fit to `path`, which ends in `.npz`; all of it, or all but the data that it was fitted to.
 
     Raises `InvalidArgument` where an activation or the error is a function, which a file cannot hold.
     """
@@ -39,6 +39,8 @@ def save(fitted: Fitted, path: str | PathLike) -> None:
     header = {
         "format": FORMAT,
         "version": VERSION,
+        "rows": fitted.rows,
+        "data": data,
         "settings": settings,
         "architecture": architecture._asdict(),
         "design": {
@@ -47,7 +49,10 @@ def save(fitted: Fitted, path: str | PathLike) -> None:
         },
     }
     arrays = {f"found.{name}": value for name, value in fitted.restarts._asdict().items()}
-    arrays |= {name: getattr(fitted, name) for name in ("starts", "covariate", "response")} | {"constants": constants}
+    arrays |= {"starts": fitted.starts, "constants": constants}
+    if data:
+        arrays |= {"covariate": fitted.covariate, "response": fitted.response}
+        arrays |= {} if fitted.weights is None else {"weights": fitted.weights}
     packed = io.BytesIO()  # whole before anything is written: what fails leaves the file that is there
     np.savez_compressed(packed, header=np.array(json.dumps(header)), **arrays)
     try:
@@ -99,7 +104,9 @@ def _fitted(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fitted:
     fits = restarts.params.shape == arrays["starts"].shape == (count, architecture.n_weights)
     require(fits, "params", f"shape {restarts.params.shape}", f"shape ({count}, {architecture.n_weights})")
     asked = Settings(architecture=architecture, **settings)
-    return Fitted(asked, arrays["covariate"], arrays["response"], arrays["starts"], restarts)
+    kept = (arrays["covariate"], arrays["response"]) if header.get("data", True) else None
+    rows = header["rows"] if kept is None else len(kept[0])
+    return Fitted(asked, kept, arrays["starts"], restarts, rows, arrays.get("weights"))
 
 
 def _of_today(header: dict[str, Any]) -> dict[str, Any]:

@@ -21,12 +21,15 @@ from jaxnn.r_neuralnet.checks import (
 )
 from jaxnn.r_neuralnet.columns import Columns, array_of, columns_of, named_columns
 from jaxnn.r_neuralnet.design import data_warnings, design_of, many_levels
+from jaxnn.r_neuralnet.expressions import Column
 from jaxnn.r_neuralnet.fitted import Fitted, Settings
 from jaxnn.r_neuralnet.formula import Formula, Variable, parse
 from jaxnn.r_neuralnet.lifesign import Lifesign
 from jaxnn.r_neuralnet.net import NO_LIKELIHOOD, NeuralNet
 from jaxnn.r_neuralnet.network import Architecture, Function, objective
+from jaxnn.r_neuralnet.rows import row_weights, rows_of
 from jaxnn.r_neuralnet.scaling import scaling_of
+from jaxnn.r_neuralnet.syntax import names_in, tree_of
 from jaxnn.r_neuralnet.weights import constant_values, depth, excluded_indices, normal_draws, start_weights
 from jaxnn.restarts import fit_until
 
@@ -61,6 +64,10 @@ def neuralnet(
     seed: int | None = None,
     rng: Any = "R",
     scale: bool = False,
+    weights: Any = None,
+    decay: float = 0.0,
+    subset: Any = None,
+    na_action: str = "fail",
 ) -> NeuralNet:
     r"""Return the network that R's `neuralnet` fits, one for each of `rep` restarts, in float64 whatever JAX is set to.
 
@@ -88,6 +95,10 @@ def neuralnet(
     - `scale`: inputs and, of linear outputs, responses that are numbers are brought to mean 0 and standard deviation 1
       inside the fit, which `threshold`, `error` and `weights` are those of then; predictions, slopes and pictures of
       them are in the units of the data.
+    - `weights`: what each row weighs in the error, numbers or the name of a column; `decay`: adds
+      $\frac{\lambda}{2} \sum w^2$ over the trained weights to the error.
+    - `subset`: the rows to take, R's condition as text such as `"age > 30 & sex == 'f'"`, truth values, or places from
+      0; `na_action`: rows with missing values are refused, "fail", or left out, "omit".
     - `seed`: starts are drawn as R draws them after `set.seed(seed)`; `rng`: "R", an `RRandom` or a JAX key.
 
     Raises `InvalidArgument` for what cannot be right, before anything is compiled, and where the error is no number at
@@ -95,9 +106,19 @@ def neuralnet(
     and what to try. R package neuralnet 1.44.2; lecture section 7.
     """
     call = _call(dict(locals()))  # first of all, while the arguments are the only local variables
-    columns, parsed = _columns_and_formula(formula, data, X, y)
+    also = set(names_in(tree_of("subset", subset))) if isinstance(subset, str) else set()
+    columns, parsed = _columns_and_formula(
+        formula, data, X, y, also | ({weights} if isinstance(weights, str) else set())
+    )
+    n = max(len(column.values) for column in columns.values() if column is not None)
+    row_weight = row_weights(weights, columns, n)
+    used = parsed.columns | (set(columns) - set(parsed.dropped) if parsed.dot else set())
+    rows, inside = (rows_of(columns, used, subset, action) for action in (na_action, "fail"))
+    omitted = len(inside) - len(rows)
+    columns = {name: column and Column(column.values[rows], column.levels) for name, column in columns.items()}
+    row_weight = None if row_weight is None else row_weight[rows]
     design = design_of(parsed, columns)
-    for warning in many_levels(parsed, design, len(design.response_matrix(columns))):
+    for warning in many_levels(parsed, design, len(rows)):
         warnings.warn(warning, stacklevel=2)
     x, targets = design.covariate_matrix(columns), design.response_matrix(columns)
     if len(design.responses) > 1 and not ((targets == 1).sum(axis=1) == 1).all():  # not one class a row
@@ -107,6 +128,8 @@ def neuralnet(
     check_numbers(threshold, stepmax, rep, lifesign, lifesign_step)
     said = check_response(targets, design, architecture)
     check_memory(architecture, rep, len(x))
+    number = isinstance(decay, int | float | np.number) and not isinstance(decay, bool) and 0 <= decay < np.inf
+    require(number, "decay", repr(decay), "a finite number of at least 0")
     require(isinstance(scale, bool | np.bool), "scale", repr(scale), "True or False")
     scaling = None
     if scale:
@@ -139,6 +162,8 @@ def neuralnet(
             likelihood=likelihood,
             seed=seed,
             scaling=scaling,
+            decay=float(decay),
+            omitted=omitted,
         )
         trained = (x, targets) if scaling is None else scaling.standardised(x, targets)
         check_functions(architecture, trained[1])
@@ -148,10 +173,10 @@ def neuralnet(
         life = Lifesign(settings, rep)
         try:
             restarts = fit_until(
-                objective(architecture, excluded),
+                objective(architecture, excluded, row_weight is not None, float(decay)),
                 starts,
                 optimizer,
-                trained,
+                trained if row_weight is None else (trained[0], np.column_stack([trained[1], row_weight])),
                 threshold=max(threshold, np.finfo(float).tiny),  # R takes 0 as well, which no gradient need reach
                 stepmax=int(stepmax),
                 progress=life.step if lifesign == "full" else lifesign if callable(lifesign) else None,
@@ -160,7 +185,7 @@ def neuralnet(
         except Diverged as error:
             cure = f"; {outside(architecture)}" if outside(architecture) else ""
             raise InvalidArgument(f"'err.fct' does not fit 'data' or 'act.fct': {error}{cure}") from None
-    net = NeuralNet(Fitted(settings, x, targets, starts, restarts))
+    net = NeuralNet(Fitted(settings, (x, targets), starts, restarts, len(x), row_weight))
     if lifesign in ("minimal", "full"):
         life.end(net.fitted)
     if not restarts.converged.all():
@@ -182,7 +207,7 @@ def _call(given: dict[str, Any]) -> str:
     return f"neuralnet({', '.join(shown)})"
 
 
-def _columns_and_formula(formula: str | None, data: Any, X: Any, y: Any) -> tuple[Columns, Formula]:
+def _columns_and_formula(formula: str | None, data: Any, X: Any, y: Any, also: set[str]) -> tuple[Columns, Formula]:
     """Return the columns and the formula; of arrays, those that stand for them."""
     if X is None and y is None:
         expected = "Missing 'formula' argument: such as \"y ~ x1 + x2\", or X and y"
@@ -191,7 +216,7 @@ def _columns_and_formula(formula: str | None, data: Any, X: Any, y: Any) -> tupl
         parsed = parse(cast(str, formula))
         named = named_columns(data)
         others = [str(name) for name in named or () if str(name) not in parsed.dropped] if parsed.dot else []
-        return columns_of("data", data, wanted=parsed.columns | set(others)), parsed
+        return columns_of("data", data, wanted=parsed.columns | set(others) | also), parsed
     no_formula = formula is None and data is None
     require(no_formula, "X, y", "both arrays and a formula or data", "X and y, or formula and data, not both")
     for name, given in (("X", X), ("y", y)):

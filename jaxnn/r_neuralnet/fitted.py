@@ -1,12 +1,14 @@
 """What a fit leaves behind, as plain data: what was asked for, the data, the starts, and where each restart stopped."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, cast
 
 import numpy as np
 from jaxtyping import Float
 
+from jaxnn.errors import require
 from jaxnn.r_neuralnet.design import Design
-from jaxnn.r_neuralnet.network import Architecture
+from jaxnn.r_neuralnet.network import Architecture, objective
 from jaxnn.r_neuralnet.scaling import Scaling
 from jaxnn.restarts import Restarts
 
@@ -28,16 +30,34 @@ class Settings(NamedTuple):
     likelihood: bool
     seed: int | None
     scaling: Scaling | None = None
+    decay: float = 0.0
+    omitted: int = 0  # rows with missing values that were left out
 
 
 class Fitted(NamedTuple):
     """All restarts of a fit, each at its own place: `starts` and `restarts.params` have a row of weights for each."""
 
     settings: Settings
-    covariate: Float[np.ndarray, "n p"]
-    response: Float[np.ndarray, "n k"]
+    data: tuple[Float[np.ndarray, "n p"], Float[np.ndarray, "n k"]] | None  # covariates, responses; none in some files
     starts: Float[np.ndarray, "restarts w"]
     restarts: Restarts
+    rows: int
+    weights: Float[np.ndarray, " n"] | None = None  # of the rows, where they do not all weigh 1
+
+    @property
+    def covariate(self) -> Float[np.ndarray, "n p"]:
+        """The covariates of the fit; raises `InvalidArgument` where the net was saved without its data."""
+        return self._kept()[0]
+
+    @property
+    def response(self) -> Float[np.ndarray, "n k"]:
+        """The responses of the fit; raises `InvalidArgument` where the net was saved without its data."""
+        return self._kept()[1]
+
+    def _kept(self) -> tuple[np.ndarray, np.ndarray]:
+        there = self.data is not None
+        require(there, "net", "one that was saved without the data of its fit", "one that was saved with data=True")
+        return cast(tuple, self.data)
 
     @property
     def best(self) -> int:
@@ -49,8 +69,15 @@ class Fitted(NamedTuple):
     def trained_on(self) -> tuple[Float[np.ndarray, "n p"], Float[np.ndarray, "n k"]]:
         """The covariates and the responses that the weights belong to: scaled, where the fit scaled them."""
         scaling = self.settings.scaling
-        plain = self.covariate, self.response
+        plain = self._kept()
         return plain if scaling is None else scaling.standardised(*plain)
+
+    @property
+    def objective_and_data(self) -> tuple[Callable, tuple[np.ndarray, np.ndarray]]:
+        """What was minimised, `value_and_grad(weights, x, y)`, and the `x` and `y` that it is given."""
+        settings, (x, y) = self.settings, self.trained_on
+        function = objective(settings.architecture, settings.excluded, self.weights is not None, settings.decay)
+        return function, (x, y if self.weights is None else np.column_stack([y, self.weights]))
 
     def in_users_units(self, rep: int) -> Float[np.ndarray, " w"]:
         """Return a restart's weights as they act on the user's covariates and give the user's responses."""
@@ -79,7 +106,7 @@ class Fitted(NamedTuple):
     @property
     def bic(self) -> Float[np.ndarray, " restarts"]:
         r"""$2 E + k \log n$."""
-        return 2 * self.restarts.loss + np.log(len(self.covariate)) * self.n_parameters
+        return 2 * self.restarts.loss + np.log(self.rows) * self.n_parameters
 
     @property
     def criteria(self) -> dict[str, Float[np.ndarray, " restarts"]]:

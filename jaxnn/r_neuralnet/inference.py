@@ -11,7 +11,15 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxnn.r_neuralnet.fitted import Fitted
-from jaxnn.r_neuralnet.network import Architecture, error_and_dz, forward, layers, matrices, output_of
+from jaxnn.r_neuralnet.network import (
+    Architecture,
+    error_and_dz,
+    forward,
+    layers,
+    matrices,
+    output_of,
+    weighted_error_and_dz,
+)
 
 _RCOND = float(np.finfo(float).eps ** 0.5)  # below it a singular value is 0, as in R's MASS::ginv
 
@@ -82,7 +90,9 @@ def confidence_interval(fitted: Fitted, alpha: float, as_in_r: bool) -> Confiden
     covariate, response = fitted.trained_on
     with jax.enable_x64(True):
         for weights, error in zip(fitted.restarts.params, fitted.restarts.loss, strict=True):
-            errors, penalty = standard_errors(weights, covariate, response, architecture, free, as_in_r)
+            errors, penalty = standard_errors(
+                weights, covariate, response, architecture, free, as_in_r, fitted.weights, fitted.settings.decay
+            )
             half = np.full(weights.size, np.nan)
             without += errors is None or bool(np.isnan(errors).any())
             if errors is not None:
@@ -106,6 +116,8 @@ def standard_errors(
     architecture: Architecture,
     free: np.ndarray,
     as_in_r: bool,
+    row_weights: Float[np.ndarray, " n"] | None = None,
+    decay: float = 0.0,
 ) -> tuple[Float[np.ndarray, " free"] | None, float]:
     r"""Return the standard error of each free weight, `None` without one, and $\mathrm{tr}(B A^+)$, NIC's penalty.
 
@@ -115,7 +127,9 @@ def standard_errors(
     which $A$ has a direction without curvature, gets NaN; in R's numbers the interval of such a one is too narrow.
     """
     n = len(x)
-    b, a = (np.array(m) / n for m in information_matrices(weights, x, y, architecture, as_in_r))
+    row_weights = np.ones(n) if row_weights is None else row_weights
+    b, a = (np.array(m) / n for m in information_matrices(weights, x, y, row_weights, architecture, as_in_r))
+    a += decay / n * np.eye(len(a))
     if as_in_r and len(architecture.sizes) == 3:
         a += np.array(error_of_rs_hessian(weights, x, y, architecture)) / n
     a, b = a[np.ix_(free, free)], b[np.ix_(free, free)]
@@ -140,6 +154,7 @@ def information_matrices(
     weights: Float[Array, " w"],
     x: Float[Array, "n p"],
     y: Float[Array, "n k"],
+    row_weights: Float[Array, " n"],
     architecture: Architecture,
     by_output: bool,
 ) -> tuple[Float[Array, "w w"], Float[Array, "w w"]]:
@@ -148,15 +163,22 @@ def information_matrices(
     With `by_output` the gradients of the outputs' errors are taken apart, as R does.
     """
 
-    def errors(w, row, target):
+    def errors(w, row, target, row_weight):
+        return row_weight * of_row(w, row, target)
+
+    def of_row(w, row, target):
         z = forward(w, row[:, None], architecture)[2]
         if not by_output:
             return error_and_dz(z, target[:, None], architecture)[0][None]
         apart = architecture._replace(sizes=(*architecture.sizes[:-1], 1))
         return jax.vmap(lambda zk, yk: error_and_dz(zk[None, None], yk[None, None], apart)[0])(z[:, 0], target)
 
-    g = jax.vmap(jax.jacrev(errors), (None, 0, 0))(weights, x, y).reshape(-1, weights.size)
-    hessian = jax.hessian(lambda w: error_and_dz(forward(w, x.T, architecture)[2], y.T, architecture)[0])(weights)
+    g = jax.vmap(jax.jacrev(errors), (None, 0, 0, 0))(weights, x, y, row_weights).reshape(-1, weights.size)
+
+    def error(w):
+        return weighted_error_and_dz(forward(w, x.T, architecture)[2], y.T, row_weights, architecture)[0]
+
+    hessian = jax.hessian(error)(weights)
     return g.T @ g, hessian
 
 

@@ -46,7 +46,6 @@ class NeuralNet:
     def __init__(self, fitted: Fitted):
         settings, restarts = fitted.settings, fitted.restarts
         self.fitted, self.settings, self.architecture = fitted, settings, settings.architecture
-        self.covariate, self.response = fitted.covariate, fitted.response
         self.variables: list[str] = settings.design.variables
         self.responses: list[str] = settings.design.outputs
         self.starts, self.restarts = fitted.starts, restarts
@@ -55,6 +54,16 @@ class NeuralNet:
         self.reached_threshold: Float[np.ndarray, " restarts"] = restarts.largest_gradient
         self.converged: Bool[np.ndarray, " restarts"] = restarts.converged
         self.diverged: Bool[np.ndarray, " restarts"] = restarts.diverged
+
+    @property
+    def covariate(self) -> Float[np.ndarray, "n p"]:
+        """The covariates of the fit; raises `InvalidArgument` where the net was saved without its data."""
+        return self.fitted.covariate
+
+    @property
+    def response(self) -> Float[np.ndarray, "n k"]:
+        """The responses of the fit; raises `InvalidArgument` where the net was saved without its data."""
+        return self.fitted.response
 
     @cached_property
     def weights(self) -> list[list[np.ndarray]]:
@@ -218,6 +227,8 @@ class NeuralNet:
         number = isinstance(alpha, int | float | np.number) and not isinstance(alpha, bool) and 0 < alpha < 1
         require(number, "alpha", repr(alpha), "a share in (0, 1), such as 0.05")
         require(compat in (None, "R"), "compat", repr(compat), 'None or "R"')
+        plain = compat is None or (self.fitted.weights is None and not self.settings.decay)
+        require(plain, "compat", "'R' for a fit with weights or decay, which R has not", "None")
         too_deep = compat == "R" and len(self.architecture.sizes) > 3
         words = "nic and confidence intervals will not be calculated for more than one hidden layer of neurons"
         require(not too_deep, "compat", f"'R' for {len(self.architecture.sizes) - 2} hidden layers: {words}", "None")
@@ -300,12 +311,13 @@ class NeuralNet:
 
     __repr__ = __str__
 
-    def save(self, path: str | PathLike) -> None:
-        """Write everything to a `.npz` file; `jaxnn.r_neuralnet.load` reads it.
+    def save(self, path: str | PathLike, data: bool = True) -> None:
+        """Write everything to a `.npz` file, without the data of the fit if told so; `jaxnn.r_neuralnet.load` reads it.
 
+        A net without its data predicts; what needs them, such as intervals, is refused.
         Raises `InvalidArgument` where an activation or the error is a function, which a file cannot hold.
         """
-        files.save(self.fitted, path)
+        files.save(self.fitted, path, data)
 
     def plot(
         self,

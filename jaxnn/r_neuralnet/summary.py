@@ -29,7 +29,7 @@ def summary(fitted: Fitted) -> str:
     lines = [
         table(fitted),
         f"{'-'.join(map(str, settings.architecture.sizes))} nodes, {fitted.n_parameters} parameters, "
-        f"{len(fitted.covariate)} rows; {settings.algorithm}, threshold {settings.threshold:g}, "
+        f"{fitted.rows} rows; {settings.algorithm}, threshold {settings.threshold:g}, "
         f"at most {settings.stepmax:,} steps" + ("" if settings.seed is None else f", seed {settings.seed}"),
         f"{' + '.join(settings.design.outputs)} ~ {' + '.join(settings.design.variables)}",
     ]

@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+from sklearn.ensemble import AdaBoostClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
+from jaxnn import neuralnet
 from jaxnn.r_neuralnet.estimators import NeuralNetClassifier, NeuralNetRegressor
 
 # What is skipped needs packages that are not required.
@@ -89,3 +91,54 @@ def test_several_columns_of_targets():
     model = NeuralNetRegressor(hidden=0, threshold=0.1, random_state=0).fit(x, np.stack([x[:, 0], x.sum(axis=1)], 1))
     np.testing.assert_allclose(model.predict([[1.0, 2]]), [[1, 3]], atol=0.05)
     assert model.net_.converged.all() and model.n_iter_ == model.net_.steps[0]
+
+
+X = np.random.default_rng(1).normal(size=(80, 2))
+SIDE = np.where(X[:, 0] + 0.5 * X[:, 1] > 0.7, "up", "down")
+
+
+def test_the_functions_settings_are_the_estimators():
+    """The same fit by the function, from R's starts."""
+    settings = {"hidden": 2, "threshold": 0.5, "scale": True, "exclude": [2], "decay": 0.01, "act_fct": "tanh"}
+    model = NeuralNetRegressor(seed=3, learningrate_limit=(1e-9, 0.2), **settings).fit(X, 5 * X[:, 1])
+    net = neuralnet(X=X, y=5 * X[:, 1], seed=3, learningrate_limit=(1e-9, 0.2), **settings)
+    np.testing.assert_array_equal(model.net_.vector(), net.vector())
+    assert model.net_.settings.seed == 3 and model.net_.responses == ["y"]
+    squared = NeuralNetClassifier(hidden=0, threshold=0.5, seed=3, err_fct="sse").fit(X, SIDE)
+    assert squared.net_.architecture.error == "sse" and squared.net_.responses == ["y == up"]
+    np.testing.assert_allclose(squared.predict_proba(X).sum(axis=1), 1)
+
+
+def test_rows_and_classes_weigh():
+    settings = {"hidden": 0, "threshold": 0.01, "seed": 3}
+    weights = np.where(SIDE == "up", 2.0, 1.0)
+    by_rows = NeuralNetClassifier(**settings).fit(X, SIDE, sample_weight=weights)
+    by_class = NeuralNetClassifier(class_weight={"up": 2, "down": 1}, **settings).fit(X, SIDE)
+    np.testing.assert_array_equal(by_rows.net_.vector(), by_class.net_.vector())
+    twice = np.concatenate([np.arange(80), np.flatnonzero(SIDE == "up")])
+    repeated = NeuralNetClassifier(**settings).fit(X[twice], SIDE[twice])
+    np.testing.assert_allclose(by_rows.net_.vector(), repeated.net_.vector(), rtol=1e-6)
+
+
+@ignored
+@pytest.mark.slow
+def test_in_a_boosted_ensemble():
+    model = AdaBoostClassifier(
+        NeuralNetClassifier(hidden=0, threshold=0.5, stepmax=500), n_estimators=2, random_state=0
+    )
+    assert model.fit(X, SIDE).score(X, SIDE) > 0.9
+
+
+@ignored
+def test_only_what_did_not_converge_is_a_convergence_warning():
+    with pytest.warns() as said:
+        NeuralNetRegressor(hidden=0, threshold=1e5, seed=1).fit(100 * X, X[:, 0])
+    assert [w.category for w in said] == [UserWarning] and "unscaled" in str(said[0].message)
+
+
+@ignored
+def test_what_lies_under_a_mask_is_missing():
+    masked = np.ma.masked_array(X, np.zeros_like(X, bool))
+    masked[0, 0] = np.ma.masked
+    with pytest.raises(ValueError, match="NaN"):
+        NeuralNetRegressor(hidden=0).fit(masked, X[:, 0])

@@ -1,0 +1,63 @@
+"""Which rows of the data a fit takes, and what each of them weighs."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from jaxnn.errors import require
+from jaxnn.r_neuralnet.columns import Columns, array_of, missing
+from jaxnn.r_neuralnet.expressions import Column, value_of
+from jaxnn.r_neuralnet.syntax import names_in, tree_of
+
+
+def rows_of(columns: Columns, used: set[str], subset: Any, na_action: str) -> Int[np.ndarray, " rows"]:
+    """Return the places of the rows that are in the subset and, with `na_action="omit"`, have no gap in a column used.
+
+    `subset` is R's condition as text, truth values, or places from 0; a condition that is missing is not met.
+    """
+    require(na_action in ("fail", "omit"), "na_action", repr(na_action), '"fail" or "omit"')
+    present = {name: column for name, column in columns.items() if column is not None}
+    n = len(next(iter(present.values())).values)
+    rows = np.arange(n) if subset is None else _subset(subset, present, n)
+    if na_action == "omit":
+        gaps = [_gaps(column) for name, column in present.items() if name in used]
+        rows = rows[~np.any(gaps, axis=0)[rows]]
+    require(rows.size > 0, "data", "no rows that are in the subset and have no gap", "at least one")
+    return rows
+
+
+def _gaps(column: Column) -> np.ndarray:
+    return np.array([missing(v) for v in column.values.tolist()], bool)
+
+
+def _subset(subset: Any, columns: dict[str, Column], n: int) -> np.ndarray:
+    if isinstance(subset, str):
+        names = names_in(tree_of("subset", subset))
+        known = [name for name in names if name in columns]
+        require(known == list(names) and bool(names), "subset", repr(subset), "a condition on columns of the data")
+        met = value_of(subset, columns)[0].values
+        gaps = np.any([_gaps(columns[name]) for name in names], axis=0)
+        return np.flatnonzero((met != 0) & ~gaps)
+    given = array_of(subset)
+    if given.dtype.kind == "b":
+        require(given.shape == (n,), "subset", f"{given.size} truth values for {n} rows", "one for each row")
+        return np.flatnonzero(np.ma.filled(given, False))
+    places = given.ndim == 1 and given.dtype.kind in "iu" and bool(((given >= -n) & (given < n)).all())
+    require(places, "subset", f"{subset!r}"[:80], f"a condition as text, truth values, or places from 0 to {n - 1}")
+    return np.asarray(given) % n
+
+
+def row_weights(weights: Any, columns: Columns, n: int) -> Float[np.ndarray, " n"] | None:
+    """Return what each row weighs: the column of that name, or the numbers given; `None` where all weigh 1."""
+    if weights is None:
+        return None
+    if isinstance(weights, str):
+        column = columns.get(weights)
+        require(column is not None, "weights", repr(weights), "a column of the data, or a number for each row")
+        weights = column.values  # pyright: ignore[reportOptionalMemberAccess]
+    given = np.ma.filled(np.ma.asarray(array_of(weights), float), np.nan)
+    require(given.shape == (n,), "weights", f"shape {given.shape}", f"({n},), a number for each row")
+    right = bool((np.isfinite(given) & (given >= 0)).all() and given.sum() > 0)
+    require(right, "weights", "a number below 0 or not finite, or zeros only", "finite numbers of at least 0")
+    return given
