@@ -127,8 +127,7 @@ def standard_errors(
     which $A$ has a direction without curvature, gets NaN; in R's numbers the interval of such a one is too narrow.
     """
     n = len(x)
-    row_weights = np.ones(n) if row_weights is None else row_weights
-    b, a = (np.array(m) / n for m in information_matrices(weights, x, y, row_weights, architecture, as_in_r))
+    b, a = (np.array(m) / n for m in information_matrices(weights, x, y, architecture, as_in_r, row_weights))
     a += decay / n * np.eye(len(a))
     if as_in_r and len(architecture.sizes) == 3:
         a += np.array(error_of_rs_hessian(weights, x, y, architecture)) / n
@@ -149,19 +148,37 @@ def standard_errors(
     return np.sqrt(np.where(identified, np.sum(rows**2, axis=1), np.nan) / n), penalty
 
 
+def covariance(
+    fitted: Fitted, rep: int, free: np.ndarray
+) -> tuple[Float[np.ndarray, "free free"], Float[np.ndarray, "free free"]]:
+    """Return the covariance of a restart's free weights, $A^+ B A^+ / n$, and the projection $A^+ A$, as
+    `standard_errors` has them: where its diagonal is 1 a weight is identified, its trace counts directions that are.
+    """
+    x, y = fitted.trained_on
+    n = len(x)
+    found = information_matrices(
+        fitted.restarts.params[rep], x, y, fitted.settings.architecture, by_output=False, row_weights=fitted.weights
+    )
+    b, a = (np.array(m)[np.ix_(free, free)] / n for m in found)
+    a += fitted.settings.decay / n * np.eye(len(a))
+    inverse = np.linalg.pinv(a, rcond=_RCOND)
+    return inverse @ b @ inverse / n, inverse @ a
+
+
 @partial(jax.jit, static_argnames=("architecture", "by_output"))
 def information_matrices(
     weights: Float[Array, " w"],
     x: Float[Array, "n p"],
     y: Float[Array, "n k"],
-    row_weights: Float[Array, " n"],
     architecture: Architecture,
     by_output: bool,
+    row_weights: Float[Array, " n"] | None = None,
 ) -> tuple[Float[Array, "w w"], Float[Array, "w w"]]:
     """Return the sum of the outer products of the examples' gradients, and the Hessian, both exact.
 
-    With `by_output` the gradients of the outputs' errors are taken apart, as R does.
+    With `by_output` the gradients of the outputs' errors are taken apart, as R does. Rows weigh 1, unless told.
     """
+    row_weights = jnp.ones(len(x)) if row_weights is None else row_weights
 
     def errors(w, row, target, row_weight):
         return row_weight * of_row(w, row, target)

@@ -10,8 +10,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
-from jaxnn.errors import require
-from jaxnn.r_neuralnet import diagnosis, files, importance, inference, pictures, summary
+from jaxnn.errors import check_share, require
+from jaxnn.r_neuralnet import diagnosis, effects, files, importance, inference, pictures, summary
 from jaxnn.r_neuralnet.fitted import Fitted
 from jaxnn.r_neuralnet.inference import ConfidenceInterval
 from jaxnn.r_neuralnet.network import error_of, matrices
@@ -298,9 +298,24 @@ class NeuralNet:
         number = self.number(rep)
         return [] if self.converged[number] else diagnosis.reasons(self.fitted, number)
 
-    def summary(self) -> None:
-        """Print the networks, the data, the best weights, and of the restarts that did not converge why."""
-        print(summary.summary(self.fitted))
+    def summary(self, alpha: float = 0.05) -> str:
+        """Return what a regression's summary says, to be printed, of the best restart.
+
+        The mean slope by each covariate with its interval, Wald's test of each covariate and each weight, residuals and
+        information criteria, how many directions of the weights are identified, and of restarts that did not converge
+        why. What is not identified has no interval. Standard errors are those of `confidence_interval`.
+        """
+        check_share("alpha", alpha)
+        return summary.summary(self.fitted, alpha)
+
+    def summary_frame(self, rep: int | str = "best", alpha: float = 0.05) -> dict[str, dict[str, np.ndarray]]:
+        """Return the numbers of `summary` as tables, each a dict of columns of one length, as data frames are made of.
+
+        `effects` (response, name, estimate, std_error, z, p, lower, upper), `weights` (the same), `covariates` (name,
+        wald, df, p), `residuals` (response, min, 1q, median, 3q, max) and `fit`, one row.
+        """
+        check_share("alpha", alpha)
+        return effects.tables(self.fitted, self.number(rep), alpha)
 
     def table(self) -> str:
         """Return what R prints: the call, the number of repetitions, and of each the error, sorted by it."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jaxnn.r_neuralnet import diagnosis
+from jaxnn.r_neuralnet import diagnosis, effects
 from jaxnn.r_neuralnet.fitted import Fitted
 
 
@@ -23,8 +23,15 @@ def table(fitted: Fitted) -> str:
     return f"Call: {fitted.settings.call}\n\n{repetitions} calculated.\n\n" + "\n".join(lines) + "\n"
 
 
-def summary(fitted: Fitted) -> str:
-    """Return the table, the network's and the data's sizes, the best weights, and of what did not converge why."""
+class Text(str):
+    """A text that a prompt shows as it is printed."""
+
+    def __repr__(self):
+        return str(self)
+
+
+def summary(fitted: Fitted, alpha: float) -> Text:
+    """Return the restarts, the sizes, and of the best restart effects, tests, residuals, and what did not converge."""
     settings, (error, converged) = fitted.settings, (fitted.restarts.loss, fitted.restarts.converged)
     lines = [
         table(fitted),
@@ -33,13 +40,54 @@ def summary(fitted: Fitted) -> str:
         f"at most {settings.stepmax:,} steps" + ("" if settings.seed is None else f", seed {settings.seed}"),
         f"{' + '.join(settings.design.outputs)} ~ {' + '.join(settings.design.variables)}",
     ]
+    if settings.omitted:
+        lines.append(f"{settings.omitted} rows with missing values were left out")
     if len(error) > 1:
         errors = f"errors {np.nanmin(error):.6g} to {np.nanmax(error):.6g}, median {np.nanmedian(error):.6g}"
         lines.append(f"{errors}; {int(converged.sum())} of {len(error)} converged")
+    if fitted.data is None:
+        names, best = fitted.weight_names, fitted.best
+        lines.append(f"saved without its data\n\nweights of repetition {best}:")
+        columns = {"name": np.array(names), "estimate": fitted.restarts.params[best]}
+        return Text("\n".join([*lines, _as_text(columns)]))
     if not converged.all():
         lines.append(diagnosis.message(fitted))
-    names, best = fitted.weight_names, fitted.best
-    lines.append(f"\nweights of repetition {best}:")
-    width = max(map(len, names))
-    lines += [f"  {name:<{width}} {w:>12.5f}" for name, w in zip(names, fitted.restarts.params[best], strict=True)]
-    return "\n".join(lines)
+    found = effects.tables(fitted, fitted.best, alpha)
+    one = {name: values[0] for name, values in found["fit"].items()}
+    share = f"{100 * (1 - alpha):g} %"
+    titles = {
+        "residuals": "Residuals:",
+        "effects": f"Mean slope of each covariate over the rows, with {share} intervals:",
+        "covariates": "Wald tests that all weights of a covariate are 0:",
+        "weights": f"Weights, with {share} intervals" + (", of the standardised columns:" if settings.scaling else ":"),
+    }
+    lines.append(f"\nRepetition {fitted.best}.")
+    lines += [f"\n{title}\n{_as_text(found[name])}" for name, title in titles.items()]
+    lines.append(
+        f"\nResidual standard deviation {one['residual_sd']:.5g}, R squared {one['r_squared']:.5g}; error "
+        f"{one['error']:.6g}, AIC {one['aic']:.6g}, BIC {one['bic']:.6g}"
+    )
+    if one["identified"] < one["trained"]:
+        lines.append(
+            f"{one['identified']} of {one['trained']} directions of the weights are identified: what hangs on the "
+            "others has no interval (nan); fit with fewer hidden nodes"
+        )
+    return Text("\n".join(lines))
+
+
+def _as_text(columns: dict[str, np.ndarray]) -> str:
+    """Return a table: texts to the left, numbers to the right with five digits."""
+    cells = [
+        [name, *(f"{v:.5g}" if np.issubdtype(c.dtype, np.floating) else str(v) for v in c)]
+        for name, c in columns.items()
+    ]
+    widths = [max(map(len, column)) for column in cells]
+    left = [column.dtype.kind == "U" for column in columns.values()]
+    rows = zip(*cells, strict=True)
+    return "\n".join(
+        "  "
+        + "  ".join(
+            v.ljust(w) if to_left else v.rjust(w) for v, w, to_left in zip(row, widths, left, strict=True)
+        ).rstrip()
+        for row in rows
+    )

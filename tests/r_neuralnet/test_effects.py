@@ -1,0 +1,49 @@
+"""The tables of a network without hidden layer against least squares with White's covariance, by NumPy."""
+
+import numpy as np
+import pytest
+from scipy.stats import chi2, norm
+
+from jaxnn import neuralnet
+
+RNG = np.random.default_rng(5)
+X = RNG.normal(size=(70, 2)) * [1, 30] + [0, 100]
+DATA = {"a": X[:, 0], "b": X[:, 1], "y": 3 * X[:, 0] - 0.1 * X[:, 1] + RNG.normal(size=70)}
+
+
+@pytest.fixture(scope="module")
+def net():
+    settings = {"hidden": 0, "threshold": 1e-6, "seed": 1, "algorithm": "lbfgs"}
+    return neuralnet("y ~ a + b", DATA, scale=True, **settings)
+
+
+def test_effects_are_those_of_least_squares_with_robust_errors(net):
+    inputs = np.column_stack([np.ones(70), X])
+    beta = np.linalg.lstsq(inputs, DATA["y"])[0]
+    residuals = DATA["y"] - inputs @ beta
+    bread = np.linalg.inv(inputs.T @ inputs)
+    cov = bread @ (inputs.T * residuals**2) @ inputs @ bread
+    found = net.summary_frame()
+    effects, errors = found["effects"], np.sqrt(np.diag(cov))[1:]
+    assert effects["name"].tolist() == ["a", "b"] and effects["response"].tolist() == ["y", "y"]
+    np.testing.assert_allclose(effects["estimate"], beta[1:], rtol=1e-5)
+    np.testing.assert_allclose(effects["std_error"], errors, rtol=1e-5)
+    np.testing.assert_allclose(effects["upper"], beta[1:] + norm.ppf(0.975) * errors, rtol=1e-5)
+    np.testing.assert_allclose(found["covariates"]["wald"], (beta[1:] / errors) ** 2, rtol=1e-4)
+    np.testing.assert_allclose(found["covariates"]["p"], chi2.sf(found["covariates"]["wald"], 1))
+    np.testing.assert_allclose(found["weights"]["p"][1:], found["covariates"]["p"])
+    np.testing.assert_allclose(found["residuals"]["median"], np.median(residuals), atol=1e-5)
+    (sd,) = found["fit"]["residual_sd"]
+    np.testing.assert_allclose(sd, np.sqrt(residuals @ residuals / 67), rtol=1e-6)
+    assert found["fit"]["identified"] == found["fit"]["trained"] == 3
+
+
+def test_what_is_not_identified_has_no_interval():
+    """Of two equal columns only the sum of the weights is."""
+    data = DATA | {"c": DATA["a"]}
+    settings = {"hidden": 0, "threshold": 1e-6, "seed": 1, "algorithm": "lbfgs", "scale": True}
+    net = neuralnet("y ~ a + b + c", data, **settings)
+    found = net.summary_frame()
+    assert np.isnan(found["effects"]["lower"]).tolist() == [True, False, True]
+    assert np.isnan(found["covariates"]["p"]).tolist() == [True, False, True]
+    assert found["fit"]["identified"] == 3 and "3 of 4 directions" in net.summary()
