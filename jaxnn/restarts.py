@@ -159,20 +159,28 @@ def _restarts(value_and_grad, optimizer, backend, mesh):
     optimizer = optax.with_extra_args_support(optimizer)
 
     def begin(params, x, y):
-        loss, gradients = value_and_grad(params, x, y)
-        largest = _largest_of_one(gradients)
-        curve = jnp.full(SLOTS, jnp.nan, loss.dtype).at[1].set(loss)
-        best = params, loss, largest
-        return _State(params, optimizer.init(params), loss, gradients, jnp.ones((), int), best, largest, curve)
+        loss, gradients = (
+            jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), part)
+            for part in jax.eval_shape(value_and_grad, params, x, y)
+        )
+        nothing = jnp.full((), jnp.inf, _largest_of_one(gradients).dtype)
+        curve = jnp.full(SLOTS, jnp.nan, loss.dtype)
+        return _State(
+            params, optimizer.init(params), loss, gradients, jnp.zeros((), int), (params, loss, nothing), nothing, curve
+        )
 
+    # The first step takes the gradient alone, so that a program has the gradient once, which is most of compiling it.
     def step(state, x, y):
-        params, memory, loss, gradients, steps, best, smallest, curve = state
+        before, memory, loss, gradients, steps, best, smallest, curve = state
         searching = {"value": loss, "grad": gradients, "value_fn": lambda p: value_and_grad(p, x, y)[0]}
-        changes, memory = optimizer.update(gradients, memory, params, **searching)
-        params, steps = jax.tree.map(jnp.add, params, changes), steps + 1
+        changes, remembered = optimizer.update(gradients, memory, before, **searching)
+        first, steps = steps == 0, steps + 1
+        params, memory = jax.tree.map(
+            partial(jnp.where, first), (before, memory), (jax.tree.map(jnp.add, before, changes), remembered)
+        )
         loss, gradients = value_and_grad(params, x, y)
         largest = _largest_of_one(gradients)
-        better = (loss < best[1]) & jnp.isfinite(largest)
+        better = first | ((loss < best[1]) & jnp.isfinite(largest))
         best = jax.tree.map(partial(jnp.where, better), (params, loss, largest), best)
         smallest, curve = jnp.fmin(smallest, largest), curve.at[_slot(steps)].set(loss)
         return _State(params, memory, loss, gradients, steps, best, smallest, curve)
@@ -180,7 +188,7 @@ def _restarts(value_and_grad, optimizer, backend, mesh):
     def advance(state, x, y, threshold, limit):
         def running(state):
             largest = _largest_of_one(state.gradients)
-            return (largest > threshold) & (state.steps < limit) & jnp.isfinite(state.loss)
+            return ((largest > threshold) | (state.steps == 0)) & (state.steps < limit) & jnp.isfinite(state.loss)
 
         return lax.while_loop(running, lambda state: step(state, x, y), state)
 
@@ -192,7 +200,5 @@ def _largest_of_one(gradients):
 
 
 def _largest(gradients):
-    """Return the largest entry of each restart's gradient."""
-    return jnp.stack([jnp.abs(leaf).reshape(len(leaf), -1).max(axis=1) for leaf in jax.tree.leaves(gradients)]).max(
-        axis=0
-    )
+    """Return the largest entry of each restart's gradient, by NumPy: JAX would compile it for each number of them."""
+    return np.max([np.abs(leaf).reshape(len(leaf), -1).max(axis=1) for leaf in jax.tree.leaves(gradients)], axis=0)
