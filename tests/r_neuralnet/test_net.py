@@ -42,7 +42,7 @@ def test_summary_has_the_shape_the_seed_and_every_weight(net):
     said = str(net.summary())
     assert "2-3-1 nodes, 13 parameters, 60 rows; rprop+, threshold 0.05, at most 230 steps, seed 2" in said
     assert "y ~ a + b" in said and all(name in said for name in net.weight_names)
-    assert repr(net.summary()) == said and "directions of the weights are identified" in said
+    assert repr(net.summary()) == said and "Wald tests that all weights of a covariate are 0:" in said
 
 
 def test_why_names_the_largest_gradient_flat_nodes_and_unscaled_columns():
