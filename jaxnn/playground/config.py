@@ -6,8 +6,10 @@ value, and nothing that reads a `Config` checks it again. Text that `parsed` ref
 before.
 """
 
+import contextlib
 import math
 import re
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
@@ -27,11 +29,16 @@ CHARACTERS = 100_000
 
 
 class Field(NamedTuple):
-    """One setting: its default, how text becomes its value, and what a change of it starts anew."""
+    """One setting: its default, how text becomes its value, what a change of it starts anew, and what a link gets.
+
+    `fit` makes a value that is within the bounds of a link's text that `parse` has refused, as the original does or
+    nearly so; it refuses what has no such value.
+    """
 
     default: Any
     parse: Callable[[str], Any]
-    resets: str = ""  # "data" draws new points, "network" new weights, "optimizer" its memory
+    resets: str = ""  # "data" makes new points and weights, "points" or "network" one of them, "optimizer" its memory
+    fit: Callable[[str], Any] | None = None
 
 
 def choice(*names: str) -> Callable[[str], str]:
@@ -58,6 +65,39 @@ def number(low: float, high: float, whole: bool = False) -> Callable[[str], floa
         return int(value) if whole else value
 
     return parse
+
+
+finite = number(-sys.float_info.max, sys.float_info.max)
+
+
+def nearest(low: float, high: float, whole: bool = False) -> Callable[[str], float]:
+    """Return what takes a number outside of `low` to `high` to the nearest end, a broken one to the whole above."""
+
+    def fit(text):
+        value = min(max(finite(text), low), high)
+        return math.ceil(value) if whole else value
+
+    return fit
+
+
+def noise_of(text: str) -> float:
+    """Return the noise that the original makes of a link's: none of what is negative, 50 of what is above 80."""
+    return 0.0 if finite(text) < 0 else 50.0
+
+
+def shape_of(text: str) -> list[int]:
+    """Return the layers of a link's that fit: the first of them, each with the nodes that fit, none without a node."""
+    sizes = []
+    for part in text.split(","):
+        with contextlib.suppress(InvalidArgument):  # what is no number is no layer either
+            sizes.append(nearest(0, NODES, whole=True)(part))
+    require(any(sizes), "", repr(text), "layers of at least one node")
+    return [size for size in sizes if size][:HIDDEN]
+
+
+def batch_of(text: str) -> float:
+    """Return the batch that the original makes of a link's: of -3 points, 3, as each third remainder is 0."""
+    return nearest(1, POINTS, whole=True)(text.strip().removeprefix("-"))
 
 
 def listed(what: str, item: Callable[[str], Any], most: int) -> Callable[[str], list]:
@@ -93,32 +133,37 @@ def own_points(text: str) -> list[list[float]]:
     return points
 
 
+activations = listed("activations", choice(*ACTIVATIONS), HIDDEN)
+
 FIELDS: dict[str, Field] = {
     "activation": Field("tanh", choice(*ACTIVATIONS), "network"),
-    "regularization": Field("none", choice(*PENALTIES), "network"),
-    "batchSize": Field(10, number(1, POINTS, whole=True), "network"),
+    "regularization": Field("none", choice(*PENALTIES)),
+    "batchSize": Field(10, number(1, POINTS, whole=True), "network", batch_of),
     "dataset": Field("circle", choice(*CLASSIFICATION, *LECTURE, OWN), "data"),
     "regDataset": Field("reg-plane", choice(*REGRESSION, OWN), "data"),
-    "learningRate": Field(0.03, number(0, 1000)),
-    "regularizationRate": Field(0.0, number(0, 1000), "network"),
-    "noise": Field(0.0, number(0, 100), "data"),
-    "networkShape": Field([4, 2], listed("layers", number(1, NODES, whole=True), HIDDEN), "network"),
+    "learningRate": Field(0.03, number(0, 1000), fit=nearest(0, 1000)),
+    "regularizationRate": Field(0.0, number(-1000, 1000), fit=nearest(-1000, 1000)),  # a negative one drives apart
+    "noise": Field(0.0, number(0, 80), "data", noise_of),
+    "networkShape": Field([4, 2], listed("layers", number(1, NODES, whole=True), HIDDEN), "network", shape_of),
     "seed": Field("", seed, "data"),
     "showTestData": Field(False, flag),
     "discretize": Field(False, flag),
-    "percTrainData": Field(50.0, number(1, 100), "data"),
+    "percTrainData": Field(50.0, number(0, 100), "data", nearest(0, 100)),
     **{name: Field(name in ("x", "y"), flag, "network") for name in FEATURES},
     "problem": Field("classification", choice("classification", "regression"), "data"),
     "initZero": Field(False, flag, "network"),
     "hideText": Field(False, flag),
     "optimizer": Field("sgd", choice(*OPTIMIZERS), "optimizer"),
     "dropout": Field(0.0, number(0, 0.9)),
-    "activations": Field([], listed("activations", choice(*ACTIVATIONS), HIDDEN), "network"),
+    "activations": Field([], activations, "network", lambda text: activations(",".join(text.split(",")[:HIDDEN]))),
     "networks": Field(1, number(1, NETWORKS, whole=True), "network"),
     "stopEpoch": Field(0, number(0, 1_000_000, whole=True)),
     "stopSolved": Field(False, flag),
     "speed": Field(1, number(1, EPOCHS, whole=True)),
     "points": Field([], own_points, "data"),
+    "drawn": Field(0, number(0, POINTS, whole=True), "data"),  # own points that came since the last shuffle and split
+    "start": Field("", seed, "network"),  # of start weights that are not the seed's
+    "precision": Field("float32", choice("float32", "float64"), "network"),
 }
 # Settings that `engine.run` takes by the same names.
 SHARED = ("problem", "activation", "regularization", "regularizationRate", "learningRate", "batchSize")
@@ -128,7 +173,18 @@ ORIGINAL = list(FIELDS)[: list(FIELDS).index("optimizer")]  # always in the link
 HIDEABLE = (
     *("showTestData", "discretize", "playButton", "stepButton", "resetButton", "learningRate", "activation"),
     *("regularization", "regularizationRate", "problem", "dataset", "percTrainData", "noise", "batchSize"),
-    *("numHiddenLayers", *FEATURES, "optimizer", "dropout", "networks", "stop", "speed", "export", "own"),
+    *(
+        "numHiddenLayers",
+        *(f"numNodes{layer}" for layer in range(1, HIDDEN + 1)),
+        *FEATURES,
+        "optimizer",
+        "dropout",
+        "networks",
+        "precision",
+        "stop",
+        "speed",
+    ),
+    *("export", "own"),
 )
 
 
@@ -148,7 +204,7 @@ def parsed(name: str, text: str) -> Any:
 
 
 def from_hash(text: str) -> tuple[Config, list[str]]:
-    """Return the set-up of a link and a message for each part of it that was left out."""
+    """Return the set-up of a link and a message for each part of it that was left out, or made to fit."""
     require(len(text) <= CHARACTERS, "link", f"{len(text)} characters", f"at most {CHARACTERS}")
     config, messages, hidden = default(), [], {}  # of two parts with one name the last counts, as in the original
     for part in text.removeprefix("#").split("&"):
@@ -161,7 +217,10 @@ def from_hash(text: str) -> tuple[Config, list[str]]:
             try:
                 config[name] = parsed(name, value)
             except InvalidArgument as error:
-                messages.append(f"{error}; {shown(config[name])} is used")
+                fit = FIELDS[name].fit
+                with contextlib.suppress(InvalidArgument):  # there may be nothing that fits
+                    config[name] = fit(value) if fit else config[name]
+                messages.append(f"{error}; {shown(config[name]) or 'none'} is used")
     config["hide"] = sorted(name for name in HIDEABLE if hidden.get(name))
     if not set(FEATURES) - set(config["hide"]):
         messages.append("features: all are hidden, expected at least one to be there; all are shown")
@@ -187,7 +246,7 @@ def consistent(config: Config) -> tuple[Config, list[str]]:
     messages, count, given = [], len(config["networkShape"]), len(config["activations"])
     if given not in (0, count):
         messages.append(f"activations: got {given}, expected one for each of {count} layers")
-        config = config | {"activations": []}
+        config = config | {"activations": config["activations"][:count] if given > count else []}
     if not features(config):
         messages.append("features: got none, expected at least one")
         shown_ones = [name for name in FEATURES if name not in config["hide"]]

@@ -106,7 +106,8 @@ def checked(config: Mapping[str, Any]) -> dict[str, Any]:
         number = isinstance(rate, int | float | np.number) and not isinstance(rate, bool)
         # Dropout divides by 1 - rate; the other rates must not become infinite in the program's float type.
         top = 0.99 if name == "dropout" else float(jnp.finfo(jnp.zeros(()).dtype).max)
-        require(number and 0 <= rate <= top, name, repr(rate), f"a number from 0 to {top:g}")
+        low = -top if name == "regularizationRate" else 0.0  # a negative penalty drives the weights apart, as there
+        require(number and low <= rate <= top, name, repr(rate), f"a number from {low:g} to {top:g}")
     return config
 
 

@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from jaxnn.playground.config import OWN, POINTS
 
 LECTURE_SEED = str(synthetic.SEED)  # with it the lecture's own points
 CLASSIFY, REGRESS = 500, 1200  # points of a set, as in the original
+LECTURED = 1000  # of a set of the lecture, as there
 
 
 class Split(NamedTuple):
@@ -29,30 +30,48 @@ class Split(NamedTuple):
 
 
 def split(config: Mapping[str, Any]) -> Split:
-    """Return the points of a set-up, shuffled and split at `floor(n percTrainData / 100)`, from its seed."""
+    """Return the points of a set-up, shuffled and split at `floor(n percTrainData / 100)`, from its seed.
+
+    Own points that were drawn since the last split stand behind the others for training, in their order.
+    """
     # One stream for the points, their order and then the start weights, as in the original, whose links hold its seed.
     stream = SeedRandom(config["seed"])
-    points = shuffled(stream, _points(config, stream))
-    rows = np.column_stack([points.x, points.y])
-    train = math.floor(len(rows) * config["percTrainData"] / 100)
-    return Split(rows[:train], rows[train:], stream)
+    points = _points(config, stream)
+    old = max(0, len(points.y) - config["drawn"]) if name_of(config) == OWN else len(points.y)
+    mixed = shuffled(stream, Points(points.x[:old], points.y[:old]))
+    rows, drawn = np.column_stack([mixed.x, mixed.y]), np.column_stack([points.x[old:], points.y[old:]])
+    train = math.floor(old * config["percTrainData"] / 100)
+    return Split(np.concatenate([rows[:train], drawn]), rows[train:], stream)
+
+
+def name_of(config: Mapping[str, Any]) -> str:
+    """Return the name of the set that a set-up shows: that of its problem."""
+    return config["regDataset" if config["problem"] == "regression" else "dataset"]
+
+
+def seed_after(before: Mapping[str, Any], after: Mapping[str, Any], draw: Callable[[], str]) -> str:
+    """Return the seed of a changed set-up: a set of the lecture comes with the lecture's, and takes it along."""
+    old, new = name_of(before), name_of(after)
+    if new in LECTURE and (old != new or not after["seed"]):
+        return LECTURE_SEED
+    left = old in LECTURE and new not in LECTURE and after["seed"] == LECTURE_SEED
+    return draw() if left or not after["seed"] else after["seed"]
 
 
 def _points(config: Mapping[str, Any], stream: SeedRandom) -> Points:
-    regression = config["problem"] == "regression"
-    name = config["regDataset"] if regression else config["dataset"]
+    regression, name = config["problem"] == "regression", name_of(config)
     if name == OWN:
         rows = np.array(config["points"], float).reshape(-1, 3)
         return Points(rows[:, :2], rows[:, 2] if regression else np.where(rows[:, 2] >= 0, 1.0, -1.0))
     if name in LECTURE:
-        return _lecture_points(name, r_seed(config["seed"]), CLASSIFY)
+        return _lecture_points(name, r_seed(config["seed"]), LECTURED)
     draw, count = (REGRESSION[name], REGRESS) if regression else (CLASSIFICATION[name], CLASSIFY)
     return draw(stream, count, config["noise"] / 100)
 
 
 def _lecture_points(name: str, seed: int, n: int) -> Points:
     points = LECTURE[name](RRandom(seed), n)
-    return Points(points.x, 2 * points.y - 1)  # the lecture's classes are 0 and 1, the playground's -1 and 1
+    return Points(points.x, 1 - 2 * points.y)  # the lecture's figures have class 0 blue and 1 orange: here 1 and -1
 
 
 def r_seed(seed: str) -> int:
@@ -70,7 +89,7 @@ def thumbnails() -> dict[str, list]:
     def drawn(table):
         return {name: rows(draw(SeedRandom(name), 200, 0.0)) for name, draw in table.items()}
 
-    lecture = {name: rows(_lecture_points(name, synthetic.SEED, 200)) for name in LECTURE}
+    lecture = {name: rows(_lecture_points(name, synthetic.SEED, LECTURED))[::5] for name in LECTURE}
     return drawn(CLASSIFICATION) | lecture | drawn(REGRESSION)
 
 

@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from jaxnn.playground import points
+from jaxnn.playground.command import THREADS
 from jaxnn.playground.config import EPOCHS, HIDDEN, NETWORKS, NODES
 from jaxnn.playground.optimizers import OPTIMIZERS
 from jaxnn.playground.program import ACTIVATIONS
@@ -33,13 +34,13 @@ from jaxnn.playground.session import Session
 
 PAGE = Path(__file__).with_name("page")
 TABS = 64
-MESSAGE = 1 << 18  # bytes
+MESSAGE = 1 << 21  # bytes: networks that a page has kept may come back
 WORKERS = 2  # threads that train, for all tabs: as many tabs train at once, the others wait for their turn
 # The playground listens on this machine alone, but any page that the user has open may send requests to it: these
 # headers, the check of the host and `same_origin` shut other pages out, and the page itself may load nothing from afar.
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "img-src 'self' blob: data:; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "referrer-policy": "no-referrer",
@@ -60,6 +61,7 @@ async def play(websocket: WebSocket) -> None:
         await websocket.close(1013)
         return
     state.tabs += 1
+    state.tasks.add(task := asyncio.current_task())
     run = asyncio.get_running_loop().run_in_executor  # a session trains in a thread: meanwhile other tabs are answered
     try:
         session = await run(state.pool, Session)
@@ -74,10 +76,11 @@ async def play(websocket: WebSocket) -> None:
                 reply = await run(state.pool, answer, session, text)
             # Not `send_json`: half a character, which JSON can say, has to be escaped; as UTF-8 it cannot be sent.
             await (websocket.send_bytes(reply) if isinstance(reply, bytes) else websocket.send_text(json.dumps(reply)))
-    except WebSocketDisconnect:
+    except (WebSocketDisconnect, asyncio.CancelledError):  # the tab has gone, or the server ends
         return
     finally:
         state.tabs -= 1
+        state.tasks.discard(task)
 
 
 def same_origin(origin: str | None, host: str) -> bool:
@@ -115,10 +118,21 @@ def with_headers(app: ASGIApp) -> ASGIApp:
 @contextlib.asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
     """Hold the threads that train; the first compiles the programs at once, so that no tab waits for long."""
-    app.state.tabs, app.state.pool = 0, ThreadPoolExecutor(WORKERS, thread_name_prefix="playground")
+    app.state.tabs, app.state.tasks = 0, set()
+    app.state.pool = ThreadPoolExecutor(WORKERS, thread_name_prefix=THREADS)
     app.state.pool.submit(warm_up)
+    watch = asyncio.create_task(ended(app))
     yield
+    watch.cancel()
     app.state.pool.shutdown(wait=False, cancel_futures=True)  # Ctrl-C does not wait for a program to be compiled
+
+
+async def ended(app: Starlette) -> None:
+    """Let go of every tab once the server is told to end: what one waits for may take long to be compiled."""
+    while not getattr(app.state, "server", None) or not app.state.server.should_exit:
+        await asyncio.sleep(0.05)
+    for task in list(app.state.tasks):
+        task.cancel()
 
 
 def warm_up() -> None:
@@ -147,11 +161,13 @@ def application(host: str) -> Starlette:
 
 def serve(listening: socket.socket) -> None:
     """Serve on a socket that is bound already, until SIGINT or SIGTERM."""
+    app = application(listening.getsockname()[0])
     config = uvicorn.Config(
-        application(listening.getsockname()[0]),
+        app,
         log_level="warning",
         ws="websockets-sansio",  # older versions of uvicorn choose the one that websockets has deprecated
         ws_max_size=MESSAGE,
         timeout_graceful_shutdown=1,  # an open tab never goes by itself: Ctrl-C would wait for it
     )
-    uvicorn.Server(config).run(sockets=[listening])
+    app.state.server = uvicorn.Server(config)
+    app.state.server.run(sockets=[listening])

@@ -9,13 +9,13 @@ import itertools
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from jaxnn.data.playground_sets import LECTURE
 from jaxnn.data.seedrandom import SeedRandom
 from jaxnn.errors import require
 from jaxnn.formatting import null, plain
@@ -24,7 +24,9 @@ from jaxnn.playground import engine, export
 from jaxnn.playground import points as point_sets
 from jaxnn.playground.chain import evidence, table
 from jaxnn.playground.config import FIELDS, OWN, Config
+from jaxnn.playground.engine import OUTPUT
 from jaxnn.playground.frames import Losses, packed
+from jaxnn.playground.kept import as_text, from_text
 from jaxnn.playground.program import EPOCHS, GRID, WIDTH, Report, advance, shades
 
 SOLVED = 0.99  # of the test points on their side
@@ -41,42 +43,65 @@ class Session:
     def open(self, link: str) -> dict:
         """Take the set-up of a link; what it gets wrong is said and left at its default."""
         config, messages = configs.from_hash(link)
-        if not config["seed"]:
-            config["seed"] = self.draw_seed()
-        self.config = config
-        self._draw()
+        self.config: Config = config | {"seed": point_sets.seed_after(config, config, self.draw_seed)}
+        self._make("data")
         return setup_of(self, messages, points=True)
 
     def set(self, name: str, value: str) -> dict:
         """Change one setting to the value of a text, as a link would have it; what it resets starts anew."""
-        config = configs.changed(self.config, name, value)
-        if name == "dataset" and config[name] in LECTURE and self.config[name] not in LECTURE:
-            config = config | {"seed": point_sets.LECTURE_SEED}  # the lecture's own points, until others are asked for
-        return self._change(config, FIELDS[name].resets)
+        return self._change(configs.changed(self.config, name, value), FIELDS[name].resets)
 
     def reset(self) -> dict:
         """Go back to the start weights, the same ones."""
         return self._change(self.config, "network")
 
+    def restart(self) -> dict:
+        """Draw other start weights, for the same points; a reset then goes back to these."""
+        return self._change(self.config | {"start": self.draw_seed()}, "network")
+
     def regenerate(self) -> dict:
-        """Draw new points from a new seed, and new start weights."""
-        return self._change(self.config | {"seed": self.draw_seed()}, "data")
+        """Draw new points from a new seed; a network that was trained or edited stays, as in the original."""
+        return self._change(self.config | {"seed": self.draw_seed()}, "points" if self.touched else "data")
 
     def own(self, text: str) -> dict:
         """Take a table of points, as `points.from_table` reads it."""
         points, notes = point_sets.from_table(text, self.config["problem"])
         return self._use_own(points) | {"notes": notes}
 
-    def point(self, x: float, y: float, label: float) -> dict:
-        """Add a point that was drawn by hand; it is moved onto the plane, and rounded to keep the link short."""
-        point = [max(-most, min(most, round(float(value), 3))) for value, most in ((x, 6.0), (y, 6.0), (label, 1.0))]
-        points = [*self.config["points"], point]
-        require(len(points) <= configs.POINTS, "points", str(len(points)), f"at most {configs.POINTS}")
-        return self._use_own(points)
+    def draw(self, points: list[list[float]]) -> dict:
+        """Add points `[x1, x2, label]` that were drawn by hand to the own ones, all for training; the network stays.
+
+        They are moved onto the plane, and rounded to keep the link short.
+        """
+        wrong = next((point for point in points if len(point) != 3), None)
+        require(wrong is None, "points", f"{wrong!r:.80}", "[x1, x2, label]")
+        bounds = (6.0, 6.0, 1.0)
+        new = [[max(-m, min(m, round(float(v), 3))) for v, m in zip(point, bounds, strict=True)] for point in points]
+        every = [*self.config["points"], *new]
+        require(len(every) <= configs.POINTS, "points", str(len(every)), f"at most {configs.POINTS}")
+        return self._use_own(every, self.config["drawn"] + len(new), "points")
+
+    def shuffle(self) -> dict:
+        """Shuffle the own points, and split them anew into those for training and those for the test."""
+        return self._use_own(self.config["points"], 0, "points")
 
     def clear(self) -> dict:
         """Throw the own points away."""
         return self._use_own([])
+
+    def keep(self) -> dict:
+        """Return the networks with all that their training goes on from, as text for `resume`, and their link."""
+        text = as_text(self.networks, self.turn, self.losses.rows)
+        return {"kept": text, "epoch": self.epoch, "hash": configs.to_hash(self.config)}
+
+    def resume(self, link: str, kept: str) -> dict:
+        """Take the set-up of a link and the networks that `keep` has given, and go on where they were."""
+        setup = self.open(link)
+        with self._floats():
+            self.networks, self.turn, rows = from_text(kept, self.networks)
+        self.losses.add(rows)
+        self.touched = True
+        return setup | {"rows": plain(rows, null)}
 
     def edit(self, layer: int, node: int, source: int | None, value: float) -> dict:
         """Give a weight, or with no `source` a bias, another value; a link that L1 had killed lives again."""
@@ -84,12 +109,14 @@ class Session:
         require(abs(value) <= 1e6, "value", repr(value), "a number from -1e6 to 1e6")
         network = self.networks[0]
         params, alive = network.params, network.alive
-        if source is None:
-            params = params._replace(b=params.b.at[layer, node].set(value))
-        else:
-            params = params._replace(W=params.W.at[layer, source, node].set(value))
-            alive = alive.at[layer, source, node].set(True)
+        with self._floats():
+            if source is None:
+                params = params._replace(b=params.b.at[layer, node].set(value))
+            else:
+                params = params._replace(W=params.W.at[layer, source, node].set(value))
+                alive = alive.at[layer, source, node].set(True)
         self.networks[0] = network._replace(params=params, alive=alive)
+        self.touched = True
         return {"edited": [layer, node, source, float(value)]}
 
     def frame(self, epochs: int, layer: int | None = None, node: int = 0, chain: list[int] | None = None) -> bytes:
@@ -111,8 +138,9 @@ class Session:
             require(len(chain) == 4, "chain", f"{chain!r:.80}", "[layer, node, source, point]")
             self._check_place(*chain[:3])
             require(0 <= chain[3] < len(self.split.train), "point", repr(chain[3]), f"0 to {len(self.split.train) - 1}")
-        rows = self._advance(self._left(epochs), layer, node)
-        return packed(self._header(rows, layer, node, chain), *self._picture(layer))
+        with self._floats():
+            rows = self._advance(self._left(epochs), layer, node)
+            return packed(self._header(rows, layer, node, chain), *self._picture(layer))
 
     def export(self, form: str) -> dict:
         """Return the playground as Python code or as JSON."""
@@ -134,48 +162,54 @@ class Session:
         """The nodes of every layer, from the features to the output."""
         return [len(self.features), *self.config["networkShape"], 1]
 
-    def _use_own(self, points: list[list[float]]) -> dict:
+    def _floats(self) -> AbstractContextManager:
+        """Return the context in which JAX computes as precisely as the set-up says."""
+        return jax.enable_x64(self.config["precision"] == "float64")
+
+    def _use_own(self, points: list[list[float]], drawn: int = 0, resets: str = "data") -> dict:
         name = "dataset" if self.config["problem"] == "classification" else "regDataset"
-        return self._change(self.config | {"points": points, name: OWN}, "data")
+        return self._change(self.config | {"points": points, "drawn": drawn, name: OWN}, resets)
 
     def _change(self, config: Config, resets: str) -> dict:
         """Take a set-up; `resets` is what starts anew with it, as in `config.Field`."""
-        self.config = config
-        if resets == "data":
-            self._draw()
-        elif resets == "network":
-            self._start()
-        else:
-            self._set_settings()
-        if resets == "optimizer":
-            start = engine.start_of(self.networks[0].params, self.settings.optimizer)
-            self.networks = [network._replace(optimizer=start) for network in self.networks]
-        return setup_of(self, points=resets == "data") | {"reset": resets in ("data", "network")}
+        self.config = config | {"seed": point_sets.seed_after(self.config, config, self.draw_seed)}
+        self._make(resets)
+        return setup_of(self, points=resets in ("data", "points")) | {"reset": resets in ("data", "network")}
 
-    def _draw(self) -> None:
-        self.split = point_sets.split(self.config)
-        self._start()
+    def _make(self, resets: str) -> None:
+        """Make anew what the set-up says, as far as it `resets` (see `config.Field`)."""
+        with self._floats():
+            self._set_settings()
+            if resets in ("data", "points"):
+                self.split = point_sets.split(self.config)
+            if resets in ("data", "network"):
+                self._start()
+            if resets in ("data", "points", "network"):
+                self.data = [
+                    engine.points_of(name, rows, self.features, WIDTH)
+                    for name, rows in (("train", self.split.train), ("test", self.split.test))
+                ]
+                self.grid = jnp.asarray(grid(self.features), float)
+                self.reports: list[Report | None] = [None] * len(self.networks)  # none is scored on these points yet
+            if resets == "optimizer":
+                start = engine.start_of(self.networks[0].params, self.settings.optimizer)
+                self.networks = [network._replace(optimizer=start) for network in self.networks]
 
     def _start(self) -> None:
         """Set everything to the start: the weights come from the stream as it is after the points, always the same."""
         config, hidden = self.config, self.config["networkShape"]
-        self._set_settings()
         # The first network's start is the original's own, of the points' stream; the others have streams of their own,
         # so that one network more or less leaves the starts of those before it what they are.
-        streams = [self.split.stream.copy()]
-        streams += [SeedRandom(f"{config['seed']}+{i}") for i in range(1, config["networks"])]
+        seed = config["start"] or config["seed"]
+        streams = [SeedRandom(seed) if config["start"] else self.split.stream.copy()]
+        streams += [SeedRandom(f"{seed}+{i}") for i in range(1, config["networks"])]
         starts = [start_weights(stream, self._sizes, config["initZero"]) for stream in streams]
         self.start, self.losses = starts[0], Losses()
         self.networks = [
             engine.network_of(start, len(self.features), hidden, self.settings.optimizer, seed=i)
             for i, start in enumerate(starts)
         ]
-        self.data = [
-            engine.points_of(name, rows, self.features, WIDTH)
-            for name, rows in (("train", self.split.train), ("test", self.split.test))
-        ]
-        self.grid = jnp.asarray(grid(self.features), float)
-        self.reports: list[Report | None] = [None] * len(starts)
+        self.touched = False  # neither trained nor edited
         self.turn, self.round, self.pace = 0, 1, 1.0  # whose turn it is; epochs of a turn; seconds an epoch takes
 
     def _set_settings(self) -> None:
@@ -192,6 +226,8 @@ class Session:
         if epochs and self.turn == 0:
             self.round = max(1, min(epochs, int(BUDGET / (self.pace * len(self.networks)))))
         places = range(self.turn, len(self.networks)) if epochs else self._stale()
+        if self.reports[0] is None and self.turn:
+            self._train(0, 0, layer, node)  # what is shown is the first network's
         for place in places:
             trained = self.round if epochs else 0
             rows += self._train(place, trained, layer, node)
@@ -215,6 +251,7 @@ class Session:
         )
         done = int(report.epochs)  # waits for the program, whose time is taken
         if done:
+            self.touched = True
             self.pace = (time.perf_counter() - began) / done
         self.networks[place], self.reports[place] = network, (report := jax.device_get(report))
         if place:
@@ -267,7 +304,8 @@ class Session:
             return floats, [*maps, np.asarray(reports[0].chosen)]
         mean = layer == len(sizes) - 1  # the large map is the output's
         large = shades(jnp.asarray(outputs.mean(0))) if mean else reports[0].chosen
-        return floats, [*maps, np.asarray(large), np.rint(255 * (outputs >= 0).mean(0))]
+        small = np.asarray(shades(jnp.asarray(outputs[:, ::2, ::2])))
+        return floats, [*maps, np.asarray(large), np.rint(255 * (outputs >= 0).mean(0)), small]
 
     def _check_place(self, layer: int, node: int, source: int | None) -> None:
         sizes = self._sizes
@@ -277,7 +315,11 @@ class Session:
 
     def _chain(self, layer: int, node: int, source: int, index: int) -> dict:
         found = jax.device_get(evidence(self.networks[0], self.settings, self.data[0], index))
-        return plain(table(found, layer, node, source, self.features, self.config["networkShape"]), null)
+        config, hidden = self.config, self.config["networkShape"]
+        functions = [*(config["activations"] or [config["activation"]] * len(hidden)), OUTPUT[config["problem"]]]
+        return plain(
+            table(found, self.split.train[index], [layer, node, source], self.features, hidden, functions), null
+        )
 
     def _solved(self, scores: Float[np.ndarray, "networks 4"]) -> bool:
         """Whether every network has 99 % of the test points, or without such the training points, on their side."""

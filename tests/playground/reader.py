@@ -26,6 +26,7 @@ def unpacked(frame):
     parts["nodes"] = [take((after, 10, 10), "u1") for _, after in links]
     parts["large"] = take((100, 100), "u1")
     parts["shares"] = take((100, 100), "u1") if head["networks"] else None
+    parts["small"] = take((len(head["networks"]["scores"]), 50, 50), "u1") if head["networks"] else None
     assert rest == b""
     return head | parts
 

@@ -1,5 +1,8 @@
 """One weight's gradient: by hand, by autodiff, and by finite differences of a NumPy network in float64."""
 
+import math
+import re
+
 import jax
 import numpy as np
 import pytest
@@ -84,58 +87,99 @@ def test_a_weights_gradient_is_the_slope_of_its_error(link):
     play = opened(link)
     for place in some_weights(play):
         table = chain(play, *place, 7)
-        seen = [*table["adjoints"][-1][2:], *table["mean"]]
+        seen = [*table["adjoints"][-1][3:], *table["mean"]]
         slopes = [difference(play, play.split.train[part], *place) for part in (slice(7, 8), slice(None))]
         np.testing.assert_allclose(seen, np.repeat(slopes, 2), rtol=1e-3, atol=2e-6)
 
 
-@pytest.mark.parametrize("link", LINKS.values(), ids=LINKS)
-def test_the_rows_of_a_table_multiply_as_the_chain_rule_says(link):
+def six_digits(value):
+    """Return a number without its sign as the tables write it."""
+    return re.sub(r"e-0", "e-", f"{abs(value):.6g}")
+
+
+def calculated(text):
+    """Return what a pocket calculator makes of a row's numbers."""
+    if match := re.fullmatch(r"1 if (.*) > 0, else 0", text):
+        return float(calculated(match[1]) > 0)
+    for shown, typed in (
+        ("²", "**2"),
+        (" · ", " * "),
+        ("e^", "math.e**"),
+        ("tanh(", "math.tanh("),
+        ("ln(", "math.log("),
+    ):
+        text = text.replace(shown, typed)
+    return eval(text.replace("sin(", "math.sin("), {"math": math, "max": max})
+
+
+@pytest.mark.parametrize("link", [*LINKS.values(), "#seed=0.5&xSquared=true&xTimesY=true&sinY=true&x=false"])
+def test_every_number_of_a_table_is_what_a_pocket_calculator_makes_of_those_before_it(link):
     play = opened(link)
     for place in some_weights(play):
         table = chain(play, *place, 7)
-        (into, z, out, output, error), (by_weight, slope) = [
-            [row[2] for row in table[part]] for part in ("values", "local")
-        ]
-        for column in (2, 3):
-            da, dz, dw = (row[column] for row in table["adjoints"])
-            np.testing.assert_allclose([dz, dw], [da * slope, dz * by_weight], rtol=1e-4, atol=1e-7)
-        weights, errors = in_float64(play)
-        assert into == by_weight
-        np.testing.assert_allclose(error, errors(weights, play.split.train[7:8])[0], rtol=1e-4)
-        np.testing.assert_allclose(error, (output - play.split.train[7, 2]) ** 2 / 2, rtol=1e-4, atol=1e-9)
-        if place[0] == len(play.config["networkShape"]):
-            assert out == output
-        else:
-            names = play.config["activations"] or [play.config["activation"]] * 10
-            np.testing.assert_allclose(out, FUNCTIONS[names[place[0]]](z), rtol=1e-5, atol=1e-7)
+        rows = [row for part in ("values", "slopes", "adjoints") for row in table[part]]
+        for name, _, numbers, value, *auto in rows:
+            if numbers:
+                np.testing.assert_allclose(calculated(numbers), value, rtol=2e-5, atol=5e-6, err_msg=name)
+            np.testing.assert_allclose(auto, [value] * len(auto), rtol=1e-4, atol=1e-6)
+        assert all(numbers for name, _, numbers, *_ in rows if name not in ("x1", "x2", "y"))
+        # All numbers that a row takes are there: those of rows before it, weights and biases.
+        weights, _ = in_float64(play)
+        known = {six_digits(v) for layer in weights["W"] for node in layer for v in node}
+        known |= {six_digits(v) for layer in weights["b"] for v in layer} | {"0", "1", "2"}
+        for name, how, numbers, value, *_ in rows:
+            for number in re.findall(r"(?<![\w.])\d[\d.]*(?:e-?\d+)?", numbers.replace("e^", "")):
+                assert number in known, (name, how, numbers)
+            known.add(six_digits(value))
+
+
+@pytest.mark.parametrize("link", LINKS.values(), ids=LINKS)
+def test_a_table_ends_with_the_networks_own_error(link):
+    play = opened(link)
+    weights, errors = in_float64(play)
+    values = {row[0]: row[3] for row in chain(play, 0, 0, 0, 7)["values"]}
+    np.testing.assert_allclose(values["J"], errors(weights, play.split.train[7:8])[0], rtol=1e-4)
+    np.testing.assert_allclose([values["x1"], values["x2"], values["y"]], play.split.train[7], rtol=1e-6)
 
 
 def test_a_table_tells_what_its_numbers_are():
-    table = chain(opened("#seed=0.5"), 0, 3, 1, 0)
-    assert table["weight"] == "w1.4.2"
+    table = chain(opened("#seed=0.5&networkShape=2,2&xSquared=true&activations=relu,sigmoid"), 0, 1, 1, 0)
+    assert table["weight"] == "w1.2.2"
     assert [row[:2] for row in table["values"]] == [
-        ["y", "a feature"],
-        ["z1.4", "w1.4.2 y + …"],
-        ["a1.4", "f(z1.4)"],
-        ["ŷ", "the output"],
+        ["x1", "of the point"],
+        ["x2", "of the point"],
+        ["x1²", "a feature"],
+        ["z1.1", "w1.1.1 x1 + w1.1.2 x2 + w1.1.3 x1² + b1.1"],
+        ["a1.1", "max(0, z1.1)"],
+        ["z1.2", "w1.2.1 x1 + w1.2.2 x2 + w1.2.3 x1² + b1.2"],
+        ["a1.2", "max(0, z1.2)"],
+        ["z2.1", "w2.1.1 a1.1 + w2.1.2 a1.2 + b2.1"],
+        ["a2.1", "1 / (1 + e^-z2.1)"],
+        ["z2.2", "w2.2.1 a1.1 + w2.2.2 a1.2 + b2.2"],
+        ["a2.2", "1 / (1 + e^-z2.2)"],
+        ["z3.1", "w3.1.1 a2.1 + w3.1.2 a2.2 + b3.1"],
+        ["ŷ", "tanh(z3.1)"],
+        ["y", "of the point, its label"],
         ["J", "(ŷ - y)² / 2"],
     ]
-    assert [row[:2] for row in table["local"]] == [["∂z1.4/∂w1.4.2", "y"], ["∂a1.4/∂z1.4", "f'(z1.4)"]]
-    assert [row[:2] for row in table["adjoints"]] == [
-        ["∂J/∂a1.4", "w2.1.4 ∂J/∂z2.1 + w2.2.4 ∂J/∂z2.2"],
-        ["∂J/∂z1.4", "∂J/∂a1.4 · f'(z1.4)"],
-        ["∂J/∂w1.4.2", "∂J/∂z1.4 · y"],
+    assert [row[:2] for row in table["slopes"]] == [
+        ["∂ŷ/∂z3.1", "1 - ŷ²"],
+        ["∂a2.1/∂z2.1", "a2.1 · (1 - a2.1)"],
+        ["∂a2.2/∂z2.2", "a2.2 · (1 - a2.2)"],
+        ["∂a1.2/∂z1.2", "1 if z1.2 > 0, else 0"],
+        ["∂z1.2/∂w1.2.2", "x2"],
     ]
-
-
-def test_the_adjoint_of_the_output_is_the_error_itself():
-    play = opened("#seed=0.5")
-    table = chain(play, 2, 0, 1, 0)
-    assert table["weight"] == "w3.1.2" and [row[0] for row in table["values"]] == ["a2.2", "z3.1", "ŷ", "ŷ", "J"]
-    name, says, *adjoints = table["adjoints"][0]
-    assert (name, says) == ("∂J/∂ŷ", "ŷ - y")
-    np.testing.assert_allclose(adjoints, table["values"][3][2] - play.split.train[0, 2], rtol=1e-6)
+    assert [row[:2] for row in table["adjoints"]] == [
+        ["∂J/∂ŷ", "ŷ - y"],
+        ["∂J/∂z3.1", "∂J/∂ŷ · ∂ŷ/∂z3.1"],
+        ["∂J/∂a2.1", "w3.1.1 ∂J/∂z3.1"],
+        ["∂J/∂z2.1", "∂J/∂a2.1 · ∂a2.1/∂z2.1"],
+        ["∂J/∂a2.2", "w3.1.2 ∂J/∂z3.1"],
+        ["∂J/∂z2.2", "∂J/∂a2.2 · ∂a2.2/∂z2.2"],
+        ["∂J/∂a1.2", "w2.1.2 ∂J/∂z2.1 + w2.2.2 ∂J/∂z2.2"],
+        ["∂J/∂z1.2", "∂J/∂a1.2 · ∂a1.2/∂z1.2"],
+        ["∂J/∂w1.2.2", "∂J/∂z1.2 · x2"],
+    ]
 
 
 def test_a_link_that_l1_killed_has_the_gradient_that_it_would_have():

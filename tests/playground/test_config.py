@@ -95,11 +95,11 @@ def setups(draw):
         "dataset": draw(st.sampled_from([*CLASSIFICATION, *LECTURE, "own"])),
         "regDataset": draw(st.sampled_from([*REGRESSION, "own"])),
         "learningRate": draw(decimals(0, 1000)),
-        "regularizationRate": draw(decimals(0, 1000)),
-        "noise": draw(decimals(0, 100)),
+        "regularizationRate": draw(decimals(-1000, 1000)),
+        "noise": draw(decimals(0, 80)),
         "networkShape": shape,
         "seed": draw(st.from_regex(r"[A-Za-z0-9_.+-]{1,40}", fullmatch=True)),
-        "percTrainData": draw(decimals(1, 100)),
+        "percTrainData": draw(decimals(0, 100)),
         "problem": draw(st.sampled_from(["classification", "regression"])),
         "optimizer": draw(st.sampled_from(list(OPTIMIZERS))),
         "dropout": draw(decimals(0, 0.9)),
@@ -108,6 +108,9 @@ def setups(draw):
         "stopEpoch": draw(st.integers(0, 1_000_000)),
         "speed": draw(st.integers(1, 64)),
         "points": draw(st.lists(st.tuples(spot, spot, spot).map(list), max_size=5)),
+        "drawn": draw(st.integers(0, 2000)),
+        "start": draw(st.from_regex(r"[A-Za-z0-9_.+-]{1,40}", fullmatch=True) | st.just("")),
+        "precision": draw(st.sampled_from(["float32", "float64"])),
         "hide": sorted(draw(st.sets(st.sampled_from(HIDEABLE)))),
     }
     return config | {name: draw(st.booleans()) for name in FIELDS if name not in config}
@@ -138,22 +141,25 @@ def test_no_text_of_a_link_raises_and_what_comes_is_a_setup(text):
 BAD = {
     "activation": ["swish", "Tanh"],
     "regularization": ["L3"],
-    "batchSize": ["0", "2001", "2.5", "ten", "nan", "inf", "-1"],
+    "batchSize": ["ten", "nan", "inf"],
     "dataset": ["reg-plane", "moons"],
     "regDataset": ["circle"],
-    "learningRate": ["-0.1", "1001", "nan", "fast"],
-    "regularizationRate": ["-1", "1e9"],
-    "noise": ["-5", "101"],
-    "networkShape": ["0", "17", "4,,2", "4,x", ",".join("1" * 11), "2.5"],
+    "learningRate": ["nan", "fast", "1e999"],
+    "regularizationRate": ["none", "nan"],
+    "noise": ["loud", "nan"],
+    "networkShape": ["0", "-1", "x", ",,", "nan"],
     "seed": ["a b", "ä", "x" * 41, "%3Cscript%3E"],
-    "percTrainData": ["0", "101", "nan"],
+    "percTrainData": ["half", "nan"],
     "problem": ["ranking"],
     "optimizer": ["newton"],
     "dropout": ["0.95", "-0.1", "nan"],
-    "activations": ["swish", "tanh,", ",".join(["tanh"] * 11)],
+    "activations": ["swish", "tanh,"],
     "networks": ["0", "17", "1.5"],
     "stopEpoch": ["-1", "1000001", "x"],
     "speed": ["0", "65"],
+    "drawn": ["-1", "2001", "x"],
+    "start": ["a b"],
+    "precision": ["float16"],
     "points": ["1,2", "1,2,3,4", "7,0,1", "a,b,c", "1,2,nan", ";".join(["1,1,1"] * 2001)],
 }
 
@@ -164,7 +170,45 @@ def test_a_bad_value_is_named_and_the_default_stays(name):
         config, messages = from_hash(f"#{name}={text}")
         assert config == default() and len(messages) == 1, text
         assert messages[0].startswith(f"{name}: got ") and ", expected " in messages[0], text
-        assert messages[0].endswith(f"; {configs.shown(FIELDS[name].default)} is used"), text
+        assert messages[0].endswith(f"; {configs.shown(FIELDS[name].default) or 'none'} is used"), text
+
+
+# What the original makes of them, or of a network, what is left of it within our bounds (tensorflow/playground,
+# `playground.ts`: noise above 80 becomes 50, below 0 none; a batch of -3 is one of 3, as each third remainder is 0).
+FITTED = [
+    *[("noise", text, value) for text, value in (("2000", 50), ("80.5", 50), ("101", 50), ("-10", 0), ("-0.5", 0))],
+    *[("percTrainData", text, value) for text, value in (("150", 100), ("-1", 0))],
+    *[("batchSize", text, value) for text, value in (("-3", 3), ("0", 1), ("2.5", 3), ("9999", 2000))],
+    *[("learningRate", text, value) for text, value in (("-0.1", 0), ("1001", 1000))],
+    *[("regularizationRate", text, value) for text, value in (("1e9", 1000), ("-2000", -1000))],
+    *[("networkShape", "25,3", [16, 3]), ("networkShape", "4,,3", [4, 3]), ("networkShape", "17", [16])],
+    *[("networkShape", ",".join(["3"] * 12), [3] * 10), ("networkShape", "5,x,0,2.5", [5, 3])],
+]
+
+
+@pytest.mark.parametrize("name, text, value", FITTED)
+def test_what_a_link_has_too_much_of_is_cut_to_what_fits(name, text, value):
+    config, messages = from_hash(f"#{name}={text}")
+    assert config == default() | {name: value}
+    assert messages[0].startswith(f"{name}: got ") and messages[0].endswith(f"; {configs.shown(value)} is used")
+    assert len(messages) == 1
+
+
+@pytest.mark.parametrize("link, change", [
+    ("noise=80", {"noise": 80}),
+    ("noise=33", {"noise": 33}),
+    ("percTrainData=0", {"percTrainData": 0}),
+    ("regularizationRate=-0.003", {"regularizationRate": -0.003}),
+    ("learningRate=0.5", {"learningRate": 0.5}),
+    ("numNodes2_hide=true", {"hide": ["numNodes2"]}),
+])  # fmt: skip
+def test_what_the_original_takes_is_taken_without_a_word(link, change):
+    assert from_hash(f"#{link}") == (default() | change, [])
+
+
+def test_activations_of_layers_that_are_cut_off_go_with_them():
+    config, messages = from_hash("#networkShape=" + ",".join("1" * 12) + "&activations=" + ",".join(["relu"] * 12))
+    assert config["activations"] == ["relu"] * 10 and config["networkShape"] == [1] * 10 and len(messages) == 2
 
 
 def test_every_setting_with_bounds_has_its_bad_values_here():
@@ -177,9 +221,9 @@ def test_every_setting_with_bounds_has_its_bad_values_here():
     [
         ("batchSize", "1", "2000"),
         ("learningRate", "0", "1000"),
-        ("regularizationRate", "0", "1000"),
-        ("noise", "0", "100"),
-        ("percTrainData", "1", "100"),
+        ("regularizationRate", "-1000", "1000"),
+        ("noise", "0", "80"),
+        ("percTrainData", "0", "100"),
         ("dropout", "0", "0.9"),
         ("networks", "1", "16"),
         ("stopEpoch", "0", "1000000"),
@@ -231,7 +275,7 @@ def test_one_setting_changes_and_no_other(name, text, value):
     [
         ("hide", "x", "setting: got 'hide'"),
         ("nothing", "1", "setting: got 'nothing'"),
-        ("noise", "true", "noise: got 'true', expected a number from 0 to 100"),
+        ("noise", "true", "noise: got 'true', expected a number from 0 to 80"),
         ("batchSize", "0.5", "batchSize: got '0.5', expected a whole number from 1 to 2000"),
         ("points", "1,1,1;" * 20_000, "points: got 120000 characters, expected at most 100000"),
     ],

@@ -226,7 +226,10 @@ def test_sliders(play):
 def test_settings_of_the_training_reset_only_what_they_must(play):
     p = play()
     p.step(2)
-    for control, name, value in [("learningRate", "learningRate", "0.3"), ("dropout", "dropout", "0.2")]:
+    for control, name, value in [
+        *[("learningRate", "learningRate", "0.3"), ("dropout", "dropout", "0.2")],
+        *[("regularizations", "regularization", "L2"), ("regularRate", "regularizationRate", "0.1")],
+    ]:
         p.page.select_option(f"#{control}", value)
         p.linked(**{name: value})
         assert p.epoch == 2
@@ -234,14 +237,6 @@ def test_settings_of_the_training_reset_only_what_they_must(play):
     p.linked(optimizer="adam")
     assert p.epoch == 2
     p.step()
-    for control, name, value in [
-        ("regularizations", "regularization", "L2"),
-        ("regularRate", "regularizationRate", "0.1"),
-    ]:
-        p.page.select_option(f"#{control}", value)
-        p.linked(**{name: value})
-        p.reached(0)
-        p.step()
 
 
 def test_regenerate_draws_other_points_from_another_seed(play):
@@ -304,12 +299,45 @@ def test_a_link_hides_controls(play):
     p.step()
 
 
+def test_what_a_link_hides_is_what_the_original_hides(play):
+    p = play("seed=0.1&percTrainData_hide=true&numHiddenLayers_hide=true&numNodes2_hide=true&hideText=true")
+    for gone in (
+        "#percTrainData",
+        "#loss-test",
+        "#add-layers",
+        "#remove-layers",
+        "#neurons1-2",
+        "#article",
+        "header p",
+    ):
+        expect(p.page.locator(gone)).to_be_hidden()
+    for there in ("#loss-train", "#num-layers", "#neurons1-1", "#heatmap"):
+        expect(p.page.locator(there)).to_be_visible()
+
+
+def test_controls_follow_a_link_beyond_their_usual_ends(play):
+    p = play("seed=0.1&noise=73&percTrainData=5&batchSize=64&learningRate=0.5&regularizationRate=0.02")
+    assert [p.page.input_value(f"#{name}") for name in ("noise", "percTrainData", "batchSize")] == ["73", "5", "64"]
+    assert [p.page.get_attribute(f"#{name}", end) for name, end in (("noise", "max"), ("percTrainData", "min"))] == [
+        *("73", "5"),
+    ]
+    for control, value in (("learningRate", "0.5"), ("regularRate", "0.02")):
+        rates = [
+            float(option)
+            for option in p.page.locator(f"#{control} option").evaluate_all("(all) => all.map((o) => o.value)")
+        ]
+        assert rates == sorted(rates) and p.page.input_value(f"#{control}") == value
+    p.page.evaluate("location.hash = 'seed=0.1'")
+    p.linked(noise="0")
+    assert p.page.get_attribute("#noise", "max") == "50"
+
+
 def test_a_bad_link_says_so_and_the_page_works(play):
     p = play("seed=0.1&batchSize=frog&networkShape=4,99&dataset=<b>&nonsense&=&%ZZ=1&learningRate=1e999")
     messages = p.page.locator("#messages .bad")
     expect(messages).to_have_count(4)
     assert all(name in p.text("#messages") for name in ("batchSize", "networkShape", "dataset", "learningRate"))
-    assert (p.page.input_value("#batchSize"), p.link["networkShape"]) == ("10", "4,2")
+    assert (p.page.input_value("#batchSize"), p.link["networkShape"]) == ("10", "4,16")
     p.page.get_by_role("button", name="Close this message").first.click()
     expect(messages).to_have_count(3)
     p.step()

@@ -2,59 +2,18 @@
 
 import ast
 import json
-import os
 import re
-import signal
 import struct
 
 import pytest
 
-from tests.playground.browser import PATIENCE, Play, serving
+from tests.playground.browser import PATIENCE
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 expect.set_options(timeout=1000 * PATIENCE)
 pytestmark = pytest.mark.slow
 
 TABLE = "x1,x2,label\n1.5,-2,yes\n-3,0.5,no\n2,2,yes\n-1,-4,no\n"
-
-
-def test_the_gradient_of_a_weight_by_hand_is_autodiffs(play):
-    p = play()
-    p.step()
-    p.page.mouse.click(*p.line("0,3,1"))
-    tables = p.page.locator("#chain table")
-    expect(tables).to_have_count(4)
-    assert tables.locator("caption").all_text_contents() == [
-        *("Values, forward", "Local derivatives", "Adjoints, backward", "Mean over the training points"),
-    ]
-    assert (p.page.input_value("#weight-to"), p.page.input_value("#weight-from")) == ("0,3", "1")
-    rows = [
-        row.locator("td").all_text_contents() for row in p.page.locator("#chain table:nth-of-type(n+3) tbody tr").all()
-    ]
-    assert [row[0] for row in rows] == ["∂J/∂a1.4", "∂J/∂z1.4", "∂J/∂w1.4.2", "∂J/∂w1.4.2"]
-    for _, _, by_hand, by_autodiff in rows:
-        assert float(by_hand) == pytest.approx(float(by_autodiff), rel=1e-3, abs=1e-6)
-        assert float(by_hand) != 0
-    values, mean = p.text("#chain table"), p.text("#chain table:last-of-type")
-    p.page.fill("#weight-point", "7")
-    p.page.keyboard.press("Enter")
-    expect(tables.first).not_to_have_text(values)
-    assert p.text("#chain table:last-of-type") == mean
-
-
-def test_a_weight_is_chosen_and_edited_without_a_mouse(play):
-    p = play()
-    loss = p.loss
-    expect(p.page.locator("#weight-from")).to_be_disabled()
-    p.page.select_option("#weight-to", label="the output")
-    p.page.select_option("#weight-from", label="neuron 2.2")
-    expect(p.page.locator("#chain caption").last).to_be_visible()
-    expect(p.page.locator("#chain")).to_contain_text("∂J/∂w3.1.2")
-    p.page.fill("#weight-value", "3")
-    p.page.keyboard.press("Enter")
-    p.until(lambda: p.loss != loss)
-    p.click("#weight-close")
-    expect(p.page.locator("#chain")).to_be_hidden()
 
 
 def test_a_table_is_pasted(play):
@@ -92,32 +51,6 @@ def test_a_file_is_opened_or_dropped(play):
     p.until(lambda: p.link.get("points", "").count(";") == 4)
     p.page.set_input_files("#file", {"name": "big.csv", "mimeType": "text/csv", "buffer": b"1,2,3\n" * 20_000})
     expect(p.page.locator("#messages .bad")).to_contain_text("big.csv has 120000 bytes")
-
-
-def test_points_are_drawn_on_the_map(play):
-    p = play()
-    p.click("#clear-points")
-    p.linked(dataset="own")
-    for button in ("#play-pause-button", "#next-step-button"):
-        p.click(button)
-        expect(p.page.locator("#messages .bad")).to_contain_text("no training points")
-        p.click("#messages .bad button")
-    assert not p.playing
-    p.page.fill("#percTrainData", "90")
-    size = p.page.locator("#heatmap .points").bounding_box()["width"]
-    for label, spots in [("1", [(0.25, 0.25), (0.3, 0.2)]), ("-1", [(0.75, 0.75), (0.8, 0.7)])]:
-        p.page.check(f"[name=draw][value='{label}']")
-        for x, y in spots:
-            p.page.click("#heatmap .points", position={"x": x * size, "y": y * size})
-    p.until(lambda: p.link.get("points", "").count(";") == 3)
-    points = [[float(value) for value in row.split(",")] for row in p.link["points"].split(";")]
-    assert [label for _, _, label in points] == [1, 1, -1, -1]
-    assert points[0][:2] == pytest.approx([-3, 3], abs=0.1) and points[2][:2] == pytest.approx([3, -3], abs=0.1)
-    p.step(2)
-    p.page.check("[name=draw][value='0']")
-    p.page.click("#heatmap .points", position={"x": 9, "y": 9})
-    p.rest()
-    assert p.link["points"].count(";") == 3
 
 
 def test_the_network_is_kept_as_python_json_and_a_picture(play, tmp_path):
@@ -242,10 +175,11 @@ def test_the_link_is_copied(play):
 def test_the_keyboard_is_enough(play):
     p = play()
     order = []
-    for _ in range(6):
+    for _ in range(7):
         p.page.keyboard.press("Tab")
         order.append(p.page.evaluate("document.activeElement.id || document.activeElement.className"))
-    assert order == ["skip", "to-challenge", "reset-button", "play-pause-button", "next-step-button", "learningRate"]
+    buttons = ["reset-button", "play-pause-button", "next-step-button", "restart-button"]
+    assert order == ["skip", "to-challenge", *buttons, "learningRate"]
     p.page.evaluate("document.activeElement.blur()")
     p.page.keyboard.press("Space")
     p.until(lambda: p.playing and p.epoch > 2)
@@ -255,6 +189,9 @@ def test_the_keyboard_is_enough(play):
     p.reached(0)
     p.page.keyboard.press("s")
     p.reached(1)
+    start = p.losses
+    p.page.keyboard.press("w")
+    p.until(lambda: p.losses != start)
     p.page.focus("[data-dataset=circle]")
     for key, name in [("ArrowRight", "xor"), ("ArrowDown", "gauss"), ("ArrowLeft", "xor")]:
         p.page.keyboard.press(key)
@@ -310,23 +247,3 @@ def test_two_tabs_are_independent(play):
     one.linked(dataset="spiral")
     assert (other.epoch, other.link["dataset"]) == (0, "circle")
     other.step()
-
-
-def test_a_server_that_dies_is_waited_for(chromium, play):
-    losses = play("seed=0.1&dataset=xor").losses
-    context = chromium.new_context()
-    with serving() as served:
-        p = Play(context.new_page(), served.address)
-        p.page.goto(f"{served.address}#seed=0.1&dataset=xor")
-        p.linked(networkShape="4,2")  # as the server answers
-        p.click("#play-pause-button")
-        os.kill(served.pid, signal.SIGKILL)
-        lost = p.page.locator("#messages .lost")
-        expect(lost).to_contain_text("The connection to the playground was lost")
-        assert not p.playing
-    with serving(served.port):
-        expect(lost).to_have_count(0)
-        expect(p.page.locator("#messages")).to_contain_text("The connection is back")
-        p.until(lambda: p.losses == losses)
-        p.step()
-    context.close()

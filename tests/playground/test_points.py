@@ -56,9 +56,9 @@ def test_the_originals_sets_come_shuffled_from_the_seeds_stream(name):
 def test_the_lectures_sets_are_those_of_rs_seed(name, seed, number):
     assert LECTURE == LECTURES and r_seed(seed) == number
     train, test, _ = split(setup(dataset=name, seed=seed))
-    x, y = LECTURES[name](RRandom(number), 500)
-    assert len(train) == len(test) == 250
-    expected = np.column_stack([x, 2 * y - 1])
+    x, y = LECTURES[name](RRandom(number), 1000)
+    assert len(train) == len(test) == 500
+    expected = np.column_stack([x, 1 - 2 * y])
     np.testing.assert_array_equal(ordered(np.concatenate([train, test])), ordered(expected))
 
 
@@ -74,6 +74,17 @@ def test_own_points_have_the_sign_of_their_label_as_class_and_the_label_itself_f
     np.testing.assert_array_equal(ordered(np.concatenate([train, test])), ordered(rows))
 
 
+def test_points_drawn_since_the_last_split_are_all_trained_on_in_their_order():
+    alone, test, stream = split(setup(dataset="own", points=OWN[:2]))
+    train, same, other = split(setup(dataset="own", points=OWN, drawn=2))
+    signs = [[3.0, -3.0, 1.0], [0.0, 1.0, -1.0]]
+    np.testing.assert_array_equal(train, [*alone.tolist(), *signs])
+    np.testing.assert_array_equal(test, same)
+    assert stream() == other()  # so that a reset goes back to the same start weights
+    assert [len(part) for part in split(setup(dataset="own", points=OWN[:3], drawn=9))[:2]] == [3, 0]
+    assert [len(part) for part in split(setup(drawn=9))[:2]] == [250, 250]  # of another set
+
+
 @pytest.mark.parametrize("points, sizes", [([], (0, 0)), (OWN[:1], (0, 1)), (OWN[:3], (1, 2))])
 def test_of_few_own_points_the_smaller_half_is_trained_on(points, sizes):
     train, test, _ = split(setup(dataset="own", points=points))
@@ -86,8 +97,8 @@ def test_thumbnails_are_200_points_of_every_set_without_noise():
     assert {np.shape(rows) for rows in drawn.values()} == {(200, 3)}
     circle = np.array(drawn["circle"])
     np.testing.assert_array_equal(circle[:, 2], np.where(np.hypot(circle[:, 0], circle[:, 1]) < 3, 1, -1))
-    sigmoid = synthetic.sigmoid_boundary(RRandom(20240402), 200)
-    rows = np.column_stack([sigmoid.x, 2 * sigmoid.y - 1])
+    sigmoid = synthetic.sigmoid_boundary(RRandom(20240402))
+    rows = np.column_stack([sigmoid.x, 1 - 2 * sigmoid.y])[::5]
     np.testing.assert_allclose(drawn["lecture-sigmoid"], rows, atol=0.00501)
 
 

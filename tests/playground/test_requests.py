@@ -11,7 +11,8 @@ from jaxnn.playground.session import Session
 from tests.playground.reader import unpacked
 
 # Whoever adds a public method to the session opens it to the socket: so that it is meant, it is named here too.
-MEANT = ["open", "set", "reset", "regenerate", "own", "point", "clear", "edit", "frame", "export"]
+MEANT = ["open", "set", "reset", "restart", "regenerate", "own", "draw", "shuffle", "clear", "keep", "resume", "edit"]
+MEANT += ["frame", "export"]
 
 
 @pytest.fixture(scope="module")
@@ -110,8 +111,8 @@ WRONG = {
         "frame.chain: got .0, 0, 0, True., expected a list, each entry a whole number or null",
     ),
     "a truth value as coordinate": (
-        '{"do": "point", "x": true, "y": 0, "label": 1}',
-        "point.x: got True, expected a number",
+        '{"do": "draw", "points": [[true, 0, 1]]}',
+        "draw.points: got ..True, 0, 1.., expected a list, each entry a list, each entry a number",
     ),
     "an object as value": ('{"do": "set", "name": "noise", "value": {}}', "set.value: got {}, expected a text"),
     "a number as value": ('{"do": "set", "name": "noise", "value": 5}', "set.value: got 5, expected a text"),

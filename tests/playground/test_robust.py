@@ -15,6 +15,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from jaxnn.playground.server import MESSAGE
 from tests.playground.browser import ARGUMENTS, BROWSERS, Play, until
 from tests.playground.reader import unpacked
 
@@ -163,7 +164,7 @@ def test_what_is_not_even_http(server, sent):
 def test_a_message_that_is_too_long_closes_its_tab_alone(server):
     with tab(server) as one, tab(server) as other:
         with pytest.raises(ConnectionClosed):
-            ask(one, "a" * (1 << 20))
+            ask(one, "a" * (MESSAGE + 1))
         assert unpacked(ask(other, FRAME))["epoch"] == 1
 
 

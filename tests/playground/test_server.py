@@ -1,8 +1,10 @@
 """The server by what a browser, a stranger and a broken client may ask of it: every request has one answer."""
 
+import base64
 import contextlib
 import json
 import time
+import zlib
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -57,7 +59,7 @@ def assert_one_answer(socket, text):
     if isinstance(answer, bytes):
         assert unpacked(answer)["sizes"]
     else:
-        assert set(answer) & {"error", "setup", "edited", "export"}
+        assert set(answer) & {"error", "setup", "edited", "export", "kept"}
         assert "failed in the server" not in answer.get("error", "")
     return answer
 
@@ -124,7 +126,7 @@ def test_the_page_is_only_read(client):
 def test_a_tab_from_its_link_to_its_export(socket):
     setup = ask(socket, {"do": "open", "link": "#seed=0.5&dataset=xor&noise=-1"})
     assert setup["setup"]["dataset"] == "xor" and len(setup["points"]["train"]) == 250
-    assert setup["messages"] == ["noise: got '-1', expected a number from 0 to 100; 0 is used"]
+    assert setup["messages"] == ["noise: got '-1', expected a number from 0 to 80; 0 is used"]
     assert not ask(socket, {"do": "set", "name": "learningRate", "value": "0.1"})["reset"]
     assert ask(socket, {"do": "set", "name": "networkShape", "value": "3"})["setup"]["networkShape"] == [3]
     edited = ask(socket, {"do": "edit", "layer": 0, "node": 2, "source": 1, "value": 1})
@@ -135,9 +137,13 @@ def test_a_tab_from_its_link_to_its_export(socket):
     assert ask(socket, {"do": "export", "form": "python"})["name"] == "playground.py"
     assert ask(socket, {"do": "reset"})["hash"].startswith("#activation=tanh&")
     assert unpacked(ask(socket, FRAME | {"epochs": 0}))["epoch"] == 0
+    kept = ask(socket, {"do": "keep"})["kept"]
+    assert ask(socket, {"do": "resume", "link": "#seed=0.5&networkShape=3", "kept": kept})["setup"]["seed"] == "0.5"
+    assert ask(socket, {"do": "restart"})["setup"]["start"]
     assert ask(socket, {"do": "regenerate"})["setup"]["seed"] != "0.5"
     assert ask(socket, {"do": "own", "text": "1,1,1\n2,2,-1"})["own"] == 2
-    assert ask(socket, {"do": "point", "x": 1, "y": 0.5, "label": -1})["own"] == 3
+    assert ask(socket, {"do": "draw", "points": [[1, 0.5, -1]]})["own"] == 3
+    assert ask(socket, {"do": "shuffle"})["own"] == 3
     assert ask(socket, {"do": "clear"})["own"] == 0
 
 
@@ -181,6 +187,8 @@ VALUES = {
     "text": st.lists(st.tuples(NUMBERS, NUMBERS, NUMBERS).map(lambda row: ",".join(map(str, row)))).map("\n".join),
     "source": st.none() | NUMBERS,
     "layer": st.none() | NUMBERS,
+    "points": st.lists(st.tuples(NUMBERS, NUMBERS, NUMBERS), max_size=3) | ANYTHING,
+    "kept": st.text() | st.binary().map(lambda raw: base64.b64encode(zlib.compress(raw)).decode()),
     "chain": st.none() | st.lists(st.integers(-1, 3), min_size=4, max_size=4) | ANYTHING,
     "form": st.sampled_from(["python", "json"]) | st.text(max_size=9),
 }

@@ -68,17 +68,45 @@ def test_a_reset_goes_back_to_the_start_to_the_bit(change):
     assert [play.frame(1) for _ in range(5)] == frames
 
 
-def test_regenerate_draws_a_new_seed_new_points_and_a_new_start():
+def test_regenerate_draws_a_new_seed_new_points_and_for_a_network_at_its_start_a_new_start():
     play = Session("#seed=0.5", lambda: "0.6")
-    play.frame(1)
     setup = play.regenerate()
     assert setup == setup_of(Session("#seed=0.6"), points=True) | {"reset": True} and play.epoch == 0
+    assert play.start == Session("#seed=0.6").start
+
+
+@pytest.mark.parametrize("touch", [lambda play: play.frame(1), lambda play: play.edit(0, 0, 0, 0.25)])
+def test_new_points_keep_a_network_that_was_trained_or_edited(touch):
+    play = Session("#seed=0.5", lambda: "0.6")
+    touch(play)
+    before = unpacked(play.frame(0))
+    setup = play.regenerate()
+    after = unpacked(play.frame(0))
+    assert not setup["reset"] and setup["points"] == setup_of(Session("#seed=0.6"), points=True)["points"]
+    assert weights(after) == weights(before) and after["epoch"] == before["epoch"] and after["now"] != before["now"]
+    play.reset()
+    assert play.start == Session("#seed=0.6").start
+
+
+def test_other_start_weights_for_the_same_points_to_which_a_reset_goes_back():
+    play = Session("#seed=0.5", lambda: "0.6")
+    points, first = setup_of(play, points=True)["points"], play.start
+    setup = play.restart()
+    assert setup["reset"] and setup["setup"]["start"] == "0.6" and "&start=0.6" in setup["hash"]
+    assert setup_of(play, points=True)["points"] == points
+    assert play.start == start_weights(SeedRandom("0.6"), [2, 4, 2, 1], False) != first
+    second = play.start
+    play.frame(1)
+    play.reset()
+    assert play.start == second == Session(setup["hash"]).start
 
 
 @pytest.mark.parametrize(
     "name, text, value",
     [
         ("learningRate", "0", 0),
+        ("regularization", "L2", "L2"),
+        ("regularizationRate", "0.1", 0.1),
         ("dropout", "0.2", 0.2),
         ("discretize", "true", True),
         ("speed", "9", 9),
@@ -111,7 +139,7 @@ def test_what_resets_starts_anew(name):
     texts = {"networkShape": "3", "seed": "0.6", "activations": "relu,tanh", "points": "1,1,1", "networks": "2"}
     texts |= {"activation": "relu", "regularization": "L1", "dataset": "xor", "regDataset": "reg-gauss"}
     texts |= {"problem": "regression", "batchSize": "7", "regularizationRate": "0.1", "noise": "5"}
-    texts |= {"percTrainData": "60"}
+    texts |= {"percTrainData": "60", "drawn": "1", "start": "0.7", "precision": "float64"}
     setup = play.set(name, texts.get(name, "false" if field.default else "true"))
     assert setup["reset"] and play.epoch == 0 and play.losses.empty
     assert (setup["points"] is not None) == (field.resets == "data")
@@ -253,49 +281,8 @@ def test_errors_too_large_to_say_are_null_and_leave_as_json():
     for layer in range(5):
         play.edit(layer, 0, 0, 1e6)
     frame = unpacked(play.frame(0, chain=[0, 0, 0, 0]))
-    assert frame["now"][:2] == [None, None] and frame["chain"]["values"][-1][2] is None
+    assert frame["now"][:2] == [None, None] and frame["chain"]["values"][-1][3] is None
     assert json.loads(play.export("json")["export"])["loss"] == [[None, None]]
-
-
-def test_a_table_is_played_with_until_it_is_thrown_away():
-    play = Session("#seed=0.5")
-    setup = play.own("a;b;class\n20;1;no\n-20;2;yes\n0;3;yes\n10;4;no")
-    assert setup["notes"] == ["label no is -1, yes is 1", "X1 = 5 (x1 - 0) / 20"]
-    assert (setup["setup"]["dataset"], setup["own"], setup["reset"]) == ("own", 4, True)
-    shown = sorted(setup["points"]["train"] + setup["points"]["test"])
-    assert shown == [[-5, 2, 1], [0, 3, 1], [2.5, 4, -1], [5, 1, -1]] and len(setup["points"]["train"]) == 2
-    assert setup_of(Session(setup["hash"]), points=True)["points"] == setup["points"]
-    setup = play.clear()
-    assert (setup["own"], setup["points"]) == (0, {"train": [], "test": []})
-
-
-def test_points_drawn_by_hand_are_rounded_and_stay_on_the_plane():
-    play = Session("#seed=0.5&problem=regression&percTrainData=100")
-    play.point(1.23456, -7, 0.5)
-    setup = play.point(9, 0, -3)
-    assert sorted(setup["points"]["train"]) == [[1.235, -6, 0.5], [6, 0, -1]]
-    assert setup["setup"]["regDataset"] == "own" and setup["setup"]["dataset"] == "circle"
-
-
-def test_no_more_points_are_taken_than_a_link_holds():
-    play = Session("#seed=0.5&points=" + "1,1,1;" * 2000)
-    with pytest.raises(InvalidArgument, match="^points: got 2001, expected at most 2000"):
-        play.point(0, 0, 1)
-
-
-@pytest.mark.parametrize("link", ["dataset=own", "dataset=own&points=1,1,1", "dataset=own&networks=2"])
-def test_without_training_points_nothing_is_trained_and_nothing_fails(link):
-    play = Session(f"#seed=0.5&{link}")
-    frame = unpacked(play.frame(5))
-    assert frame["epoch"] == frame["updates"] == 0 and frame["now"][0] is frame["now"][2] is None
-    assert frame["rows"] == [[0, *frame["now"]]] and frame["diverged"] == -1
-
-
-def test_the_first_lecture_set_takes_the_lectures_seed_and_the_next_keeps_what_there_is():
-    play = Session("#seed=0.5", lambda: "0.6")
-    assert play.set("dataset", "lecture-circle")["setup"]["seed"] == "20240402"
-    play.regenerate()
-    assert play.set("dataset", "lecture-flower")["setup"]["seed"] == "0.6"
 
 
 @pytest.mark.parametrize(
@@ -316,6 +303,7 @@ def test_the_first_lecture_set_takes_the_lectures_seed_and_the_next_keeps_what_t
         (lambda play: play.edit(0, 0, 0, float("nan")), "value: got nan, expected a number from -1e6 to 1e6"),
         (lambda play: play.edit(0, 0, None, 2e6), "value: got 2000000.0"),
         (lambda play: play.own("1,2"), "line 1: got 2 values"),
+        (lambda play: play.draw([[1, 2]]), "points: got .1, 2., expected .x1, x2, label."),
         (lambda play: play.export("word"), "form: got 'word', expected one of python, json"),
     ],
 )

@@ -49,6 +49,8 @@ def test_several_networks_share_the_large_map(no_time):
     maps = np.stack([outputs(one) for one in found])
     assert len({str(one) for one in found}) == 3 and int(play.networks[2].epoch) == 3
     assert_shades(frame["large"], maps.mean(0))
+    for i in range(3):
+        assert_shades(frame["small"][i], maps[i, ::2, ::2])
     sure = (np.abs(maps) > 1e-5).all(0)
     np.testing.assert_array_equal(frame["shares"][sure], np.rint(255 * (maps >= 0).mean(0))[sure])
     assert sure.mean() > 0.99 and len(set(frame["shares"].ravel())) > 2

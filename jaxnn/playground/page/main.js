@@ -1,8 +1,13 @@
 // The page: what is seen of a session, and what a hand asks of it.
 
+import { brush } from "./brush.js";
+import { Chart } from "./chart.js";
+import { Memory } from "./memory.js";
+import { clear, say, unsay } from "./messages.js";
 import { NetworkView, FEATURES, featureMap } from "./network.js";
+import { showNetworks } from "./networks.js";
 import { panels } from "./panels.js";
-import { Chart, drawDisagreement, drawMap, drawPoints, drawThumbnail } from "./plots.js";
+import { drawDisagreement, drawMap, drawPoints, drawThumbnail } from "./plots.js";
 import { Connection } from "./socket.js";
 
 const $ = (id) => document.getElementById(id);
@@ -21,12 +26,15 @@ const still = matchMedia("(prefers-reduced-motion: reduce)");
 // ends of two queues: of two presses in quick succession the second acts on what the first has made.
 const page = {
   about, config: null, points: { train: [], test: [] }, shown: null, feature: null, chosen: null, point: 0,
-  playing: false, training: Promise.resolve(), changing: Promise.resolve(), taking: 0, frame: null, chart: new Chart($("linechart")),
+  playing: false, goOn: false, training: Promise.resolve(), changing: Promise.resolve(), taking: 0, frame: null,
+  chart: new Chart($("linechart"), $("chart-value")), told: 0,
 };
 page.connection = new Connection({ opened, lost, failed: (error) => say(error, "bad") });
+page.memory = new Memory((request) => page.connection.ask(request, {}, true));
+page.drawn = brush(DOTS, { draw: (points, done) => take("draw", { points }, "draw", done), choose: (x, y) => page.panels.nearest(x, y), redraw: drawDots });
 page.view = new NetworkView($("network"), {
-  show: (layer, node) => show([layer, node]),
-  showOutput: () => show(null),
+  show: (layer, node) => showLarge([layer, node]),
+  showOutput: () => showLarge(null),
   showFeature: (name) => { page.feature = name; drawLarge(); },
   toggle: (name, on) => set(name, on),
   resize: (layer, more) => change("networkShape", (shape) => shape.map((count, i) => i === layer - 1 ? count + more : count)),
@@ -34,50 +42,54 @@ page.view = new NetworkView($("network"), {
   choose: (...weight) => page.panels.choose(weight),
   edit: (layer, node, source, value) => edit(layer, node, source, value),
 }, about);
-page.panels = panels(page, { say, set, edit, take, refresh, open, after, pause });
-
-/** Say something in the page; `kind` is "bad", "good" or nothing. */
-function say(text, kind = "") {
-  const box = document.createElement("div"), close = document.createElement("button");
-  box.className = kind;
-  box.append(text, close);
-  close.textContent = "✕";
-  close.setAttribute("aria-label", "Close this message");
-  close.onclick = () => box.remove();
-  for (const old of [...$("messages").children]) if (old.firstChild.textContent === text) old.remove();
-  $("messages").append(box);
-  while ($("messages").children.length > 4) $("messages").firstChild.remove();
-}
+page.panels = panels(page, { say, set, edit, take, refresh, open, after, pause, drawDots });
 
 async function opened() {
-  const again = page.config !== null;
-  await open(location.hash);
-  if (again) say("The connection is back. The network starts anew.");
+  const again = page.config !== null, { last } = page.memory, known = last?.link === page.link ? last : null, { goOn } = page;
+  page.goOn = false;
+  await open(again ? page.link : location.hash, known, again ? page.memory.current : undefined);
+  if (!again) return;
+  const kept = known && page.frame?.epoch;
+  say(`The connection is back. The network ${kept ? `goes on at epoch ${kept.toLocaleString("en")}` : "starts anew"}.`, "", null);
+  if (goOn && kept) play();
 }
 
 function lost() {
+  page.goOn ||= page.playing;
   pause();
   if (!document.querySelector(".lost")) {
-    say("The connection to the playground was lost: is it still running? The page tries again each second.", "bad lost");
+    say("The connection to the playground was lost: is it still running? The page tries again each second.", "bad lost", null);
   }
 }
 
-async function open(hash) {
+/** Open a link; with `known` networks those go on where they were. `id` is its entry in the browser's history. */
+async function open(link, known = null, id = undefined) {
   pause();
-  $("messages").replaceChildren();
-  await take(page.connection.ask("open", { link: hash }));
-}
-
-/** Show the set-up that a request answers with. */
-async function take(asked) {
+  clear();
   page.taking += 1;
-  const answer = await asked;
+  let answer = known && await page.connection.ask("resume", { link: known.link, kept: known.kept }, true);
+  if (!answer || answer.error) answer = await page.connection.ask("open", { link });
   page.taking -= 1;
   if (answer.error) return showConfig();
-  page.config = answer.setup;
-  page.features = answer.features;
-  page.own = answer.own;
-  history.replaceState(null, "", answer.hash);
+  page.memory.arrived(answer.hash, id);
+  await show(answer, answer.rows);
+}
+
+/** Ask for a change of the set-up and show what comes of it; `name` is what one step back takes back. */
+async function take(request, values = {}, name = request, done = () => {}) {
+  page.taking += 1;
+  const before = page.frame && page.memory.now(), answer = await page.connection.ask(request, values);
+  const networks = await before;
+  page.taking -= 1;
+  done();
+  if (answer.error) return showConfig();
+  page.memory.stepped(name, answer.hash, networks);
+  await show(answer);
+}
+
+/** Show the set-up that a request answers with, and of a network that goes on the losses so far. */
+async function show(answer, rows = []) {
+  Object.assign(page, { config: answer.setup, features: answer.features, own: answer.own, link: answer.hash });
   answer.messages.forEach((message) => say(message, "bad"));
   (answer.notes ?? []).forEach((note) => say(note));
   if (answer.points) page.points = answer.points;
@@ -85,6 +97,7 @@ async function take(asked) {
   if (anew) {
     pause();
     page.chart.reset();
+    page.chart.add(rows);
     page.shown = page.feature = page.frame = null;
     page.panels.reset();
   }
@@ -104,7 +117,7 @@ function build() {
 
 /** Change a setting; it goes as the text that a link would have: String([4, 2]) is "4,2". */
 async function set(name, value) {
-  await take(page.connection.ask("set", { name, value: String(value) }));
+  await take("set", { name, value: String(value) }, name);
 }
 
 /** Do what changes the set-up from what it is once the changes before are done: a hand is faster than a busy machine. */
@@ -127,12 +140,13 @@ async function edit(layer, node, source, value) {
 
 /** Ask for a frame and show it; whether there was one. */
 async function refresh(epochs = 0) {
-  const [layer, node] = page.shown ?? [null, 0];
-  const chain = page.chosen && page.points.train.length ? [...page.chosen, Math.min(page.point, page.points.train.length - 1)] : null;
-  const slow = page.frame ? 0 : setTimeout(() => say(COMPILING), 700);
+  const [layer, node] = page.shown ?? [null, 0], told = !epochs || performance.now() - page.told > 250; // nobody reads faster
+  const chain = told && page.chosen && page.points.train.length ? [...page.chosen, Math.min(page.point, page.points.train.length - 1)] : null;
+  if (chain) page.told = performance.now();
+  const slow = page.frame ? 0 : setTimeout(() => say(COMPILING, "", $("map-title")), 700);
   const answer = await page.connection.ask("frame", { epochs, layer, node, chain });
   clearTimeout(slow);
-  for (const box of [...$("messages").children]) if (box.firstChild.textContent === COMPILING) box.remove();
+  unsay(COMPILING);
   if (answer.frame) draw(answer.frame);
   else pause();
   return Boolean(answer.frame);
@@ -153,28 +167,20 @@ function draw(frame) {
   const percent = (value) => value === null ? "–" : `${(100 * value).toFixed(1)}\u00a0%`;
   $("accuracy-train").textContent = percent(right);
   $("accuracy-test").textContent = percent(rightTest);
-  showNetworks(frame.networks);
-  page.panels.chain(frame.chain);
+  showNetworks(frame, config);
+  if (frame.chain || !page.chosen) page.panels.chain(frame.chain);
+  page.memory.soon(page.playing ? 1000 : 200);
+  const button = $("play-pause-button");
   if (frame.diverged >= 0) {
     pause();
-    say(`Diverged: the error was no longer finite after update ${frame.diverged.toLocaleString("en")}, in epoch ${frame.epoch + 1}. That epoch was taken back; lower the learning rate, or reset.`, "bad");
+    say(`Diverged: the error was no longer finite after update ${frame.diverged.toLocaleString("en")}, in epoch ${frame.epoch + 1}. That epoch was taken back; lower the learning rate, or reset.`, "bad", button);
   } else if (page.playing && config.stopSolved && frame.solved) {
     pause();
-    say(`Solved after ${frame.epoch.toLocaleString("en")} epochs.`, "good");
+    say(`Solved after ${frame.epoch.toLocaleString("en")} epochs.`, "good", button);
   } else if (page.playing && config.stopEpoch && frame.epoch >= config.stopEpoch && !frame.turn) {
     pause();
-    say(`Stopped at epoch ${frame.epoch.toLocaleString("en")}.`);
+    say(`Stopped at epoch ${frame.epoch.toLocaleString("en")}.`, "", button);
   }
-}
-
-/** Say how several networks do; `networks` is null when there is one. */
-function showNetworks(networks) {
-  $("networks-summary").hidden = !networks;
-  if (!networks) return;
-  const tests = networks.scores.map((row) => row[3] ?? row[2]).sort((a, b) => a - b), percent = (v) => `${(100 * v).toFixed(1)}\u00a0%`;
-  const accuracy = page.config.problem === "classification" ? ` Test accuracy ${percent(tests[0])} to ${percent(tests.at(-1))}, median ${percent(tests[tests.length >> 1])}.` : "";
-  const bad = networks.diverged ? ` ${networks.diverged} diverged.` : "";
-  $("networks-summary").textContent = `The mean of ${networks.scores.length} networks; hatched where they disagree on the sign.${accuracy}${bad}`;
 }
 
 function drawLarge() {
@@ -186,7 +192,7 @@ function drawLarge() {
   if (frame.shares && !page.feature && !page.shown) drawDisagreement(LARGE, frame.shares);
 }
 
-async function show(node) {
+async function showLarge(node) {
   const output = page.config.networkShape.length + 1;
   page.feature = null;
   page.shown = node && node[0] < output ? node : null;
@@ -194,7 +200,8 @@ async function show(node) {
 }
 
 function drawDots() {
-  drawPoints(DOTS, page.points.train, page.config.showTestData ? page.points.test : []);
+  const { train, test } = page.points, chosen = page.chosen || page.picked ? train[Math.min(page.point, train.length - 1)] : null;
+  drawPoints(DOTS, [...train, ...page.drawn], page.config.showTestData ? test : [], chosen);
 }
 
 async function play() {
@@ -243,6 +250,19 @@ function ready() {
   return page.config && points;
 }
 
+/** Have a value among a list's, a number in its order. */
+function offer(list, value) {
+  const options = [...list.options];
+  if (!options.some((option) => option.value === String(value))) list.add(new Option(value, value), options.find((option) => Number(option.value) > value) ?? null);
+}
+
+/** Let a slider go as far, and as finely, as a value of a link asks. */
+function widen(slider, value) {
+  const [low, high, step] = slider.limits ??= [slider.min, slider.max, slider.step].map(Number), min = Math.min(low, value);
+  Object.assign(slider, { min, max: Math.max(high, value), step: (value - min) % step === 0 && (low - min) % step === 0 ? step : value % 1 ? "any" : 1 });
+  slider.previousElementSibling.querySelector(".value").textContent = value;
+}
+
 /** Set every control to the set-up. */
 function showConfig() {
   const { config } = page;
@@ -251,11 +271,8 @@ function showConfig() {
     const value = config[control.dataset.name];
     if (control.type === "checkbox") control.checked = value;
     else {
-      if (control.tagName === "SELECT" && ![...control.options].some((o) => o.value === String(value))) control.add(new Option(value, value));
-      if (control.type === "range") {
-        control.max = Math.max(control.max, value);
-        control.previousElementSibling.querySelector(".value").textContent = value;
-      }
+      if (control.tagName === "SELECT") offer(control, value);
+      if (control.type === "range") widen(control, value);
       if (document.activeElement !== control || control.type !== "number") control.value = value;
     }
   }
@@ -272,6 +289,9 @@ function showConfig() {
     button.setAttribute("aria-checked", name === chosen);
     button.tabIndex = name === chosen ? 0 : -1;
   }
+  $("dataset-name").textContent = SETS[chosen] ?? chosen;
+  $("stopSolved").disabled = regression;
+  if (regression) $("stopSolved").checked = false;
   $("noise").disabled = chosen === "own" || chosen.startsWith("lecture-");
   document.querySelectorAll(".accuracy").forEach((box) => { box.hidden = regression; });
   hide();
@@ -282,7 +302,7 @@ function hide() {
   const { config } = page;
   document.querySelectorAll("[class*=ui-]").forEach((box) => {
     const names = [...box.classList].filter((name) => name.startsWith("ui-")).map((name) => name.slice(3));
-    const gone = names.some((name) => config.hide.includes(name) || (name === "text" && config.hideText) || (name === "testLoss" && config.hide.includes("percTrainData") && !page.points.test.length));
+    const gone = names.some((name) => config.hide.includes(name) || (name === "text" && config.hideText));
     box.classList.toggle("gone", gone);
   });
 }
@@ -301,6 +321,7 @@ function wire() {
   choices("speed", [1, 2, 5, 10, 25, 50]);
   for (const name of [...Object.keys(about.thumbnails), "own"]) {
     const button = document.createElement("button"), canvas = document.createElement("canvas"), label = document.createElement("span");
+    button.title = SETS[name] ?? name;
     button.setAttribute("role", "radio");
     button.setAttribute("aria-checked", false);
     button.dataset.dataset = name;
@@ -327,11 +348,15 @@ function wire() {
   }
   $("play-pause-button").onclick = () => page.playing ? pause() : play();
   $("next-step-button").onclick = step;
-  $("reset-button").onclick = () => take(page.connection.ask("reset"));
-  $("data-regen-button").onclick = () => take(page.connection.ask("regenerate"));
+  $("reset-button").onclick = () => take("reset");
+  $("restart-button").onclick = () => take("restart");
+  $("data-regen-button").onclick = () => take("regenerate");
   $("add-layers").onclick = () => change("networkShape", (shape) => [...shape, 2]);
   $("remove-layers").onclick = () => change("networkShape", (shape) => shape.slice(0, -1));
-  addEventListener("hashchange", () => open(location.hash));
+  addEventListener("popstate", ({ state }) => { // back, forward, or a link that was typed
+    const link = location.hash;
+    after(async () => open(link, await page.memory.going(state?.id), state?.id));
+  });
   for (const link of document.querySelectorAll('a[href^="#"]')) { // the address is the set-up: going to a part of the page leaves it
     link.onclick = (event) => {
       const part = $(link.hash.slice(1));
@@ -342,7 +367,7 @@ function wire() {
   }
   addEventListener("keydown", (event) => {
     if (event.target.closest?.("input, select, textarea, button, summary, a") || event.ctrlKey || event.metaKey || event.altKey) return;
-    const act = { " ": () => page.playing ? pause() : play(), s: step, r: () => $("reset-button").click() }[event.key];
+    const act = { " ": () => page.playing ? pause() : play(), s: step, r: () => $("reset-button").click(), w: () => $("restart-button").click() }[event.key];
     if (act) { event.preventDefault(); act(); }
   });
   let width = innerWidth; // of a narrow screen's height too much changes by itself: its keyboard, its address line

@@ -6,7 +6,7 @@ export const FEATURES = {
   x: ["X₁", (x, y) => x], y: ["X₂", (x, y) => y], xSquared: ["X₁²", (x, y) => x * x], ySquared: ["X₂²", (x, y) => y * y],
   xTimesY: ["X₁X₂", (x, y) => x * y], sinX: ["sin(X₁)", (x, y) => Math.sin(x)], sinY: ["sin(X₂)", (x, y) => Math.sin(y)],
 };
-const NODE = 36, TOP = 74, LEFT = 62, PITCH = 78, SMALL = 10;
+const NODE = 36, TOP = 74, LEFT = 62, PITCH = 78, SMALL = 10, CALLOUT = 132;
 const MANY = 600; // lines: from then on they are straight and without dashes, for the frames' sake
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
@@ -99,9 +99,24 @@ export class NetworkView {
         }
       }
     }
+    this.callouts(sizes, place, gap, (right - left) / (hidden + 1));
     this.svg.replaceChildren();
     clearTimeout(this.later);
     this.later = setTimeout(() => { this.svg.innerHTML = this.hits.join(""); }, many ? 200 : 0); // first what is seen, then what is touched
+  }
+
+  // As the original has them: at the last neuron of the first layer under which there is room, and at a line.
+  callouts(sizes, place_, gap, pitch) {
+    const [node, weight] = ["node", "weight"].map((name) => document.getElementById(`callout-${name}`));
+    const hidden = sizes.length - 2, room = hidden > 0 && hidden < 5 && pitch > CALLOUT && Math.max(...sizes.slice(1)) < 7;
+    node.hidden = weight.hidden = !room;
+    if (!room) return;
+    const [x, y] = place_(1, sizes[1] - 1), layer = hidden > 1 ? 2 : 1, last = sizes[layer + (hidden > 1 ? 0 : 1)] - 1;
+    place(node, x + NODE / 2, y + NODE + 14);
+    const from = place_(layer - (hidden > 1 ? 1 : 0), sizes[layer - (hidden > 1 ? 1 : 0)] - 1), to = place_(layer + (hidden > 1 ? 0 : 1), last);
+    const along = sizes[1] > last + 1 ? 0.72 : 0.5, [x1, y1, x2, y2] = [from[0] + NODE, from[1] + NODE / 2, to[0], to[1] + NODE / 2];
+    const share = along ** 2 * (3 - 2 * along); // of the way down, on the line's curve
+    place(weight, Math.max(x1 + (x2 - x1) * along, x + NODE / 2 + (y1 + (y2 - y1) * share > y - 30 ? CALLOUT : 0)), y1 + (y2 - y1) * share + 18);
   }
 
   feature(name, [x, y], config) {
@@ -140,10 +155,10 @@ export class NetworkView {
   }
 
   controls(layer, x, config) {
-    const box = element("div", { class: "layer-controls ui-numNodes" }, this.root), count = config.networkShape[layer - 1];
+    const box = element("div", { class: "layer-controls" }, this.root), nodes = element("span", { class: `ui-numNodes${layer}` }, box), count = config.networkShape[layer - 1];
     box.style.left = `${x + NODE / 2 - 38}px`;
     for (const [sign, step, words] of [["+", 1, "Add a neuron to"], ["−", -1, "Remove a neuron from"]]) {
-      const button = element("button", { class: "small", id: `neurons${step}-${layer}`, "aria-label": `${words} layer ${layer}` }, box);
+      const button = element("button", { class: "small", id: `neurons${step}-${layer}`, "aria-label": `${words} layer ${layer}` }, nodes);
       button.textContent = sign;
       button.disabled = count + step < 1 || count + step > this.about.nodes;
       button.addEventListener("click", () => this.act.resize(layer, step));
@@ -193,13 +208,13 @@ export class NetworkView {
   }
 
   drawLines(context) {
-    const { weights, alive, epoch } = this.frame;
+    const { weights, alive, epoch } = this.frame, dead = getComputedStyle(this.root).getPropertyValue("--dead");
     context.lineDashOffset = this.still ? 0 : -epoch / 3 % 1000;
     this.links.forEach((path, i) => {
       const chosen = i === this.marked;
-      context.setLineDash(alive[i] ? (this.many ? [] : [8, 2]) : [1, 5]);
-      context.strokeStyle = chosen ? (dark.matches ? "#ff6fa5" : "#c2185b") : lineColour(weights[i], dark.matches);
-      context.lineWidth = 1 + 9 * Math.min(1, Math.abs(weights[i]) / 5) + (chosen ? 1 : 0);
+      context.setLineDash(alive[i] ? (this.many ? [] : [8, 2]) : [2, 4]);
+      context.strokeStyle = chosen ? (dark.matches ? "#ff6fa5" : "#c2185b") : alive[i] ? lineColour(weights[i], dark.matches) : dead;
+      context.lineWidth = alive[i] || chosen ? 1 + 9 * Math.min(1, Math.abs(weights[i]) / 5) + (chosen ? 1 : 0) : 1.5;
       context.stroke(path);
     });
   }
@@ -228,7 +243,7 @@ export class NetworkView {
     this.card.hidden = false;
     this.card.classList.toggle("editing", edit);
     this.fillCard();
-    place(this.card, Math.min(x, this.root.clientWidth - 130), y);
+    this.beside(x, y);
     if (edit) {
       const input = this.card.querySelector("input");
       this.before = this.value(...which);
@@ -236,6 +251,15 @@ export class NetworkView {
       input.focus();
       input.select();
     }
+  }
+
+  /** Put the card at a place, or next to it, where it hides no node. */
+  beside(x, y) {
+    const { offsetWidth: width, offsetHeight: height } = this.card, nodes = this.tiles.flat(), most = this.root.clientWidth - width;
+    const hidden = ([left, top]) => nodes.filter(([a, b]) => left < a + NODE + 3 && a - 14 < left + width && top < b + NODE + 3 && b - 3 < top + height).length;
+    const spots = [0, 16, 34, -16, 52].flatMap((down) => [x, x - width - 28, x - width / 2].flatMap((left) => [[left, y + down], [left, y - height - 12 - down]]))
+      .map(([left, top]) => [Math.max(0, Math.min(left, most)), Math.max(0, top)]);
+    place(this.card, ...spots.reduce((best, spot) => hidden(spot) < hidden(best) ? spot : best));
   }
 
   fillCard() {

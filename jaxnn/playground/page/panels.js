@@ -12,7 +12,7 @@ const HIDEABLE = {
   resetButton: "Reset button", learningRate: "Learning rate", activation: "Activation", regularization: "Regularization",
   regularizationRate: "Regularization rate", problem: "Problem type", dataset: "Which data set", percTrainData: "Share of training data",
   noise: "Noise level", batchSize: "Batch size", numHiddenLayers: "Number of hidden layers", optimizer: "Optimizer", dropout: "Dropout",
-  networks: "Networks side by side", stop: "Stop", speed: "Epochs a frame", own: "Your own data", export: "Keep it",
+  networks: "Networks side by side", precision: "Precision", stop: "Stop", speed: "Epochs a frame", own: "Your own data", export: "Keep it",
 };
 
 /** Wire the panels; `act` has what they ask of the page. */
@@ -38,6 +38,7 @@ export function panels(page, act) {
     page.chosen = weight;
     fill();
     page.view.mark(weight);
+    act.drawDots();
     if (!page.playing) await act.refresh();
   }
 
@@ -45,11 +46,12 @@ export function panels(page, act) {
     $("chain").hidden = !found;
     if (!found) return;
     if (document.activeElement !== $("weight-value")) $("weight-value").value = Number(page.view.value(...page.chosen).toPrecision(6));
+    const both = ["By hand", "By autodiff"], n = page.points.train.length;
     $("chain").replaceChildren(
       table("Values, forward", ["Quantity", "How", "Value"], found.values),
-      table("Local derivatives", ["Quantity", "How", "Value"], found.local),
-      table("Adjoints, backward", ["Quantity", "How", "By hand", "By autodiff"], found.adjoints),
-      table("Mean over the training points", ["Quantity", "How", "By hand", "By autodiff"], [[`∂J/∂${found.weight}`, "what an update uses", ...found.mean]]),
+      table("Local derivatives", ["Quantity", "How", "Value"], found.slopes),
+      table("Adjoints, backward", ["Quantity", "How", ...both], found.adjoints),
+      table("Mean over the training points", ["Quantity", "How", ...both], [[`∂J/∂${found.weight}`, `the mean of all ${n} points, without a penalty`, "", ...found.mean]]),
     );
   }
 
@@ -58,12 +60,18 @@ export function panels(page, act) {
   $("weight-close").onclick = () => choose(null);
   $("weight-value").onchange = () => Number.isFinite($("weight-value").valueAsNumber) && act.edit(...page.chosen, $("weight-value").valueAsNumber);
   $("weight-point").onchange = () => {
-    page.point = Math.max(0, Math.min(page.points.train.length, Math.round($("weight-point").valueAsNumber) || 1) - 1);
-    $("weight-point").value = page.point + 1;
-    act.refresh();
+    point(Math.max(0, Math.min(page.points.train.length, Math.round($("weight-point").valueAsNumber) || 1) - 1));
   };
 
-  const useTable = (text) => act.take(page.connection.ask("own", { text }));
+  function point(index) {
+    page.point = index;
+    page.picked = true;
+    $("weight-point").value = index + 1;
+    act.drawDots();
+    if (!page.playing) act.refresh();
+  }
+
+  const useTable = (text) => act.take("own", { text });
   async function useFile(file) {
     if (!file) return;
     if (file.size > 100_000) return act.say(`${file.name} has ${file.size} bytes, expected at most 100,000`, "bad");
@@ -74,15 +82,8 @@ export function panels(page, act) {
   $("file").onchange = () => useFile($("file").files[0]);
   addEventListener("dragover", (event) => event.preventDefault());
   addEventListener("drop", (event) => { event.preventDefault(); useFile(event.dataTransfer.files[0]); });
-  $("clear-points").onclick = () => act.take(page.connection.ask("clear"));
-  const drawn = () => Number(document.querySelector("[name=draw]:checked").value);
-  document.querySelectorAll("[name=draw]").forEach((radio) => { radio.onchange = () => $("heatmap").classList.toggle("drawing", drawn() !== 0); });
-  $("heatmap").querySelector(".points").addEventListener("click", (event) => {
-    if (!drawn()) return;
-    const box = event.target.getBoundingClientRect();
-    const x = -6 + 12 * (event.clientX - box.left) / box.width, y = 6 - 12 * (event.clientY - box.top) / box.height;
-    act.take(page.connection.ask("point", { x, y, label: drawn() }));
-  });
+  $("clear-points").onclick = () => act.take("clear");
+  $("shuffle-points").onclick = () => act.take("shuffle");
 
   $("challenge-start").onclick = () => act.open(CHALLENGE);
   $("challenge-solve").onclick = () => act.open(SOLUTION);
@@ -120,32 +121,52 @@ export function panels(page, act) {
   return {
     choose,
     chain,
+    /** Choose the training point that is nearest to a place on the map. */
+    nearest(x, y) {
+      const far = ([a, b]) => (a - x) ** 2 + (b - y) ** 2, { train } = page.points;
+      if (train.length) point(train.reduce((best, one, i) => far(one) < far(train[best]) ? i : best, 0));
+    },
     reset() {
       const { chosen } = page, sizes = [page.features.length, ...page.config.networkShape, 1];
       if (chosen && !(chosen[0] < sizes.length - 1 && chosen[1] < sizes[chosen[0] + 1] && chosen[2] < sizes[chosen[0]])) page.chosen = null;
       page.view.sizes = sizes;
+      page.picked = false;
       fill();
       document.querySelectorAll("#hide-controls input").forEach((box) => { box.checked = !page.config.hide.includes(box.name); });
     },
   };
 }
 
+/** A table of rows [quantity, how, the same with its numbers, value, ...]. */
 function table(caption, heads, rows) {
   const made = document.createElement("table");
   made.createCaption().textContent = caption;
   const head = made.createTHead().insertRow();
-  for (const words of heads) {
+  heads.forEach((words, i) => {
     const cell = document.createElement("th");
     cell.scope = "col";
+    cell.className = i > 1 ? "number" : "";
     cell.textContent = words;
     head.append(cell);
-  }
+  });
   const body = made.createTBody();
-  for (const row of rows) {
-    const line = body.insertRow();
-    for (const cell of row) line.insertCell().textContent = typeof cell === "number" ? cell.toPrecision(6) : cell;
+  for (const [name, how, numbers, ...values] of rows) {
+    const line = body.insertRow(), way = document.createElement("td"), small = document.createElement("small");
+    line.insertCell().textContent = name;
+    way.textContent = how;
+    small.textContent = numbers && `= ${numbers}`;
+    if (numbers) way.append(small);
+    line.append(way);
+    for (const value of values) Object.assign(line.insertCell(), { textContent: sixDigits(value), className: "number" });
   }
   return made;
+}
+
+/** Six digits, as the rows' own texts have them. */
+function sixDigits(value) {
+  if (value === null) return "–";
+  const short = Number(value.toPrecision(6)), power = short && Math.floor(Math.log10(Math.abs(short)));
+  return power < -4 || power > 5 ? short.toExponential() : String(short);
 }
 
 function save(blob, name) {

@@ -59,8 +59,8 @@ export function drawDisagreement(canvas, shares) {
   context.putImageData(image, 0, 0);
 }
 
-/** Draw points [x1, x2, label] of the plane [-6, 6] on a canvas; `ring` those of the test set. */
-export function drawPoints(canvas, train, test) {
+/** Draw points [x1, x2, label] of the plane [-6, 6] on a canvas; those of the test set have dark edges, `chosen` a ring. */
+export function drawPoints(canvas, train, test, chosen) {
   const context = canvas.getContext("2d"), size = canvas.width, scale = size / 300;
   context.clearRect(0, 0, size, size);
   const circle = ([x, y, label], edge) => {
@@ -75,6 +75,14 @@ export function drawPoints(canvas, train, test) {
   };
   for (const point of train) circle(point, "white");
   for (const point of test) circle(point, "#111");
+  if (!chosen) return;
+  circle(chosen, "white");
+  for (const [radius, ink] of [[7, "white"], [6, "#c2185b"]]) {
+    context.beginPath();
+    context.arc((chosen[0] + 6) / 12 * size, (6 - chosen[1]) / 12 * size, radius * scale, 0, 7);
+    Object.assign(context, { lineWidth: 2 * scale, strokeStyle: ink });
+    context.stroke();
+  }
 }
 
 /** Draw a set's thumbnail. */
@@ -84,48 +92,5 @@ export function drawThumbnail(canvas, points) {
   for (const [x, y, label] of points) {
     context.fillStyle = colour(label);
     context.fillRect(100 * (x + 6) / 12, 100 * (6 - y) / 12, 4, 4);
-  }
-}
-
-/** The losses of a run. A row is [epoch, train loss, test loss, train accuracy, test accuracy]. */
-export class Chart {
-  constructor(canvas) {
-    this.canvas = canvas;
-    this.reset();
-  }
-
-  reset() {
-    this.rows = [];
-    this.stride = 1;
-  }
-
-  add(rows) {
-    for (const row of rows) if (row[0] % this.stride === 0) this.rows.push(row);
-    while (this.rows.length > 2000) {
-      this.stride *= 2;
-      this.rows = this.rows.filter((row) => row[0] % this.stride === 0);
-    }
-  }
-
-  draw() {
-    const { canvas, rows } = this, ratio = window.devicePixelRatio || 1, ink = getComputedStyle(canvas).color;
-    const width = Math.round(canvas.clientWidth * ratio), height = Math.round(canvas.clientHeight * ratio);
-    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-    const context = canvas.getContext("2d");
-    context.clearRect(0, 0, width, height);
-    const most = Math.max(...rows.flatMap(([, a, b]) => [a ?? 0, b ?? 0]), 1e-9), last = Math.max(1, rows.at(-1)?.[0] ?? 1);
-    for (const [column, style] of [[1, "#888"], [2, ink]]) {
-      context.beginPath();
-      let pen = false;
-      for (const row of rows) {
-        if (row[column] === null) { pen = false; continue; }
-        const x = row[0] / last * (width - 2), y = height - 2 - row[column] / most * (height - 6);
-        pen ? context.lineTo(x, y) : context.moveTo(x, y);
-        pen = true;
-      }
-      context.strokeStyle = style;
-      context.lineWidth = 1.5 * ratio;
-      context.stroke();
-    }
   }
 }

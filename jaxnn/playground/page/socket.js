@@ -18,6 +18,7 @@ export function unpacked(buffer) {
   frame.nodes = bytes(100 * nodes);
   frame.large = bytes(10000);
   frame.shares = frame.networks ? bytes(10000) : null;
+  frame.small = frame.networks ? bytes(2500 * frame.networks.scores.length) : null;
   return frame;
 }
 
@@ -35,11 +36,11 @@ export class Connection {
     this.socket.onmessage = ({ data }) => {
       const answer = typeof data === "string" ? JSON.parse(data) : { frame: unpacked(data) };
       const waiting = this.waiting.shift();
-      if (answer.error) this.failed(answer.error);
-      waiting?.(answer);
+      if (answer.error && !waiting?.quiet) this.failed(answer.error);
+      waiting?.resolve(answer);
     };
     this.socket.onclose = () => {
-      this.waiting.splice(0).forEach((answer) => answer({ error: "the connection was lost" }));
+      this.waiting.splice(0).forEach(({ resolve }) => resolve({ error: "the connection was lost" }));
       this.lost();
       setTimeout(() => this.connect(), 1000);
     };
@@ -49,10 +50,10 @@ export class Connection {
     return this.socket.readyState === WebSocket.OPEN;
   }
 
-  /** Send a request; the promise gives its answer, `{error}` where it was refused. */
-  ask(request, values = {}) {
+  /** Send a request; the promise gives its answer, `{error}` where it was refused, which is said unless it is `quiet`. */
+  ask(request, values = {}, quiet = false) {
     if (!this.open) return Promise.resolve({ error: "no connection" });
     this.socket.send(JSON.stringify({ do: request, ...values }));
-    return new Promise((resolve) => this.waiting.push(resolve));
+    return new Promise((resolve) => this.waiting.push({ resolve, quiet }));
   }
 }

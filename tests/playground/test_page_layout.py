@@ -1,0 +1,93 @@
+"""The playground's page in a browser: what stands where, on a desk, a projector and a phone, and what is seen."""
+
+import re
+
+import pytest
+
+from tests.playground.browser import PATIENCE
+
+expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
+expect.set_options(timeout=1000 * PATIENCE)
+pytestmark = pytest.mark.slow
+
+TABLE = "x1,x2,label\n1.5,-2,yes\n-3,0.5,no\n2,2,yes\n-1,-4,no\n"
+
+
+def test_a_message_stands_beside_its_control(play):
+    p = play()
+    p.page.locator("#table").scroll_into_view_if_needed()
+    p.page.fill("#table", "1,2\n")
+    p.click("#use-table")
+    message, button = p.page.locator("#messages .bad"), p.page.locator("#use-table")
+    expect(message).to_contain_text("line 1: got 2 values")
+    one, other = message.bounding_box(), button.bounding_box()
+    assert abs(one["x"] - other["x"]) < 30
+    assert -2 < one["y"] - other["y"] - other["height"] < 20 or -2 < other["y"] - one["y"] - one["height"] < 20
+    assert p.page.get_attribute("#messages", "aria-live") == "polite"
+    p.page.fill("#table", TABLE)
+    p.click("#use-table")
+    p.linked(dataset="own")
+    expect(message).to_have_count(0)
+    p.page.evaluate("scrollTo(0, 0)")
+    p.page.keyboard.press("Escape")
+    p.page.evaluate("document.activeElement.blur()")
+    p.page.fill("#table", "x")
+    p.page.evaluate("document.getElementById('use-table').click()")  # whose control is out of sight
+    box = message.bounding_box()
+    assert 0 <= box["y"] and box["y"] + box["height"] <= p.page.viewport_size["height"]
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (1024, 768)])
+def test_data_network_and_output_are_in_view_together(play, size):
+    p = play()
+    p.page.set_viewport_size({"width": size[0], "height": size[1]})
+    p.rest()
+    for part in ("#play-pause-button", "#datasets", "#batchSize", "#data-regen-button", "#network", "#heatmap .map"):
+        box = p.page.locator(part).bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= size[0] and box["y"] + box["height"] <= size[1], part
+    assert p.page.evaluate("document.documentElement.scrollWidth") <= size[0]
+
+
+def test_on_a_phone_play_and_the_map_come_first(play):
+    p = play()
+    p.page.set_viewport_size({"width": 390, "height": 844})
+    p.rest()
+    boxes = [
+        p.page.locator(part).bounding_box() for part in ("#play-pause-button", "#heatmap", "#network", "#learningRate")
+    ]
+    assert [box["y"] for box in boxes] == sorted(box["y"] for box in boxes)
+    assert boxes[1]["y"] + boxes[1]["height"] < 844
+
+
+def test_float64_is_offered(play):
+    p = play()
+    p.page.select_option("#precision", "float64")
+    p.linked(precision="float64")
+    p.step()
+
+
+def test_links_killed_by_l1_are_seen(play):
+    p = play("seed=0.1&regularization=L1&regularizationRate=10&learningRate=0.1&networkShape=2")
+    p.step(3)
+    inked = """() => {
+        const lines = document.querySelector(".lines"), { width, height } = lines, context = lines.getContext("2d");
+        const { data } = context.getImageData(0, 0, width, height);
+        let grey = 0;
+        for (let i = 0; i < data.length; i += 4) {
+            grey += data[i + 3] > 200 && data[i] < 190 && Math.abs(data[i] - data[i + 2]) < 40;
+        }
+        return grey;
+    }"""
+    assert p.page.evaluate(inked) > 300
+
+
+def test_the_chart_tells_the_values_under_the_pointer(play):
+    p = play("seed=0.1&learningRate=0.1")
+    p.step(3)
+    expect(p.page.locator("#chart-value")).to_be_hidden()
+    box = p.page.locator("#linechart").bounding_box()
+    p.page.mouse.move(box["x"] + box["width"] - 6, box["y"] + 40)
+    train, test = p.losses
+    said = p.text("#chart-value")
+    assert said.startswith("epoch 3: training ") and "test " in said
+    assert [f"{float(value):.3f}" for value in re.findall(r"0\.\d+", said)] == [train, test]
