@@ -99,7 +99,8 @@ def errors(images: np.ndarray, predicted: np.ndarray, actual: np.ndarray) -> Fig
     """Return the drawing of 12 misclassified digits, sampled as in the lecture after `set.seed(20240408)`."""
     wrong = np.flatnonzero(predicted != actual)
     chosen = RRandom(20240408).sample(wrong, min(12, len(wrong)))
-    return draw.digits(images[chosen], [f"Prediction: {p}" for p in predicted[chosen]], 3, 4)
+    titles = [f"predicted {p}, is {a}" for p, a in zip(predicted[chosen], actual[chosen], strict=True)]
+    return draw.digits(images[chosen], titles, 3, 4)
 
 
 def summary_table(title: str, rows: list[Row]) -> Table:

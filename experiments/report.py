@@ -108,8 +108,27 @@ def blocks(row: dict) -> list[dict]:
     return found
 
 
-def form(found: list[dict]) -> str:
-    """Return how a row is laid out: in the table's own "cell"s, as a "strip" of one line each, or as "grid"s."""
+def confusion(found: dict) -> list[list[tuple[str, int, bool | None]]]:
+    """Return the counts of a confusion matrix, each with how dark it is, 0 to 100 for the largest, and its verdict.
+
+    By logarithms: the mistakes, hundreds of times fewer than what is right, are what one looks for.
+    """
+    most = math.log1p(max(float(text) for line in found["lines"] for text, _ in line)) or 1.0
+    return [
+        [(text.strip(), round(100 * math.log1p(float(text)) / most), mark) for text, mark in line]
+        for line in found["lines"]
+    ]
+
+
+def form(row: dict, found: list[dict]) -> str:
+    """Return how a row is laid out: in the table's own "cell"s, as a "strip", as "grid"s or "confusion" matrices."""
+    counts = [float(text) for b in found for line in b["lines"] for text, _ in line if not b["label"].startswith("±")]
+    if (
+        row["id"].endswith(".confusion")
+        and len({len(b["lines"]) for b in found}) == 1
+        and all(0 <= count < math.inf for count in counts)
+    ):
+        return "confusion"
     widest = max(sum(len(text) + 2 for text, _ in line) - 2 for b in found for line in b["lines"])
     if widest <= CELL_WIDTH and len(found[0]["lines"]) <= CELL_LINES:
         return "cell"
@@ -137,7 +156,7 @@ def shown(row: dict) -> dict:
         "blocks": found,
         "by": by,
         "means_and_sds": means_and_sds(row),
-        "form": form(found),
+        "form": form(row, found),
         "verdict": verdict(row),
     }
 
@@ -172,6 +191,11 @@ def section(part: Part, rows: list[dict], folder: Path) -> dict:
     }
 
 
+def leaf_count(row: dict) -> int:
+    """Return how many single values of a row the lecture prints."""
+    return len(leaves(row["lecture"]))
+
+
 def numeric_columns(rows: Sequence[Sequence[str]]) -> list[bool]:
     """Return for each column whether every cell starts like a number, so that it is set flush right."""
     return [all(cell.strip()[:1] in set("0123456789+-−.–") for cell in column) for column in zip(*rows, strict=True)]
@@ -196,7 +220,7 @@ def render(run: Run, rows: list[dict], folder: Path) -> str:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["inline"] = inline
+    environment.filters |= {"inline": inline, "confusion": confusion}
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     ended = {part.name for part in run.parts}
     return template.render(
@@ -204,6 +228,7 @@ def render(run: Run, rows: list[dict], folder: Path) -> str:
         sections=[section(part, rows, folder) for part in run.parts],
         exact=tally(rows, "exact"),
         stochastic=tally(rows, "stochastic"),
+        unjudged=sum(leaf_count(row) for row in rows if row["ours"] is not None and row["ok"] is None),
         missed=[row for row in rows if row["kind"] == "exact" and row["ok"] is False],
         not_run=[row for row in rows if row["ours"] is None],
         unfinished=[name for name in run.names if name not in ended],

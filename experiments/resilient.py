@@ -39,7 +39,10 @@ def run(options: Options) -> Result:
         "neuralnet.error": number(net.error, best, LECTURE["error"], "{:.3f}"),
     }
     predicted = net.predict_function("best")
-    regions = draw.decision_map(lambda x: np.asarray(predicted(jnp.asarray(x)))[:, 0], points.x, points.y)
+    # Its weights are so large that the prediction jumps from 0 to 1: a fine grid, or the boundary would be its steps.
+    regions = draw.decision_map(
+        lambda x: np.asarray(predicted(jnp.asarray(x)))[:, 0], points.x, points.y, resolution=500
+    )
     figures = {
         16: (draw.points(*points), "Simulated circular classification boundary."),
         17: (net.plot(), "The network estimated by resilient backpropagation, the best of the restarts."),

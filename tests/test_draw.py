@@ -151,6 +151,29 @@ def test_learning_curves_set_validation_beside_training():
         assert ax.get_ylabel() == metric
 
 
+def test_a_first_loss_that_dwarfs_the_others_is_left_out_of_the_axis_and_said():
+    losses = {"loss": [40.0, 0.3, 0.2], "val_loss": [0.4, 0.3, 0.25]}
+    ax = draw.learning_curves(HISTORY | losses | {key: [0.5, 0.9, 0.95] for key in ("accuracy", "val_accuracy")}).axes[
+        0
+    ]
+    assert 0.4 < ax.get_ylim()[1] < 0.6
+    assert [text.get_text() for text in ax.texts] == ["first epoch: 40"]
+    losses = {"loss": [0.6, 0.3, 0.2], "val_loss": [0.4, 0.3, 0.25]}
+    ax = draw.learning_curves(losses | {key: [0.5, 0.9, 0.95] for key in ("accuracy", "val_accuracy")}).axes[0]
+    assert ax.get_ylim()[1] > 0.6 and not ax.texts
+
+
+def test_restarts_that_did_not_converge_stand_out_and_ticks_are_round_numbers():
+    ax = draw.restarts([31_000, 70_000, 200_000], [0.4, 0.9, 1.6], [True, True, False], 74_792, 0.41125).axes[0]
+    lost = next(line for line in ax.lines if line.get_marker() == "x")
+    assert lost.get_color() not in (draw.BLUE, draw.ORANGE) and lost.get_markersize() >= 8
+    np.testing.assert_array_equal(lost.get_xydata(), [[200_000, 1.6]])
+    for axis, (low, high) in ((ax.xaxis, ax.get_xlim()), (ax.yaxis, ax.get_ylim())):
+        texts = [axis.get_major_formatter()(t, None) for t in axis.get_majorticklocs() if low <= t <= high]
+        assert len(texts) >= 3 and not any("10^" in text or "times" in text for text in texts)
+        assert len(axis.get_minorticklocs()) == 0
+
+
 @pytest.mark.parametrize("top", [255, 255.0, 1.0])
 def test_digit_is_black_ink_on_white(top):
     image = draw.digit(np.array([[0, top], [top, 0]]), 4).axes[0].images[0]

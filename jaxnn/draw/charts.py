@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from jaxnn.draw.style import BLUE, INK, ORANGE, new_figure, style_axes
 from jaxnn.errors import check_finite, check_positive_int, check_shape, require
 
+CUT = 3  # times the largest of the later losses: a first one beyond that is left out of the axis
 SHADES = LinearSegmentedColormap.from_list("probability", ["#A9C9E4", "#F7F7F7", "#FFCB96"])
 
 
@@ -172,10 +173,32 @@ def learning_curves(history: Mapping[str, ArrayLike]) -> Figure:
             )
         ax.grid(axis="y", color="#EBEBEB")
         style_axes(ax, ylabel=metric)
+        if metric == "loss":
+            _leave_out_the_start(ax, [np.asarray(history[key]) for key in (metric, f"val_{metric}")])
     ax.set_xlabel("epoch")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     figure.legend(*ax.get_legend_handles_labels(), loc="outside upper right", ncols=2, frameon=False)
     return figure
+
+
+def _leave_out_the_start(ax: Axes, losses: Sequence[np.ndarray]) -> None:
+    """Cut the axis above the later losses where the first dwarf them, and say there what is beyond it."""
+    later = np.concatenate([loss[1:] for loss in losses])
+    first = max((float(loss[0]) for loss in losses if len(loss)), default=0.0)
+    if later.size == 0 or not first > CUT * later.max() > 0:
+        return
+    kept = np.concatenate([later, [loss[0] for loss in losses if loss[0] <= CUT * later.max()]])
+    top = 1.15 * float(kept.max())
+    ax.set_ylim(min(0.0, float(kept.min())), top)
+    ax.annotate(
+        f"first epoch: {first:.3g}",
+        (1, top),
+        (8, -12),
+        textcoords="offset points",
+        fontsize=9,
+        arrowprops=dict(arrowstyle="->", color=INK),
+        annotation_clip=False,
+    )
 
 
 def curves(

@@ -149,20 +149,36 @@ def _draw_edges(ax, edges, w, radius):
 
 
 def _label_edges(ax, edges, texts, w, taken, fontsize):
-    """Print each text along its edge at the first free spot, the largest weight first; return the places now taken."""
+    """Print each text along its edge, the largest weight first, where no other text is and the other edges are far.
+
+    Returns the places now taken.
+    """
     upright, crowded = not w.any(), len(w) > CROWDED
     size = fontsize * (1 if upright else 7.5 / 13 if crowded else 8.5 / 13)
     for i in np.argsort(-np.abs(w), kind="stable")[: 24 if crowded else None]:
         (a, b), along = edges[i], _direction(*edges[i])
         half = 0.15 if upright else 0.32 * size / 72 * len(texts[i])
-        for t in LABEL_PLACES:
-            spine = a + t * (b - a) + np.linspace(-half, half, 9)[:, None] * along
-            if np.linalg.norm(spine[:, None] - taken, axis=-1).min() > 1.2 * size / 72:
-                color = INK if upright else DARK_BLUE if w[i] > 0 else DARK_ORANGE
-                _text_along(ax, spine[4], (1, 0) if upright else along, texts[i], size, color)
-                taken = np.concatenate([taken, spine])
-                break
+        spines = [a + t * (b - a) + np.linspace(-half, half, 9)[:, None] * along for t in LABEL_PLACES]
+        free = [s for s in spines if np.linalg.norm(s[:, None] - taken, axis=-1).min() > 1.2 * size / 72]
+        if not free:
+            continue
+        # Beyond the height of the text an edge further away is no better: then the first place is.
+        others = np.delete(edges, i, axis=0)
+        spine = free[0] if upright else max(free, key=lambda s: min(_clearance(s, others), size / 72))
+        color = INK if upright else DARK_BLUE if w[i] > 0 else DARK_ORANGE
+        _text_along(ax, spine[4], (1, 0) if upright else along, texts[i], size, color)
+        taken = np.concatenate([taken, spine])
     return taken
+
+
+def _clearance(places, edges):
+    """Return how near the nearest of the edges (m, 2, 2) comes to one of the places (n, 2)."""
+    if not len(edges):
+        return np.inf
+    start, way = edges[:, 0], edges[:, 1] - edges[:, 0]
+    away = places[:, None] - start
+    share = np.clip((away * way).sum(-1) / (way**2).sum(-1), 0, 1)
+    return np.linalg.norm(away - share[..., None] * way, axis=-1).min()
 
 
 def _number(value: float, digits: int) -> str:

@@ -3,10 +3,14 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 from numpy.typing import ArrayLike
 
 from jaxnn.draw.style import BLUE, DARK_ORANGE, GREY, ORANGE, new_figure, style_axes
 from jaxnn.errors import check_shape
+
+# What did not converge is to be seen among a hundred that did.
+LOST = {"color": "#B3261E", "markersize": 8, "markeredgewidth": 2, "linestyle": "none", "zorder": 4}
 
 
 def _axes(xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
@@ -45,6 +49,17 @@ def generalized_weights(
     return figure
 
 
+def _logarithmic(ax: Axes) -> None:
+    """Make both axes logarithmic, with ticks at round numbers that are written out."""
+    ax.set(xscale="log", yscale="log")
+    for axis, (low, high) in ((ax.xaxis, ax.get_xlim()), (ax.yaxis, ax.get_ylim())):
+        decades = np.log10(high / low)
+        digits = (1, 1.5, 2, 3, 4, 5, 6, 8) if decades < 1 else (1, 2, 5) if decades < 3 else (1,)
+        axis.set_major_locator(LogLocator(subs=digits, numticks=99))
+        axis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 1000 else f"{value:g}")
+        axis.set_minor_locator(NullLocator())
+
+
 def error_curves(steps: ArrayLike, errors: ArrayLike, last: ArrayLike, converged: ArrayLike, best: int) -> Figure:
     """Return the error of every restart by step, both logarithmic, a dot where it converged and a cross where not.
 
@@ -59,11 +74,14 @@ def error_curves(steps: ArrayLike, errors: ArrayLike, last: ArrayLike, converged
         x, y = np.minimum(steps[seen], last[i]), errors[i][seen]
         color, width = (ORANGE, 2.0) if i == best else (BLUE, 1.0)
         ax.plot(x, y, color=color, linewidth=width, alpha=1 if i == best or len(errors) < 5 else 0.5)
-        ax.plot(x[-1:], y[-1:], "o" if np.asarray(converged)[i] else "x", color=color, markersize=4 + 2 * (i == best))
-    ax.set(xscale="log", yscale="log")
+        if np.asarray(converged)[i]:
+            ax.plot(x[-1:], y[-1:], "o", color=color, markersize=4 + 2 * (i == best))
+        else:
+            ax.plot(x[-1:], y[-1:], "x", **LOST)
+    _logarithmic(ax)
     ax.plot([], [], color=ORANGE, linewidth=2, label="lowest error")
     ax.plot([], [], "o", color=BLUE, markersize=4, label="converged")
-    ax.plot([], [], "x", color=BLUE, markersize=4, label="did not")
+    ax.plot([], [], "x", label="did not", **LOST)
     ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False)
     return figure
 
@@ -80,11 +98,10 @@ def restarts(
     figure, ax = _axes("steps", "error")
     ax.axvline(lecture_steps, color=ORANGE, linewidth=0.8)
     ax.axhline(lecture_error, color=ORANGE, linewidth=0.8)
-    for kind, marker in ((converged, "o"), (~converged, "x")):
-        name = "converged" if marker == "o" else "did not"
-        ax.plot(steps[kind], errors[kind], marker, color=BLUE, markersize=5, alpha=0.75, label=name)
+    ax.plot(steps[converged], errors[converged], "o", color=BLUE, markersize=5, alpha=0.75, label="converged")
+    ax.plot(steps[~converged], errors[~converged], "x", label="did not", **LOST)
     name = f"the lecture's run: {lecture_steps:,} steps, {lecture_error}"
     ax.plot([lecture_steps], [lecture_error], "D", color=ORANGE, markersize=7, label=name)
-    ax.set(xscale="log", yscale="log")
+    _logarithmic(ax)
     ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False)
     return figure

@@ -134,14 +134,36 @@ def test_page_shows_every_shape_of_row(tmp_path, seeds):
     assert "189 of 189" in html and ("Mean of" in html) is (seeds > 1)
 
 
+def test_confusion_matrices_are_heat_maps_of_the_lectures_counts_and_ours_with_headings(tmp_path):
+    ours = np.full((10, 10), 7) + 900 * np.eye(10, dtype=int)
+    html = page(tmp_path, {"mlp.confusion": Number(ours=ours)})
+    read(html)
+    lecture = next(entry["printed"] for entry in record.lecture() if entry["id"] == "mlp.confusion")
+    matrices = re.findall(r'<table class="confusion">.*?</table>', html, re.DOTALL)
+    assert [re.findall("<caption>(Lecture|By hand)", matrix) for matrix in matrices] == [["Lecture"], ["By hand"]]
+    for matrix, counts in zip(matrices, (lecture, ours), strict=True):
+        cells = re.findall(r'<td style="--share: (\d+)%"[^>]*>(?:<mark>)?([^<]+)', matrix)
+        assert [float(text) for _, text in cells] == [float(v) for row in counts for v in row]
+        shares = {float(text): int(share) for share, text in cells}
+        assert sorted(shares.values()) == [shares[count] for count in sorted(shares)] and max(shares.values()) == 100
+        assert len(re.findall('<th scope="row">', matrix)) == 10 and "actual digit" in matrix
+
+
+def test_the_tile_counts_the_random_values_without_a_verdict(tmp_path):
+    html = page(tmp_path, {"mlp.test.loss": Number(ours=0.07), "mlp.test.accuracy": Number(ours=0.98)})
+    assert re.search(r"random values within 3 sd of our mean, 2 without a verdict, \d+ not run", html)
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_page_shows_what_is_not_finite_or_of_another_shape(tmp_path, bad):
     numbers = {"hidden.Z1": Number(ours=np.full((4, 5), bad)), "hidden.Z2": Number(ours=[1.0])}
+    numbers["mlp.confusion"] = Number(ours=np.full((10, 10), bad))
+    numbers["cnn.confusion"] = Number(ours=np.ones(3))
     numbers["mlp.test.loss"] = Number(samples=[bad, bad])
     numbers["mlp.history.loss"] = Number(ours=np.ones(3), samples=np.ones((2, 3)).tolist())
     html = page(tmp_path, numbers)
     read(html)
-    assert str(bad) in html and "0 of 21" in html
+    assert str(bad) in html and "0 of 121" in html
 
 
 @pytest.mark.parametrize(
