@@ -86,18 +86,18 @@ def _mean_error(params: Params, settings: Settings, points: Points):
     return jnp.sum(jnp.where(jnp.arange(len(errors)) < points.n, errors, 0)) / points.n
 
 
-# f(z) and f'(z) as one computes them on paper, from z and from the value a.
+# f(z) and f'(z) as one computes them on paper, from z and from the value a; {bare} is z where no sign stands before it.
 FORMULAS = {
-    "relu": ("max(0, {z})", "1 if {z} > 0, else 0"),
-    "tanh": ("tanh({z})", "1 - {a}²"),
+    "relu": ("max(0, {bare})", "1 if {bare} > 0, else 0"),
+    "tanh": ("tanh({bare})", "1 - {a}²"),
     "sigmoid": ("1 / (1 + e^-{z})", "{a} · (1 - {a})"),
-    "linear": ("{z}", "1"),
+    "linear": ("{bare}", "1"),
     "softplus": ("ln(1 + e^{z})", "1 - e^-{a}"),
 }
 # The features by their coordinates, and as one computes them.
 CALLED = {"x": "x1", "y": "x2", "xSquared": "x1²", "ySquared": "x2²", "xTimesY": "x1 x2", "sinX": "sin(x1)"}
 CALLED |= {"sinY": "sin(x2)"}
-COMPUTED = {"xSquared": "{0}²", "ySquared": "{1}²", "xTimesY": "{0} · {1}", "sinX": "sin({0})", "sinY": "sin({1})"}
+COMPUTED = {"xSquared": "{0}²", "ySquared": "{1}²", "xTimesY": "{0} · {1}", "sinX": "sin({2})", "sinY": "sin({3})"}
 
 
 def table(
@@ -123,7 +123,7 @@ def table(
     values = [[f"x{axis + 1}", "of the point", "", float(point[axis])] for axis in (0, 1)]
     for i, name in enumerate(names):
         if name in COMPUTED:
-            numbers = COMPUTED[name].format(*map(_say, point[:2]))
+            numbers = COMPUTED[name].format(*map(_say, point[:2]), *map(_digits, point[:2]))
             values.append([CALLED[name], "a feature", numbers, float(found.a[0, i])])
     for at in range(last + 1):
         for k in range(sizes[at + 1]):
@@ -146,9 +146,14 @@ def table(
     }
 
 
+def _digits(value: Float[Array, ""] | float) -> str:
+    """Return a number as the page shows it."""
+    return re.sub(r"e([+-])0*", r"e\1", f"{float(value):.6g}")
+
+
 def _say(value: Float[Array, ""] | float) -> str:
-    """Return a number as the page shows it; in brackets where it would not stand after a sign."""
-    text = re.sub(r"e([+-])0*", r"e\1", f"{float(value):.6g}")
+    """Return the same in brackets where it would not stand after a sign."""
+    text = _digits(value)
     return f"({text})" if text.startswith("-") else text
 
 
@@ -167,15 +172,21 @@ def _node(found, layer, node, sizes, names, functions):
     formula, sum_ = FORMULAS[functions[layer]][0], found.z[layer, node]
     return [
         [z, how, numbers, float(sum_)],
-        [a, formula.format(z=z), formula.format(z=_say(sum_)), float(found.a[layer + 1, node])],
+        [
+            a,
+            formula.format(z=z, bare=z),
+            formula.format(z=_say(sum_), bare=_digits(sum_)),
+            float(found.a[layer + 1, node]),
+        ],
     ]
 
 
 def _slope(found, layer, node, last, names, functions):
     z, a = f"z{layer + 1}.{node + 1}", _value(layer + 1, node, last, names)
     formula = FORMULAS[functions[layer]][1]
-    numbers = formula.format(z=_say(found.z[layer, node]), a=_say(found.a[layer + 1, node]))
-    return [f"∂{a}/∂{z}", formula.format(z=z, a=a), numbers, float(found.slopes[layer, node])]
+    at = found.z[layer, node]
+    numbers = formula.format(z=_say(at), bare=_digits(at), a=_say(found.a[layer + 1, node]))
+    return [f"∂{a}/∂{z}", formula.format(z=z, bare=z, a=a), numbers, float(found.slopes[layer, node])]
 
 
 def _adjoints(found, layer, node, sizes, names):

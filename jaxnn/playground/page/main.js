@@ -199,9 +199,13 @@ async function showLarge(node) {
   if (!page.playing) await refresh();
 }
 
+/** The name of the set of points that is shown. */
+const setOf = ({ problem, dataset, regDataset }) => problem === "regression" ? regDataset : dataset;
+
 function drawDots() {
   const { train, test } = page.points, chosen = page.chosen || page.picked ? train[Math.min(page.point, train.length - 1)] : null;
-  drawPoints(DOTS, [...train, ...page.drawn], page.config.showTestData ? test : [], chosen);
+  const all = page.config.showTestData || setOf(page.config) === "own"; // of what one has drawn nothing is hidden
+  drawPoints(DOTS, [...train, ...page.drawn], all ? test : [], chosen);
 }
 
 async function play() {
@@ -282,7 +286,7 @@ function showConfig() {
   $("add-layers").disabled = count >= about.hidden;
   $("remove-layers").disabled = count === 0;
   $("seed").textContent = config.seed;
-  const regression = config.problem === "regression", chosen = regression ? config.regDataset : config.dataset;
+  const regression = config.problem === "regression", chosen = setOf(config);
   for (const button of $("datasets").children) {
     const name = button.dataset.dataset;
     button.hidden = name !== "own" && name.startsWith("reg-") !== regression;
