@@ -13,7 +13,7 @@ import jax
 
 HOST, PORT = "127.0.0.1", 8642
 WRONG_USE = 2
-THREADS = "playground-trains"  # the names of the server's threads that train begin so
+THREADS = "playground"  # the names of the server's threads that train begin so
 
 
 def add_to(commands: Any) -> None:

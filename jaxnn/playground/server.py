@@ -25,7 +25,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from jaxnn.playground import points
-from jaxnn.playground.command import THREADS
 from jaxnn.playground.config import EPOCHS, HIDDEN, NETWORKS, NODES
 from jaxnn.playground.optimizers import OPTIMIZERS
 from jaxnn.playground.program import ACTIVATIONS
@@ -119,7 +118,7 @@ def with_headers(app: ASGIApp) -> ASGIApp:
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
     """Hold the threads that train; the first compiles the programs at once, so that no tab waits for long."""
     app.state.tabs, app.state.tasks = 0, set()
-    app.state.pool = ThreadPoolExecutor(WORKERS, thread_name_prefix=THREADS)
+    app.state.pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="playground")  # by which `command` knows them
     app.state.pool.submit(warm_up)
     watch = asyncio.create_task(ended(app))
     yield

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 
@@ -65,6 +66,22 @@ def test_it_serves_this_machine_alone_until_ctrl_c():
             tab.send('{"do": "reset"}')
             assert json.loads(tab.recv(timeout=60))["reset"]
             process.send_signal(signal.SIGINT)  # with a tab that is open
+            assert process.communicate(timeout=60) == ("stopped\n", "")
+        assert process.returncode == 0
+
+
+@pytest.mark.slow
+def test_ctrl_c_does_not_wait_for_what_is_being_compiled():
+    with started() as (process, port):
+        while True:
+            try:
+                tab = connect(f"ws://127.0.0.1:{port}/socket")
+                break
+            except OSError:
+                time.sleep(0.05)
+        with tab:
+            tab.send('{"do": "frame", "epochs": 1}')  # which cannot be answered before the program is compiled
+            process.send_signal(signal.SIGINT)
             assert process.communicate(timeout=60) == ("stopped\n", "")
         assert process.returncode == 0
 
