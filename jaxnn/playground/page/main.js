@@ -93,6 +93,7 @@ async function show(answer, rows = []) {
   answer.messages.forEach((message) => say(message, "bad"));
   (answer.notes ?? []).forEach((note) => say(note));
   if (answer.points) page.points = answer.points;
+  $("weight-point").max = page.points.train.length;
   const anew = answer.reset ?? true;
   if (anew) {
     pause();

@@ -31,7 +31,6 @@ export function panels(page, act) {
       from.value = chosen[2];
     }
     for (const id of ["weight-value", "weight-point", "weight-close", "weight-from"]) $(id).disabled = !chosen;
-    $("weight-point").max = page.points.train.length;
   }
 
   async function choose(weight) {
