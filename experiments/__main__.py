@@ -15,6 +15,7 @@ from rich.text import Text
 
 from experiments.record import Number, Options, Result, judge_all, leaves, tally, write_figure, write_numbers
 from experiments.report import Part, Run, digits, render, verdict
+from jaxnn.compilation_cache import keep_compiled
 from jaxnn.environment import environment
 from jaxnn.files import check_writable, write
 from jaxnn.formatting import duration
@@ -31,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     before any work starts.
     """
     names, options, out = parse(arguments)
+    keep_compiled()
     console = Console(highlight=False, markup=False)
     run = Run(environment(), options._replace(say=lambda line: console.print(f"    {line}")), names)
     try:

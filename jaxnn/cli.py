@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from jaxnn import __version__
+from jaxnn.compilation_cache import keep_compiled
 from jaxnn.environment import environment
 from jaxnn.playground import command as play
 from jaxnn.trace import command as explain
@@ -24,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     explain.add_to(commands)
     play.add_to(commands)
     asked = parser.parse_args(arguments)
+    keep_compiled()
     return asked.run(asked)
 
 

@@ -23,6 +23,7 @@ AUTODIFF |= {"jacobian", "custom_vjp", "custom_jvp", "custom_gradient", "closure
 BELOW = {
     "errors": set(),
     "environment": set(),
+    "compilation_cache": set(),
     "files": set(),
     "waiting": set(),
     "formatting": {"errors"},
