@@ -38,6 +38,7 @@ from benchmarks import (
 )
 from benchmarks.agreement import Different
 from benchmarks.peers import HOW_TO_GET, cannot_import
+from benchmarks.speedrun import record
 from benchmarks.timing import alternate
 from jaxnn.formatting import duration
 
@@ -63,8 +64,8 @@ FAILED, INTERRUPTED = 1, 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the command line asks for; return the exit status.
 
-    0: done; 1: a case is not measured, its sides do not compute the same or do not get there; 130: interrupted. Wrong
-    arguments exit with 2, before any work starts.
+    0: done; 1: a case is not measured, its sides do not compute the same or do not get there, or the record is not what
+    it is to be; 130: interrupted. Wrong arguments exit with 2, before any work starts.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if arguments[:1] == ["compare"]:
@@ -167,6 +168,8 @@ def run(asked: argparse.Namespace, peers: list[str], where: dict, all_rows: list
             for row in rows:
                 console.print(f"{name} {row['variant']}: {row['who']} {duration(row['median'])}", style="dim")
             all_rows += rows
+            if record.missed(rows):
+                status = FAILED
             if asked.json is not None:
                 results.write(asked.json, where, all_rows)
     return status
@@ -205,7 +208,7 @@ def report(console: Console, all_rows: list[dict], where: dict) -> None:
             console.print(f"{name}: memory at most: {results.memory(row)}", soft_wrap=True)
         if row["phases"]:
             console.print(f"{name}: first call {duration(row['first_call'])}: {results.phases(row)}", soft_wrap=True)
-    for line in scaling.conclusions(all_rows):
+    for line in (*scaling.conclusions(all_rows), *record.conclusions(all_rows, where)):
         console.print(line, soft_wrap=True)
     for line in results.warnings(all_rows, where["load"]):
         console.print(f"warning: {line}", style="yellow", soft_wrap=True)

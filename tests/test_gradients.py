@@ -29,6 +29,7 @@ RULES = [title for title, row in ROWS.items() if isinstance(row.functions(), Rul
 OPTIONS = ("cnn", "conv2d", "mlp", "r_neuralnet")
 EXPENSIVE = [title for title, row in ROWS.items() if row.variant and row.name.startswith(OPTIONS)][:-1]
 EXPENSIVE += ["cnn.features_bwd", "blocks.features_bwd"]  # tests/networks/test_cnn.py holds them against each other
+EXPENSIVE += ["whitened.features_bwd", "phases.features_bwd"]  # and test_whitened.py these
 every_row = pytest.mark.parametrize(
     "title", [pytest.param(title, marks=[pytest.mark.slow] * (title in EXPENSIVE)) for title in ROWS]
 )
@@ -148,7 +149,7 @@ def test_jaxnn_verify_finds_every_gradient_right():
 def gradients_of(module):
     """Return the public functions of a module that give a gradient, read from its source."""
     tree = ast.parse(inspect.getsource(module))
-    names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")]
     return {name for name in names if name.endswith(("_and_grad", "_bwd")) or name == "backward"}
 
 
@@ -160,8 +161,10 @@ def test_every_rule_of_the_operations_and_losses_is_in_the_table():
 def test_every_gradient_of_the_networks_is_in_the_table():
     modules = [importlib.import_module(f"jaxnn.networks.{m.name}") for m in pkgutil.iter_modules(networks.__path__)]
     found = {f"{m.__name__.split('.')[-1]}.{name}" for m in modules for name in gradients_of(m)}
-    found -= {"mlp.metrics_and_grad", "cnn.metrics_and_grad"}  # what value_and_grad returns a part of
-    assert {name.split(".")[0] for name in found} == {"linear", "hidden_layer", "mlp", "cnn", "blocks"}
+    # What value_and_grad returns a part of.
+    found -= {"mlp.metrics_and_grad", "cnn.metrics_and_grad", "whitened.metrics_and_grad"}
+    modules = {"linear", "hidden_layer", "mlp", "cnn", "blocks", "whitened", "phases"}
+    assert {name.split(".")[0] for name in found} == modules
     assert found <= {row.name for row in ROWS.values()}
 
 

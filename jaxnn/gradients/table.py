@@ -137,6 +137,10 @@ def rows() -> Iterator[Gradient]:
     yield Gradient("cnn.value_and_grad", "dropout", f"{networks}cnn", network(key=9, rate=0.5), points.odd_images)
     geometry = network(stride=(2, 1), dilation=2)
     yield Gradient("cnn.value_and_grad", "stride 2 x 1, dilation 2", f"{networks}cnn", geometry, points.strided_images)
+    for module in ("whitened", "phases"):
+        of_points = points.whitened_features
+        yield Gradient(f"{module}.features_bwd", "", f"{networks}{module}", features_of, of_points)
+    yield Gradient("whitened.value_and_grad", "", f"{networks}whitened", network(), points.whitened)
     for activation, output, error in NEURALNETS:
         variant = f"{activation}, {output} outputs, {error}"
         of = neuralnet_of(activation, output, error)
@@ -220,7 +224,7 @@ def dense_layers(module: ModuleType) -> Rule:
 
 
 def features_of(module: ModuleType) -> Problem:
-    """Return a mean over the features of the convolutional network, plain or in blocks."""
+    """Return a mean over the features of a convolutional network, plain or as a CPU computes them."""
 
     def loss(params, x):
         features, _ = module.features_fwd(params, x)
