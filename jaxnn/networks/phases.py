@@ -21,14 +21,14 @@ def features_fwd(params: Params, x: Float[Array, "n h w c"]) -> tuple[Float[Arra
     w1, b1 = (jnp.concatenate([params[name], -params[name]], axis=-1) for name in ("W1", "b1"))
     a1, layer1 = _layer(w1, b1, x.transpose(3, 1, 2, 0).astype(w1.dtype))
     a2, layer2 = _layer(params["W2"], params["b2"], a1)
-    return a2.transpose(3, 1, 2, 0).reshape(len(x), -1), (w1, params["W2"], a1.shape, layer1, layer2)
+    # A matrix turned, which XLA's products can take as it lies.
+    return a2.reshape(-1, len(x)).T, (w1, params["W2"], a1.shape, layer1, layer2)
 
 
 def features_bwd(residuals: tuple, g: Float[Array, "n f"]) -> Params:
     """Return the cotangents of `W1`, `b1`, `W2`, `b2`."""
     w1, w2, shape, layer1, layer2 = residuals
-    _, h, w, n = layer2[1].shape
-    d2, dW2, db2 = _layer_bwd(w2, layer2, g.reshape(n, h, w, -1).transpose(3, 1, 2, 0))
+    d2, dW2, db2 = _layer_bwd(w2, layer2, g.T)
     _, dW1, db1 = _layer_bwd(w1, layer1, _inputs_bwd(w2, d2, shape))
     (plus, minus), (b_plus, b_minus) = jnp.split(dW1, 2, axis=-1), jnp.split(db1, 2)
     return {"W1": plus - minus, "b1": b_plus - b_minus, "W2": dW2, "b2": db2}
@@ -60,7 +60,8 @@ def _layer_bwd(w, residuals, g):
     f, h, wide, n = winner.shape
     (g,) = relu_bwd((positive,), g.reshape(f, -1))
     numbers = jnp.arange(4, dtype=winner.dtype)[:, None, None]
-    d = _fusion_barrier(jnp.where(winner.reshape(f, -1) == numbers, g, jnp.zeros_like(g)).reshape(4 * f, -1))
+    won = winner.reshape(1, f, -1) == numbers
+    d = _fusion_barrier(jnp.where(won, g[None], jnp.zeros_like(g)[None]).reshape(4 * f, -1))
     return d.reshape(-1, h, wide, n), _at_four_places_bwd(d @ patches.T, w.shape), g.sum(axis=1)
 
 

@@ -1,11 +1,11 @@
 r"""A convolutional network that learns the digits in one pass: whitened patches, two pools, a hidden layer, softmax.
 
 $A_1 = \mathrm{relu}(\mathrm{pool}(x * [W_1, -W_1] + [b_1, -b_1]))$, $A_2 = \mathrm{relu}(\mathrm{pool}(A_1 * W_2 +
-b_2))$, flattened row by row with the channels last, then the dense network of `jaxnn.networks.mlp` with `W3`, `b3`,
-`W4`, `b4`. No zeros surround the images. Every filter of the first layer looks with both signs (Shang et al. 2016,
-CReLU), and starts as a principal direction of the images' own patches, divided by what varies along it: its outputs are
-white from the start (Jordan, airbench). The relus stand after the pools, on a quarter of the work, with the same result
-since they never fall. Where pixels of a window tie, the first of them, row by row, gets the whole cotangent.
+b_2))$, flattened channel by channel, then the dense network of `jaxnn.networks.mlp` with `W3`, `b3`, `W4`, `b4`. No
+zeros surround the images. Every filter of the first layer looks with both signs (Shang et al. 2016, CReLU), and starts
+as a principal direction of the images' own patches, divided by what varies along it: its outputs are white from the
+start (Jordan, airbench). The relus stand after the pools, on a quarter of the work, with the same result since they
+never fall. Where pixels of a window tie, the first of them, row by row, gets the whole cotangent.
 
 Such a first layer may be left as it starts: with an optimizer that leaves `W1` and `b1` alone (`optax.set_to_zero`)
 the compiler drops their gradient, and all that only it needs.
@@ -44,9 +44,14 @@ FLOOR = 1e-2  # of the pixels' variance: directions in which patches hardly vary
 
 
 def init(
-    key: Array, images: Array, filters: tuple[int, int] = (6, 32), n_hidden: int = 256, n_outputs: int = 10, *,
+    key: Array,
+    images: Array,
+    filters: tuple[int, int] = (6, 32),
+    n_hidden: int = 256,
+    n_outputs: int = 10,
+    *,
     dtype: DTypeLike = jnp.float32,
-) -> Params:  # fmt: skip
+) -> Params:
     r"""Return the start: `W1` and `b1` whitening the patches of `images` `(n, h, w, c)`, the rest as Keras starts.
 
     `W1` is `(5, 5, c, filters[0])`, `W2` `(3, 3, 2 filters[0], filters[1])`, `W3` `(features, n_hidden)`, `W4`
@@ -100,7 +105,7 @@ def features_fwd(params: Params, x: Images) -> tuple[Float[Array, "n f"], Residu
     z2, conv2 = conv2d_fwd(a1, params["W2"], params["b2"])
     pooled2, windows2 = max_pool_fwd(z2)
     a2, positive2 = relu_fwd(pooled2)
-    features, images = flatten_fwd(a2)
+    features, images = flatten_fwd(a2.transpose(0, 3, 1, 2))
     return features, (conv1, windows1, positive1, conv2, windows2, positive2, images)
 
 
@@ -108,7 +113,7 @@ def features_bwd(residuals: Residuals, g: Float[Array, "n f"]) -> Params:
     """Return the cotangents of `W1`, `b1`, `W2`, `b2`: `features_fwd` line by line, from the last to the first."""
     conv1, windows1, positive1, conv2, windows2, positive2, images = residuals
     (da2,) = flatten_bwd(images, g)
-    (d_pooled2,) = relu_bwd(positive2, da2)
+    (d_pooled2,) = relu_bwd(positive2, da2.transpose(0, 2, 3, 1))
     (dz2,) = max_pool_bwd(windows2, d_pooled2)
     da1, dW2, db2 = conv2d_bwd(conv2, dz2)
     (d_pooled1,) = relu_bwd(positive1, da1)

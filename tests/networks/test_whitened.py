@@ -29,7 +29,7 @@ def logits_by_lax(p, x):
 
     p = {name: jnp.asarray(value)[(None,) * (name[0] == "b") * 3] for name, value in p.items()}
     a1 = jnp.concatenate([layer(x, sign * p["W1"], sign * p["b1"]) for sign in (1, -1)], axis=3)
-    features = layer(a1, p["W2"], p["b2"]).reshape(len(x), -1)
+    features = layer(a1, p["W2"], p["b2"]).transpose(0, 3, 1, 2).reshape(len(x), -1)
     return jax.nn.relu(features @ p["W3"] + p["b3"][0, 0]) @ p["W4"] + p["b4"][0, 0]
 
 
@@ -45,7 +45,7 @@ def test_logits_and_gradient_are_those_of_jaxs_convolution_and_pool():
         (value, z), grads = jax.value_and_grad(loss, has_aux=True)(params)
         (ours, others), by_hand = whitened.metrics_and_grad(params, x, y)
         found = ours, whitened.logits(params, x), by_hand, others["accuracy"]
-        return found, (value, z, grads, jnp.mean(z.argmax(axis=1) == y))
+        return found, (value, z, grads, jnp.mean(z.argmax(axis=1) == y, dtype=float))
 
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-12), *both(params))
 
@@ -71,8 +71,8 @@ def test_the_first_layer_makes_patches_white():
     rng = np.random.default_rng(2)
     x = 40 + 30 * rng.normal(size=(60, 16, 16, 1)).cumsum(axis=1)  # neighbours alike, far from mean 0
     filters, bias = whitened.whitening(x, 4)
-    y = lax.conv_general_dilated(x, filters, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")) + bias
-    y = np.asarray(y).reshape(-1, 4)
+    y = lax.conv_general_dilated(x, filters, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    y = np.asarray(y).reshape(-1, 4) + bias
     # No two outputs vary together, and each has the mean square 1 but for the floor of a hundredth.
     np.testing.assert_allclose(y.T @ y / len(y), np.diag(np.diag(y.T @ y / len(y))), atol=1e-9)
     assert (np.diag(y.T @ y / len(y)) > 0.9).all() and (np.diag(y.T @ y / len(y)) < 1).all()
