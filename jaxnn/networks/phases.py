@@ -92,8 +92,8 @@ def _at_four_places(w):
 def _at_four_places_bwd(g, shape):
     kh, kw, c, f = shape
     g = g.reshape(2, 2, f, kh + 1, kw + 1, c)
-    total = sum(g[u, v, :, u : u + kh, v : v + kw] for u in (0, 1) for v in (0, 1))
-    return total.transpose(1, 2, 3, 0)
+    places = [g[u, v, :, u : u + kh, v : v + kw] for u in (0, 1) for v in (0, 1)]
+    return jnp.stack(places).sum(axis=0).transpose(1, 2, 3, 0)
 
 
 def _fusion_barrier(x):

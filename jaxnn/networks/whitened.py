@@ -45,7 +45,7 @@ FLOOR = 1e-2  # of the pixels' variance: directions in which patches hardly vary
 
 def init(
     key: Array,
-    images: Array,
+    images: Array | np.ndarray,
     filters: tuple[int, int] = (6, 32),
     n_hidden: int = 256,
     n_outputs: int = 10,
@@ -179,7 +179,8 @@ def metrics(params: Params, x: Images, y: Array) -> dict[str, Array]:
 
 def _signed(params: Params) -> tuple[Float[Array, "5 5 c f"], Float[Array, " f"]]:
     """Return the first layer's filters and biases, all of them with both signs."""
-    return tuple(jnp.concatenate([params[name], -params[name]], axis=-1) for name in ("W1", "b1"))
+    W1, b1 = params["W1"], params["b1"]
+    return jnp.concatenate([W1, -W1], axis=-1), jnp.concatenate([b1, -b1])
 
 
 def _signed_bwd(dW: Float[Array, "5 5 c f"], db: Float[Array, " f"]) -> Params:
