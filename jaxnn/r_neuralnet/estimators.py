@@ -97,10 +97,11 @@ def _without_mask(X: Any) -> Any:
 
 def _names_of(y: Any, count: int) -> list[str]:
     """Return the names of the columns of targets: their own, else y, or y1, y2 and so on."""
-    own = getattr(y, "columns", None)
-    own = [getattr(y, "name", None)] if own is None else list(own)
-    if len(own) == count and all(isinstance(name, str) and name for name in own):
-        return own
+    columns = getattr(y, "columns", None)
+    own = [getattr(y, "name", None)] if columns is None else list(columns)
+    names = [name for name in own if isinstance(name, str) and name]
+    if len(names) == len(own) == count:
+        return names
     return ["y"] if count == 1 else [f"y{k}" for k in range(1, count + 1)]
 
 
