@@ -104,8 +104,9 @@ def test_pages_are_short_and_their_links_lead_somewhere():
 
 
 def test_every_module_stands_in_the_map_of_its_room():
-    for room in ("jaxnn", "jaxnn/trace", "jaxnn/r_neuralnet", "jaxnn/playground", "jaxnn/verify", "experiments"):
-        text = (ROOT / room / "README.md").read_text()
+    rooms = ("jaxnn", "jaxnn/trace", "jaxnn/r_neuralnet", "jaxnn/playground", "jaxnn/verify", "experiments")
+    for room in (*rooms, "jaxnn/verify/diagnosis"):
+        text = (ROOT / room.removesuffix("/diagnosis") / "README.md").read_text()
         modules = [path.stem for path in (ROOT / room).glob("*.py") if not path.stem.startswith("__")]
         modules += [path.parent.name for path in (ROOT / room).glob("*/__init__.py")]
         assert [name for name in modules if not re.search(rf"\b{name}\b", text)] == [], room

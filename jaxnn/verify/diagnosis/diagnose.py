@@ -20,7 +20,7 @@ from jaxnn.verify.diagnosis.phrases import phrase
 from jaxnn.verify.diagnosis.repair import Repair, by_running, by_value, in_function
 from jaxnn.verify.diagnosis.rewrite import only_assembles
 from jaxnn.verify.diagnosis.sizes import constants, likely_sizes
-from jaxnn.verify.diagnosis.steps import Step, record
+from jaxnn.verify.diagnosis.steps import Step, is_array, record
 from jaxnn.verify.diagnosis.targets import FACTOR, Targets, close
 from jaxnn.verify.problem import Problem, in_float64
 from jaxnn.verify.rounding import SAFETY
@@ -80,7 +80,6 @@ def _placed(trial, problem, verdict, point, tape, numbers):
         suspect = _likeliest(hand, found)
     if suspect and not suspect.whole and any(close(comparison.actual[leaf], true) for true in comparison.expected):
         suspect = None  # it is another leaf's gradient
-    sentence = _shown(trial, problem, hand, tape, comparison, leaf, suspect, sizes)
     true = [*comparison.expected, *(node.adjoint for node in tape)]
     made = where_made(hand.backward.steps, comparison.actual[leaf], true, problem.names[leaf])
     step, change = _line_and_change(hand, suspect, made, comparison.expected[leaf])
@@ -91,6 +90,9 @@ def _placed(trial, problem, verdict, point, tape, numbers):
     elif change is None or not change.proven:
         change = _searched(hand, step) or change
         step = step or (change and next(other for other in hand.backward.steps if other.line == change.line))
+    # Beside a repair only what the numbers show by themselves is worth saying.
+    arrays = {} if change else _known_arrays(hand, problem, tape, comparison, suspect)
+    sentence = _shown(trial, problem.names[leaf], comparison, leaf, suspect, sizes, arrays)
     if step is None:
         return replace(verdict, cause=sentence or verdict.cause)
     if change is None:
@@ -99,7 +101,10 @@ def _placed(trial, problem, verdict, point, tape, numbers):
             parts = made_of(hand.run, hand.args, step, hand.targets)
             sentence = f"{step.name}: {parts}" if parts else ""
         return replace(verdict, line=spoken(step.line), cause=sentence or verdict.cause)
-    sentence = f"{next(iter(change.line.names), step.name)}: {change.why}{f'; so {sentence}' if sentence else ''}"
+    if sentence and change.line == step.line:
+        sentence = f"{sentence}; {change.why}"
+    else:
+        sentence = f"{next(iter(change.line.names), step.name)}: {change.why}{f'; so {sentence}' if sentence else ''}"
     repairs = each.values() or [change] * change.proven
     changes = [one for repair in repairs for one in repair.changes]
     proven = len(hand.program.points) > 1  # at one point alone a change may fit by chance
@@ -107,38 +112,37 @@ def _placed(trial, problem, verdict, point, tape, numbers):
     return replace(verdict, line=spoken(change.line), cause=sentence, patch=patch)
 
 
+def _known_arrays(
+    hand: Hand, problem: Problem, tape: Sequence[Node], comparison: Comparison, suspect: Suspect | None
+) -> dict[str, np.ndarray]:
+    """Return the right values that have a name, and those that the function by hand has made before a suspect."""
+    data = jax.tree.leaves_with_path(dict(zip(problem.titles, problem.args, strict=True)))
+    arrays = {jax.tree_util.keystr(path[-1:], simple=True): x for path, x in data if is_array(x) and np.ndim(x)}
+    arrays |= {node.operation: node.local for node in tape if node.local is not None}
+    arrays |= {f"d{node.name}": node.adjoint for node in tape if node.name}
+    arrays |= {node.name: node.value for node in tape if node.name}
+    if suspect is None:
+        return arrays | {f"d{name}": true for name, true in zip(problem.names, comparison.expected, strict=True)}
+    made = [step for step in hand.backward.steps[: suspect.step.number] if step.name.isidentifier()]
+    return {step.name: step.value for step in made if step.name != "return"} | arrays
+
+
 def _shown(
     trial: Trial,
-    problem: Problem,
-    hand: Hand,
-    tape: Sequence[Node],
+    name: str,
     comparison: Comparison,
     leaf: int,
     suspect: Suspect | None,
     sizes: Mapping[str, float],
+    arrays: Mapping[str, np.ndarray],
 ) -> str:
-    """Return what the numbers show: those of a suspect line, or else of the wrong leaf."""
-    data = jax.tree.leaves_with_path(dict(zip(problem.titles, problem.args, strict=True)))
-    floats = [(path, x) for path, x in data if getattr(x, "dtype", None) is not None and np.ndim(x)]
-    floats = [(path, x) for path, x in floats if jax.numpy.issubdtype(x.dtype, jax.numpy.floating)]
-    arrays = {jax.tree_util.keystr(path[-1:], simple=True): np.asarray(x) for path, x in floats}
-    arrays |= {node.operation: node.local for node in tape if node.local is not None}
-    arrays |= {f"d{node.name}": node.adjoint for node in tape if node.name}
-    arrays |= {node.name: node.value for node in tape if node.name}
+    """Return what the numbers show: those of a suspect line, or else of the wrong leaf of that name."""
+    found = ""
     if suspect is not None:
-        before = hand.backward.steps[: suspect.step.number]
-        arrays |= {
-            step.name: step.value
-            for step in before
-            if step.name.isidentifier() and step.name not in (*arrays, "return")
-        }
         bar = max(1e-12, SAFETY * trial.epsilon) * float(np.max(np.abs(np.nan_to_num(suspect.expected)), initial=0.0))
         found = phrase(suspect.name, suspect.step.value, suspect.expected, bar, sizes=sizes, arrays=arrays)
-        if found:
-            return found
     values = comparison.actual[leaf], comparison.expected[leaf], comparison.allowed[leaf]
-    arrays |= {f"d{name}": true for name, true in zip(problem.names, comparison.expected, strict=True)}
-    return phrase(f"d{problem.names[leaf]}", *values, sizes=sizes, arrays=arrays)
+    return found or phrase(f"d{name}", *values, sizes=sizes, arrays=arrays)
 
 
 def _each_leaf(hand: Hand, comparison: Comparison, names: Sequence[str], true: list[np.ndarray]) -> dict[str, Repair]:
