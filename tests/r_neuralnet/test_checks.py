@@ -191,7 +191,7 @@ def test_functions_that_do_their_work_are_taken(right, untrained):
 @pytest.mark.filterwarnings("ignore:the response is 0 or 1")
 def test_what_the_nodes_compute(settings, expected, untrained, monkeypatch):
     seen = []
-    monkeypatch.setattr("jaxnn.r_neuralnet.fit.objective", lambda architecture, _: seen.append(architecture))
+    monkeypatch.setattr("jaxnn.r_neuralnet.fit.objective", lambda architecture, *_: seen.append(architecture))
     with pytest.raises(InvalidArgument, match="not trained here"):
         neuralnet("y ~ x", SMALL, seed=1, **settings)
     assert seen == [Architecture(*expected)]

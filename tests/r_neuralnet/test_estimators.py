@@ -124,7 +124,7 @@ def test_rows_and_classes_weigh():
 @pytest.mark.slow
 def test_in_a_boosted_ensemble():
     model = AdaBoostClassifier(
-        NeuralNetClassifier(hidden=0, threshold=0.5, stepmax=500), n_estimators=2, random_state=0
+        NeuralNetClassifier(hidden=0, threshold=1e-3, stepmax=500), n_estimators=2, random_state=0
     )
     assert model.fit(X, SIDE).score(X, SIDE) > 0.9
 

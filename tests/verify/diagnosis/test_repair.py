@@ -69,13 +69,12 @@ def test_what_numpy_has_written_over_is_remembered():
     assert "`d - x.T @ g` should be `d + x.T @ g`" in changed(added_to, (X, G), "d")
 
 
-@pytest.mark.slow
-def test_what_no_single_change_makes_right_has_none():
+def test_a_line_of_which_nothing_is_right_is_written_anew():
     def far(x, g):
         d = jnp.cumsum(x.T @ g) * jnp.ones((3, 2)) if x.ndim == 1 else jnp.cos(x.T @ jnp.cumsum(g, axis=0))
         return d
 
-    assert changed(far, (jnp.asarray(X), jnp.asarray(G)), "d") == ""
+    assert "should be `(x.T @ g)`" in changed(far, (jnp.asarray(X), jnp.asarray(G)), "d")
 
 
 class Sums:
