@@ -174,17 +174,18 @@ def image_point(n_features: int, **sizes: Any) -> tuple:
 
 
 def whitened_features() -> Points:
-    """Return the whitened network's convolutions and images: of odd sizes with several channels, and black."""
-    params, x = whitened_point(n=1)
+    """Return the whitened network's convolutions and images: ordinary, of odd sizes, several channels, black."""
+    params, x = whitened_point()
+    others = {"odd": whitened_point(n=1, size=(13, 15)), "channels": whitened_point(channels=2)}
     # On black images every window of either pool is tied.
-    return {"std": whitened_point(n=1, channels=2, size=(13, 15)), "black": (params, 0 * x)}
+    return {"std": (params, x), **others, "black": (params, 0 * x)}
 
 
 def whitened() -> Points:
     """Return all parameters of the whitened network, images and one-hot targets."""
-    params, x = whitened_point()
+    params, x = whitened_point(n=3)
     head = {"W3": normal(6, 2, 4) / 2, "b3": normal(7, 4), "W4": normal(8, 4, 3), "b4": normal(9, 3)}
-    return {"std": ({**params, **head}, x, np.eye(3)[:2])}
+    return {"std": ({**params, **head}, x, np.eye(3))}
 
 
 def whitened_point(n: int = 2, channels: int = 1, size: tuple[int, int] = (12, 12)) -> tuple:
