@@ -36,9 +36,10 @@ def known(monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_thousand_digits_teach_a_good_part_and_leave_the_first_layer_as_it_was(few):
+def test_a_thousand_digits_teach_most_and_leave_the_first_layer_as_it_was(few, monkeypatch):
+    monkeypatch.setitem(recipe.RECIPE, "batch", 32)  # in batches of 256 there would be four updates
     params = recipe.train(few.x_train, few.y_train, 0)
-    assert recipe.accuracy(params, few.x_test, few.y_test) > 0.3  # by chance 0.1
+    assert recipe.accuracy(params, few.x_test, few.y_test) > 0.7
     start = whitened.init(jax.random.key(0), recipe.cropped(few.x_train)[: recipe.RECIPE["whitened on"]])
     for name, same in {"W1": True, "b1": True, "W2": False, "b2": False, "W3": False, "b4": False}.items():
         assert np.array_equal(params[name], start[name]) == same

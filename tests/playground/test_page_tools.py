@@ -7,13 +7,11 @@ import struct
 
 import pytest
 
-from tests.playground.browser import PATIENCE
+from tests.playground.browser import PATIENCE, TABLE
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 expect.set_options(timeout=1000 * PATIENCE)
 pytestmark = pytest.mark.slow
-
-TABLE = "x1,x2,label\n1.5,-2,yes\n-3,0.5,no\n2,2,yes\n-1,-4,no\n"
 
 
 def test_a_table_is_pasted(play):

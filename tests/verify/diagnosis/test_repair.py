@@ -77,6 +77,17 @@ def test_a_line_of_which_nothing_is_right_is_written_anew():
     assert "should be `(x.T @ g)`" in changed(far, (jnp.asarray(X), jnp.asarray(G)), "d")
 
 
+def test_what_no_single_change_makes_right_has_none():
+    def far(x, g):
+        d = jnp.cumsum(x.T @ g)
+        return d
+
+    args = (jnp.asarray(X), jnp.asarray(G))
+    (step,) = [step for step in record(far, *args) if step.name == "d"]
+    unrelated = np.random.default_rng(5).normal(size=step.value.shape)
+    assert by_value(Program(far, [(args, is_right)]), step, unrelated) is None
+
+
 class Sums:
     def backward(self, x, g):
         self.d = np.zeros((3, 2))
