@@ -106,11 +106,9 @@ def programs(loss: Callable, grad: Callable, argnums: int | Sequence[int]) -> Pr
         p, out = problem(arrays, frame), {}
         leaves = [jnp.asarray(leaf) for leaf in p.leaves]
         if grad_too:
-            out["hand"] = p.grad(leaves)
-            out["hand_runs"] = runs(p.grad, leaves, signs)
+            out["hand"] = runs(p.grad, leaves, signs)
         if loss_too:
-            out["value"], out["reference"] = jax.value_and_grad(p.loss)(leaves)
-            out["runs"] = runs(lambda leaves: jax.tree.leaves(jax.value_and_grad(p.loss)(leaves)), leaves, signs)
+            out["loss"] = runs(lambda leaves: jax.tree.leaves(jax.value_and_grad(p.loss)(leaves)), leaves, signs)
         return out
 
     def value(arrays, frame):
@@ -161,11 +159,12 @@ def evaluator(problem: Problem, directions: list[Leaves], programs: Programs) ->
     signs = shaken_signs(problem.leaves)
 
     def evaluated(found):
-        out: dict[str, Any] = jax.tree.map(lambda v: np.asarray(v, np.float64), found)
+        made, out = jax.tree.map(lambda v: np.asarray(v, np.float64), found), {}
         if loss_too:
-            out["value_noise"], *out["reference_noise"] = spread(out["runs"])
+            out["value"], *out["reference"] = [run[0] for run in made["loss"]]
+            out["value_noise"], *out["reference_noise"] = spread(made["loss"])
         if grad_too:
-            out["hand_noise"] = spread(out["hand_runs"])
+            out["hand"], out["hand_noise"] = [run[0] for run in made["hand"]], spread(made["hand"])
         return out
 
     def at(leaves):
@@ -214,7 +213,7 @@ def evaluator(problem: Problem, directions: list[Leaves], programs: Programs) ->
 
     def shaken(leaves, seed):
         how = split(problem, leaves, data_too)
-        runs = programs.everything(how[0], shaken_signs(problem.leaves, seed), how[1], loss_too, grad_too)["runs"]
+        runs = programs.everything(how[0], shaken_signs(problem.leaves, seed), how[1], loss_too, grad_too)["loss"]
         return [[np.asarray(v[k + 1], np.float64) for v in runs[1:]] for k in range(RUNS)]
 
     def forward(leaves):
