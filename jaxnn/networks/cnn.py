@@ -18,10 +18,11 @@ from jax import lax
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from jaxnn.errors import as_pair, check_dtype, check_finite, check_key, check_positive_int, check_shape, require
-from jaxnn.losses import accuracy, one_hot, softmax_cross_entropy, softmax_cross_entropy_bwd, softmax_cross_entropy_fwd
-from jaxnn.networks import blocks, mlp
-from jaxnn.networks.mlp import Labels, MaybeKey, Residuals
+from jaxnn.errors import as_pair, check_dtype, check_key, check_positive_int, require
+from jaxnn.losses import accuracy, one_hot, softmax_cross_entropy
+from jaxnn.networks import blocks, on_features
+from jaxnn.networks.mlp import Labels, MaybeKey, Params, Residuals
+from jaxnn.networks.on_features import Images
 from jaxnn.ops import (
     conv2d_bwd,
     conv2d_fwd,
@@ -35,9 +36,6 @@ from jaxnn.ops import (
     softplus_fwd,
 )
 from jaxnn.ops.convolution import Pair, as_sides
-
-Params = dict[str, Array]
-Images = Float[Array, "n h w c"]
 
 
 def init(
@@ -68,13 +66,12 @@ def init(
     check_key("key", key)
     key1, key2, key_head = jax.random.split(key, 3)
     glorot = jax.nn.initializers.glorot_uniform()
-    head = mlp.init(key_head, h * w * filters[1], n_hidden, n_outputs, dtype=dtype)
     return {
         "W1": glorot(key1, (3, 3, channels, filters[0]), dtype),
         "b1": jnp.zeros(filters[0], dtype),
         "W2": glorot(key2, (2, 2, filters[0], filters[1]), dtype),
         "b2": jnp.zeros(filters[1], dtype),
-        **_from_head(head),
+        **on_features.init(key_head, h * w * filters[1], n_hidden, n_outputs, dtype),
     }
 
 
@@ -132,31 +129,19 @@ def metrics_and_grad(
     dilation: Pair = 1,
 ) -> tuple[tuple[Array, dict[str, Array]], Params]:
     """Return `((loss, {"accuracy"}), gradient)`, the accuracy that of the same forward pass, dropout and all."""
-    targets = _checked(params, x, y, stride=stride)
-
-    def by(features_fwd, features_bwd):
-        def metrics_and_grad(params, x, targets):
-            features, residuals = features_fwd(params, x)
-            z4, head_residuals = mlp.forward(_head(params), features, key, rate=rate)
-            total, likelihood = softmax_cross_entropy_fwd(z4, targets)
-            dz4, _ = softmax_cross_entropy_bwd(likelihood, 1 / len(z4))
-            d_features, d_head = mlp.backward(head_residuals, dz4, rate=rate)
-            grads = {**features_bwd(residuals, d_features), **_from_head(d_head)}
-            return (total / len(z4), {"accuracy": accuracy(z4, targets)}), grads
-
-        return metrics_and_grad
-
-    return _for_platform(by, stride, dilation)(params, x, targets)
+    on_features.check_images(params, x, partial(_pooled, stride=stride))
+    rules = _for_platform(partial(on_features.metrics_and_grad, key=key, rate=rate), stride, dilation)
+    return rules(params, x, on_features.targets(params, x, y))
 
 
 def logits(
     params: Params, x: Images, key: MaybeKey = None, *, rate: float = 0.5, stride: Pair = 1, dilation: Pair = 1
 ) -> Float[Array, "n k"]:
     """Return $Z_4$; with a `key`, after dropout of the share `rate` of the hidden nodes."""
-    _checked(params, x, stride=stride)
+    on_features.check_images(params, x, partial(_pooled, stride=stride))
 
-    def by(features_fwd, _):
-        return lambda params, x: mlp.forward(_head(params), features_fwd(params, x)[0], key, rate=rate)[0]
+    def by(features_fwd, _, params, x):
+        return on_features.logits(features_fwd, params, x, key, rate=rate)
 
     return _for_platform(by, stride, dilation)(params, x)
 
@@ -205,10 +190,11 @@ def metrics(params: Params, x: Images, y: Array, *, stride: Pair = 1, dilation: 
 def _for_platform(by, stride, dilation):
     """Return `by` of the features' two rules: block by block for a CPU and the lecture's geometry, plain otherwise."""
     geometry = {"stride": stride, "dilation": dilation}
-    plain = by(partial(features_fwd, **geometry), partial(features_bwd, **geometry))
+    plain = partial(by, partial(features_fwd, **geometry), partial(features_bwd, **geometry))
     if as_sides("stride", stride) + as_sides("dilation", dilation) != (1, 1, 1, 1):
         return plain
-    return partial(lax.platform_dependent, cpu=by(blocks.features_fwd, blocks.features_bwd), default=plain)
+    blockwise = partial(by, blocks.features_fwd, blocks.features_bwd)
+    return partial(lax.platform_dependent, cpu=blockwise, default=plain)
 
 
 def _pooled(size, stride):
@@ -216,31 +202,3 @@ def _pooled(size, stride):
     for _ in range(2):
         size = [-(-n // s) for n, s in zip(size, as_sides("stride", stride), strict=True)]
     return size[0] // 2, size[1] // 2
-
-
-def _checked(params, x, y=None, *, stride):
-    """Return `y` one-hot where there is one; raise where `x` or `y` cannot be right."""
-    channels, features = params["W1"].shape[2], params["W3"].shape[0]
-    check_shape("x", x, ("n", "h", "w", channels))
-    h, w = _pooled(x.shape[1:3], stride)
-    require(
-        h * w * params["b2"].shape[0] == features,
-        "x",
-        f"images of {x.shape[1]} x {x.shape[2]}",
-        f"the size, with the stride, that init was told, which pool and flatten to {features} features",
-    )
-    check_finite("x", x)
-    if y is None:
-        return None
-    y = one_hot(y, params["b4"].shape[0], params["W4"].dtype)
-    check_shape("y", y, (len(x), params["b4"].shape[0]))
-    return y
-
-
-def _head(params):
-    """Return the dense layers as the parameters of an `mlp`."""
-    return {"W1": params["W3"], "b1": params["b3"], "W2": params["W4"], "b2": params["b4"]}
-
-
-def _from_head(head):
-    return {"W3": head["W1"], "b3": head["b1"], "W4": head["W2"], "b4": head["b2"]}

@@ -23,9 +23,10 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from jaxnn.errors import as_pair, check_dtype, check_finite, check_key, check_positive_int, check_shape, require
-from jaxnn.losses import accuracy, one_hot, softmax_cross_entropy, softmax_cross_entropy_bwd, softmax_cross_entropy_fwd
-from jaxnn.networks import mlp, phases
-from jaxnn.networks.mlp import Labels, Residuals
+from jaxnn.losses import accuracy, one_hot, softmax_cross_entropy
+from jaxnn.networks import on_features, phases
+from jaxnn.networks.mlp import Labels, Params, Residuals
+from jaxnn.networks.on_features import Images
 from jaxnn.ops import (
     conv2d_bwd,
     conv2d_fwd,
@@ -37,8 +38,6 @@ from jaxnn.ops import (
     relu_fwd,
 )
 
-Params = dict[str, Array]
-Images = Float[Array, "n h w c"]
 KERNELS = 5, 3
 FLOOR = 1e-2  # of the pixels' variance: directions in which patches hardly vary are not blown up
 
@@ -70,13 +69,12 @@ def init(
     key2, key_head = jax.random.split(key)
     W1, b1 = whitening(np.asarray(images), filters[0])
     shape = (KERNELS[1], KERNELS[1], 2 * filters[0], filters[1])
-    head = mlp.init(key_head, h * w * filters[1], n_hidden, n_outputs, dtype=dtype)
     return {
         "W1": jnp.asarray(W1, dtype),
         "b1": jnp.asarray(b1, dtype),
         "W2": jax.nn.initializers.glorot_uniform()(key2, shape, dtype),
         "b2": jnp.zeros(filters[1], dtype),
-        **_from_head(head),
+        **on_features.init(key_head, h * w * filters[1], n_hidden, n_outputs, dtype),
     }
 
 
@@ -130,26 +128,16 @@ def value_and_grad(params: Params, x: Images, y: Labels) -> tuple[Array, Params]
 
 def metrics_and_grad(params: Params, x: Images, y: Labels) -> tuple[tuple[Array, dict[str, Array]], Params]:
     """Return `((loss, {"accuracy"}), gradient)`, the accuracy that of the same forward pass."""
-    targets = _checked(params, x, y)
-
-    def by(features_fwd, features_bwd, params, x, targets):
-        features, residuals = features_fwd(params, x)
-        z4, head_residuals = mlp.forward(_head(params), features)
-        total, likelihood = softmax_cross_entropy_fwd(z4, targets)
-        dz4, _ = softmax_cross_entropy_bwd(likelihood, 1 / len(z4))
-        d_features, d_head = mlp.backward(head_residuals, dz4)
-        grads = {**features_bwd(residuals, d_features), **_from_head(d_head)}
-        return (total / len(z4), {"accuracy": accuracy(z4, targets)}), grads
-
-    return _for_platform(by)(params, x, targets)
+    on_features.check_images(params, x, _features_shape)
+    return _for_platform(on_features.metrics_and_grad)(params, x, on_features.targets(params, x, y))
 
 
 def logits(params: Params, x: Images) -> Float[Array, "n k"]:
     """Return $Z_4$."""
-    _checked(params, x)
+    on_features.check_images(params, x, _features_shape)
 
     def by(features_fwd, _, params, x):
-        return mlp.forward(_head(params), features_fwd(params, x)[0])[0]
+        return on_features.logits(features_fwd, params, x)
 
     return _for_platform(by)(params, x)
 
@@ -199,32 +187,4 @@ def _features_shape(size):
     """Return the height and width of what is flattened, for images of the given size."""
     for kernel in KERNELS:
         size = [(n - kernel + 1) // 2 for n in size]
-    return size
-
-
-def _checked(params, x, y=None):
-    """Return `y` one-hot where there is one; raise where `x` or `y` cannot be right."""
-    check_shape("x", x, ("n", "h", "w", params["W1"].shape[2]))
-    h, w = _features_shape(x.shape[1:3])
-    features = params["W3"].shape[0]
-    require(
-        h > 0 and w > 0 and h * w * params["b2"].shape[0] == features,
-        "x",
-        f"images of {x.shape[1]} x {x.shape[2]}",
-        f"the size that init was given, which the network makes {features} features of",
-    )
-    check_finite("x", x)
-    if y is None:
-        return None
-    y = one_hot(y, params["b4"].shape[0], params["W4"].dtype)
-    check_shape("y", y, (len(x), params["b4"].shape[0]))
-    return y
-
-
-def _head(params):
-    """Return the dense layers as the parameters of an `mlp`."""
-    return {"W1": params["W3"], "b1": params["b3"], "W2": params["W4"], "b2": params["b4"]}
-
-
-def _from_head(head):
-    return {"W3": head["W1"], "b3": head["b1"], "W4": head["W2"], "b4": head["b2"]}
+    return size[0], size[1]
