@@ -51,7 +51,7 @@ def metrics_and_grad(
     return (total / len(z4), {"accuracy": accuracy(z4, targets)}), grads
 
 
-def check_images(params: Params, x: Images, flattened: Callable[[tuple[int, int]], tuple[int, int]]) -> None:
+def check_images(params: Params, x: Images, flattened: Callable[[tuple[int, ...]], tuple[int, int]]) -> None:
     """Raise where images do not give `W3` its features; `flattened` takes their (h, w) to what is left to flatten."""
     check_shape("x", x, ("n", "h", "w", params["W1"].shape[2]))
     (h, w), features = flattened(x.shape[1:3]), params["W3"].shape[0]
