@@ -9,7 +9,7 @@ import numpy as np
 from jaxnn.trace.jaxprs import Line
 from jaxnn.verify.diagnosis.convolutions import convolutions, no_others
 from jaxnn.verify.diagnosis.programs import Program
-from jaxnn.verify.diagnosis.repair import in_lines
+from jaxnn.verify.diagnosis.search import in_lines
 from jaxnn.verify.diagnosis.steps import raised_in, scopes, until_error
 from jaxnn.verify.diagnosis.targets import close
 from jaxnn.verify.problem import in_float64, split_output
@@ -36,14 +36,14 @@ def place(loss: Callable, grad: Callable, args: Sequence[Any], argnums: int | Se
         except Exception:  # whatever keeps JAX from differentiating the loss
             return raises, ""
 
-        def is_right(output):
+        def wrong(output):
             found = split_output(output, problem.structure, problem.names)[1]
-            return all(close(np.asarray(a, np.float64), e) for a, e in zip(found, true, strict=True))
+            return [not close(np.asarray(a, np.float64), e) for a, e in zip(found, true, strict=True)]
 
         def run(*args):
             jax.eval_shape(lambda: grad(*args))  # what breaks still, breaks here without being compiled
             return grad(*args)
 
         with no_others(convolutions(lambda: grad(*problem.args))):
-            change = in_lines(Program(run, [(problem.args, is_right)]), list(dict(lines).items()))
+            change = in_lines(Program(run, [(problem.args, wrong)]), list(dict(lines).items()))
     return (change.line, change.why) if change else (raises, "")

@@ -17,8 +17,9 @@ from jaxnn.verify.diagnosis.locate import ALIAS, Suspect, blamed, feeds, renamed
 from jaxnn.verify.diagnosis.operands import made_of
 from jaxnn.verify.diagnosis.patches import unified
 from jaxnn.verify.diagnosis.phrases import phrase
-from jaxnn.verify.diagnosis.repair import Repair, by_running, by_value, in_function
+from jaxnn.verify.diagnosis.repair import Repair, by_value
 from jaxnn.verify.diagnosis.rewrite import only_assembles
+from jaxnn.verify.diagnosis.search import by_running, in_function
 from jaxnn.verify.diagnosis.sizes import constants, likely_sizes
 from jaxnn.verify.diagnosis.steps import Step, is_array, record
 from jaxnn.verify.diagnosis.targets import FACTOR, Targets, close
@@ -84,12 +85,14 @@ def _placed(trial, problem, verdict, point, tape, numbers):
     made = where_made(hand.backward.steps, comparison.actual[leaf], true, problem.names[leaf])
     step, change = _line_and_change(hand, suspect, made, comparison.expected[leaf])
     each = {} if change and change.proven else _each_leaf(hand, comparison, problem.names, true)
-    if each:  # unless one line is enough, that made all that is wrong
+    if len(each) > 1:  # unless one line is enough, that made all that is wrong
         whole = by_running(hand.program, blamed(hand.backward, hand.errors, hand.backward.steps, for_all=True))
         each, change = ({}, whole) if whole else (each, each.get(verdict.leaf, change))
+    elif each:
+        (change,) = each.values()
     elif change is None or not change.proven:
         change = _searched(hand, step) or change
-        step = step or (change and next(other for other in hand.backward.steps if other.line == change.line))
+    step = step or (change and next(other for other in hand.backward.steps if other.line == change.line))
     # Beside a repair only what the numbers show by themselves is worth saying.
     arrays = {} if change else _known_arrays(hand, problem, tape, comparison, suspect)
     sentence = _shown(trial, problem.names[leaf], comparison, leaf, suspect, sizes, arrays)
@@ -146,18 +149,18 @@ def _shown(
 
 
 def _each_leaf(hand: Hand, comparison: Comparison, names: Sequence[str], true: list[np.ndarray]) -> dict[str, Repair]:
-    """Return a repair for each of several wrong leaves, by name, where all together put the gradient right; or none."""
+    """Return a repair for each wrong leaf, by name, where all together put the gradient right; or none."""
     found: dict[str, Repair] = {}
     rows = zip(names, comparison.actual, comparison.expected, comparison.wrong, strict=True)
     wrong_ones = [(leaf, *row[:3]) for leaf, row in enumerate(rows) if np.any(row[3])]
-    for leaf, name, actual, expected in wrong_ones if len(wrong_ones) > 1 else ():
+    for leaf, name, actual, expected in wrong_ones:
         first = where_made(hand.backward.steps, actual, true, name)
         passed_on = [step for step in hand.backward.steps if close(step.value, actual)]
         places = list({step.line: step for step in [*([first] if first else []), *passed_on]}.values())
         program = hand.of_leaf(leaf)
         repairs = (by_value(program, step, expected) for step in places[:NAMES])
         repair = next((repair for repair in repairs if repair and repair.proven), None)
-        if repair is None and first is not None and program.in_numpy:
+        if repair is None and first is not None and program.in_numpy and len(wrong_ones) > 1:
             repair = by_running(program, upstream(hand.backward, hand.targets, first))
         if repair is None:
             return {}

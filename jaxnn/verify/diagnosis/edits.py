@@ -8,8 +8,18 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from jaxnn.verify.diagnosis.rewrite import put
-from jaxnn.verify.diagnosis.statements import SWAPPED, copies, statements, sums, targets, text
-from jaxnn.verify.diagnosis.wraps import factors, forms, functions, powers, signs
+from jaxnn.verify.diagnosis.statements import SWAPPED, copies, parsed, statements, sums, targets, text
+from jaxnn.verify.diagnosis.structures import (
+    called,
+    conditions,
+    counts,
+    indices,
+    layouts,
+    projections,
+    too_much,
+    triangles,
+)
+from jaxnn.verify.diagnosis.wraps import factors, forms, plain, powers, signs
 
 ALIKE = [
     pair.split("/")
@@ -41,27 +51,34 @@ def edits(
     root: ast.AST,
     arrays: Sequence[str],
     numbers: Sequence[str],
-    containers: Sequence[str] = (),
+    *,
+    containers: Collection[str] = (),
+    functions: Sequence[str] = (),
+    parts: Sequence[str] = (),
     fixed: Collection[ast.AST] = (),
+    library: str = "np",
 ) -> Iterator[Edit]:
     """Yield an expression or a statement with one thing changed, the likeliest first.
 
-    `arrays`, `numbers` and `containers`, lists for example, are what has a name there. Parts that are `fixed` get no
-    power and no factor: a whole number may be the shape of an array, which would take all the memory.
+    `arrays`, `numbers`, `containers`, such as lists, and `functions` of one argument are what has a name there, `parts`
+    the pieces of arrays that are cut out there, `library` the name of NumPy. What is `fixed` is no array: it gets no
+    power and no factor, since a whole number may be the shape of an array, which would take all the memory.
     """
     nodes = [node for node in ast.walk(root) if isinstance(node, ast.expr) and _is_read(node)]
     operands = [node for node in nodes if isinstance(node, OPERANDS) and node not in fixed]
+    whole = [node for node in nodes if node in fixed and (isinstance(node, ast.BinOp) or ast.unparse(node) in numbers)]
     stages = [
-        *((change, [root], True) for change in (statements, sums, copies)),
-        *((change, nodes, True) for change in (*INSIDE, _others(containers))),
+        *((change, [root], True) for change in (statements, sums, copies, conditions, too_much)),
+        *((change, nodes, True) for change in (*INSIDE, _others(containers), _others(functions))),
         (powers, operands, True),
-    ]
-    stages += [(_everywhere, [root], True), (targets, [root], True)]
-    stages += [
+        (_everywhere, [root], True),
+        (targets, [root], True),
+        (counts(parts), whole, True),
+        *((change, nodes, True) for change in (layouts, indices)),
         (signs, nodes, False),
-        (factors, operands, False),
+        *((change, operands, False) for change in (plain(library), called(functions), triangles(library), factors)),
         (forms, nodes, False),
-        (functions, operands, False),
+        (projections, operands, False),
     ]
     for rank, (change, places, inside) in enumerate(stages):
         for node in places:
@@ -77,7 +94,7 @@ def _named(node, arrays, numbers):
     """Yield a number that has a name in the place of one that is written out."""
     if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
         for name in numbers:
-            other = ast.parse(name, mode="eval").body
+            other = parsed(name)
             yield other, f"{text(node)} should be `{name}`, which is not {node.value} in every step or at every size"
 
 
@@ -113,7 +130,7 @@ def _operators(node, arrays, numbers):
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod | ast.FloorDiv):
         other = ast.FloorDiv() if isinstance(node.op, ast.Mod) else ast.Mod()
         for name in numbers:
-            whole = ast.parse(name, mode="eval").body
+            whole = parsed(name)
             new = ast.BinOp(node.left, other, ast.BinOp(whole, ast.FloorDiv(), node.right))
             yield new, f"{text(node)} should be {text(new)}: groups lie side by side, or take turns"
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
@@ -126,7 +143,11 @@ def _operators(node, arrays, numbers):
 
 
 def _groupings(node, arrays, numbers):
-    """Yield a product with a sum, or a sum with a product, with the parentheses elsewhere."""
+    """Yield a product with a sum, a sum with a product, or a function's value, with the parentheses elsewhere."""
+    if isinstance(node, ast.Call) and len(node.args) == 1 and isinstance(node.args[0], ast.BinOp):
+        inside = node.args[0]
+        other = ast.BinOp(ast.Call(node.func, [inside.left], node.keywords), inside.op, inside.right)
+        yield other, f"{text(node)} should be {text(other)}: the parentheses stand elsewhere"
     if not isinstance(node, ast.BinOp):
         return
     products, sums_ = ast.Mult | ast.Div, ast.Add | ast.Sub
@@ -143,6 +164,8 @@ def _groupings(node, arrays, numbers):
             new.append(ast.BinOp(left.left, left.op, ast.BinOp(left.right, node.op, right)))
         if isinstance(right, ast.BinOp) and isinstance(right.op, products):
             new.append(ast.BinOp(ast.BinOp(left, node.op, right.left), right.op, right.right))
+    if isinstance(left, ast.Call) and len(left.args) == 1:  # f(a) * b and f(a * b)
+        new.append(ast.Call(left.func, [ast.BinOp(left.args[0], node.op, right)], left.keywords))
     for other in new:
         yield other, f"{text(node)} should be {text(other)}: the parentheses stand elsewhere"
 
@@ -153,7 +176,7 @@ def _everywhere(node, arrays, numbers):
     for name in dict.fromkeys(name for name in names if names.count(name) > 1):
         known = next((list(some) for some in (arrays, numbers) if name in some), [])
         for other in [f"{name}.T"] * (name in arrays) + [other for other in known if other != name]:
-            new = _Renamed(name, ast.parse(other, mode="eval").body).visit(copy.deepcopy(node))
+            new = _Renamed(name, parsed(other)).visit(copy.deepcopy(node))
             yield new, f"`{name}` should be `{other}` in all of {text(node)}"
 
 
@@ -231,7 +254,7 @@ def _sizes(node, arrays, numbers):
     if isinstance(node, ast.Attribute | ast.Subscript | ast.Call) and (size := SIZE.fullmatch(ast.unparse(node))):
         of = size[1] or size[2]
         for other in (f"{of}.shape[0]", f"{of}.shape[1]", f"{of}.shape[-1]", f"{of}.size"):
-            yield ast.parse(other, mode="eval").body, f"{text(node)} should be `{other}`: another size"
+            yield parsed(other), f"{text(node)} should be `{other}`: another size"
 
 
 def _others(containers):
@@ -241,7 +264,7 @@ def _others(containers):
         if isinstance(node, ast.Name | ast.Attribute) and (called := ast.unparse(node)) in containers:
             for other in containers:
                 if other != called:
-                    yield ast.parse(other, mode="eval").body, f"`{called}` in place of `{other}`: write `{other}`"
+                    yield parsed(other), f"`{called}` in place of `{other}`: write `{other}`"
 
     return change
 
@@ -252,7 +275,7 @@ def _names(node, arrays, numbers):
             if node.id in known:
                 for other in known:
                     if other != node.id:
-                        yield ast.parse(other, mode="eval").body, f"`{node.id}` in place of `{other}`: write `{other}`"
+                        yield parsed(other), f"`{node.id}` in place of `{other}`: write `{other}`"
         if node.id in numbers:
             for add in (-1, 1):
                 new = ast.BinOp(node, ast.Add() if add > 0 else ast.Sub(), ast.Constant(1))
@@ -263,7 +286,7 @@ def _names(node, arrays, numbers):
             if called in known:
                 for other in known:
                     if other != called:
-                        yield ast.parse(other, mode="eval").body, f"`{called}` in place of `{other}`: write `{other}`"
+                        yield parsed(other), f"`{called}` in place of `{other}`: write `{other}`"
 
 
 def _calls(node, arrays, numbers):
@@ -344,7 +367,7 @@ def _slices(node, arrays, numbers):
                 new = [*parts[:k], other, *parts[k + 1 :]]
                 end = ast.Subscript(node.value, ast.Tuple(new, ast.Load()) if len(new) > 1 else new[0], ast.Load())
                 yield end, f"{text(node)} should be {text(end)}: the other end is left out"
-        elif not isinstance(part, ast.Constant):
+        elif not isinstance(part, ast.Constant | ast.Call):
             for add in (ast.Sub(), ast.Add()):
                 new = [*parts[:k], ast.BinOp(part, add, ast.Constant(1)), *parts[k + 1 :]]
                 moved = ast.Subscript(node.value, ast.Tuple(new, ast.Load()) if len(new) > 1 else new[0], ast.Load())

@@ -13,7 +13,7 @@ from jaxnn.verify.diagnosis.programs import Program, as_numpy
 from jaxnn.verify.diagnosis.replay import Replay, line_by_line, replay
 from jaxnn.verify.diagnosis.replayed import nodes_by_replaying
 from jaxnn.verify.diagnosis.sizes import constants
-from jaxnn.verify.diagnosis.steps import record
+from jaxnn.verify.diagnosis.steps import record, until_error
 from jaxnn.verify.diagnosis.targets import Targets
 from jaxnn.verify.numeric import by_differences
 from jaxnn.verify.problem import Problem, in_float64, split_output
@@ -77,18 +77,23 @@ def hand_of(trial: Trial, problem: Problem, point: Point, tape: list[Node]) -> H
         sizes = [slack * np.max(np.abs(e), initial=0.0) for e in comparison.expected]
         bars = [t + size for t, size in zip(comparison.allowed, sizes, strict=True)]
 
-        def errors(arrays):
+        def entries(arrays):
             rows = zip(arrays, comparison.expected, bars, strict=True)
-            gaps = (np.abs(a - e) / t if a.shape == e.shape else np.array(np.inf) for a, e, t in rows)
-            return [float(np.max(np.nan_to_num(gap, nan=np.inf), initial=0.0)) for gap in gaps]
+            gaps = (np.abs(a - e) / t if a.shape == e.shape else np.full(e.shape, np.inf) for a, e, t in rows)
+            return [np.nan_to_num(gap, nan=np.inf) for gap in gaps]
 
-        return errors
+        return entries
 
-    def is_right_at(comparison, leaf):
-        errors = errors_at(comparison)
-        return lambda output: np.max(np.array(errors([np.asarray(v, np.float64) for v in gradient(output)]))[leaf]) <= 1
+    def wrong_at(comparison, leaf):
+        def wrong(output):
+            found = errors_at(comparison)([np.asarray(v, np.float64) for v in gradient(output)])
+            return np.concatenate([(error > 1).ravel() for error in found[leaf]])
 
-    errors = errors_at(point.comparison)
+        return wrong
+
+    def errors(arrays):
+        return [float(np.max(error, initial=0.0)) for error in errors_at(point.comparison)(arrays)]
+
     points = [(problem.args, point.comparison)]
     for args, comparison in [(p.args, p.comparison) for p in (trial.here, trial.moved) if p] + _by_differences(trial):
         if args is not point.args:
@@ -96,8 +101,13 @@ def hand_of(trial: Trial, problem: Problem, point: Point, tape: list[Node]) -> H
             points.append((there.args, comparison))
     true = dict(zip(problem.names, point.comparison.expected, strict=True))
 
-    def program(leaf: int | slice = slice(None)):
-        return as_numpy(Program(run, [(args, is_right_at(comparison, leaf)) for args, comparison in points]))
+    steps = [*record(run, *problem.args), *until_error(problem.whole_loss, *problem.args)[0]]
+    called = {step.line.function for step in steps}
+
+    def program(leaf: int | None = None):
+        leaves = slice(None) if leaf is None else slice(leaf, leaf + 1)
+        given = [(args, wrong_at(comparison, leaves)) for args, comparison in points]
+        return as_numpy(Program(run, given, called=called))
 
     whole = program()
     if whole.in_numpy:

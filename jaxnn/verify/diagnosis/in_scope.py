@@ -1,31 +1,51 @@
 """What has a name where a line of the source stands: arrays, numbers, lists, parts of arrays."""
 
 import ast
-from typing import Any
+from collections.abc import Collection
+from types import FunctionType
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from jaxnn.trace.jaxprs import Line
+from jaxnn.verify.diagnosis.exchange import NUMPY
 from jaxnn.verify.diagnosis.rewrite import subscripts
 from jaxnn.verify.diagnosis.steps import as_array, children, spelt
 
+NUMPYS = (np, jax.numpy, NUMPY)
 
-def named(names: dict[str, Any], tree: ast.AST, line: Line) -> tuple[list[str], list[str], list[str]]:
-    """Return the arrays, the numbers and the containers that have a name, those in a tree first.
+
+class Names(NamedTuple):
+    """What has a name: arrays, numbers, containers such as lists, functions of one argument; `parts` are cut out."""
+
+    arrays: list[str]
+    numbers: list[str]
+    containers: list[str]
+    functions: list[str]
+    parts: list[str]
+    library: str
+
+
+def named(names: dict[str, Any], tree: ast.AST, line: Line, called: Collection[str] = ()) -> Names:
+    """Return what has a name where a line stands, what is in a tree first.
 
     Entries of dicts and attributes of the user's objects are named too, and parts of arrays that the function reads.
+    Of functions it is those `called` anyway by what is judged: another may do anything.
     """
     seen = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    arrays, numbers, containers = [], [], []
+    found = Names([], [], [], [], [], next((n for n in ("np", "jnp", "numpy") if names.get(n) in NUMPYS), "np"))
 
     def look(name, value):
         if as_array(value) is not None and not isinstance(value, float):
-            arrays.append(name)
+            found.arrays.append(name)
         elif isinstance(value, int | float) and not isinstance(value, bool):
-            numbers.append(name)
+            found.numbers.append(name)
         elif isinstance(value, list):
-            containers.append(name)
+            found.containers.append(name)
+        elif isinstance(value, FunctionType):
+            if value.__name__ in called and value.__code__.co_argcount - len(value.__defaults__ or ()) == 1:
+                found.functions.append(name)
         elif "[" not in name and "." not in name and not name.startswith("__"):
             for path, part in children(value)[:20]:
                 look(name + spelt((path,)), part)
@@ -33,14 +53,16 @@ def named(names: dict[str, Any], tree: ast.AST, line: Line) -> tuple[list[str], 
     names = {name: value for name, value in names.items() if name.isidentifier() and name != "_"}
     for name in sorted(names, key=lambda name: name not in seen):
         look(name, names[name])
-    for part in subscripts(line):
+    for part, is_read in subscripts(line).items():
         try:
             value = evaluated(part, names)
         except Exception:  # not yet computed where the line stands, or not in every round
             continue
-        if part not in (*arrays, *numbers):
+        if ":" in part and as_array(value) is not None:
+            found.parts.append(part)
+        if is_read and part not in (*found.arrays, *found.numbers):
             look(part, value)
-    return arrays, numbers, containers
+    return found
 
 
 def no_arrays(tree: ast.AST, names: dict[str, Any]) -> set[ast.AST]:

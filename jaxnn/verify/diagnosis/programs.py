@@ -1,6 +1,6 @@
 """A function by hand that repairs are tried on: run with changes in its source, in NumPy where that gives the same."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
@@ -16,34 +16,60 @@ from jaxnn.verify.diagnosis.targets import close
 
 
 class Program(NamedTuple):
-    """A function by hand, and its `points`: arguments, each with whether an output is right there.
+    """A function by hand, and its `points`: arguments, each with which entries of an output are wrong there.
 
     Where it runs `in_numpy`, what is right is held against its `own`, the program as it was given, since NumPy takes
     more: arrays that are written into, for example. Parts of its source are evaluated while it is `reading` NumPy.
+    `called` are the names of the functions that it, or the loss, calls.
     """
 
     run: Callable
-    points: Sequence[tuple[Sequence[Any], Callable[[Any], bool]]]
+    points: Sequence[tuple[Sequence[Any], Callable[[Any], Any]]]
     in_numpy: bool = False
     own: "Program | None" = None
     reading: AbstractContextManager = nullcontext()
+    called: Collection[str] = ()
 
     def is_right_with(self, changes: Sequence["Change"]) -> bool:
         """Return whether it is right at all points with something else in the place of what stands in its source."""
+        right = all(wrong is not None and not np.any(wrong) for wrong in self._wrong_with(changes))
+        return right and (self.own is None or self.own.is_right_with(changes))
+
+    def wrong(self) -> list[np.ndarray]:
+        """Return which entries are wrong as it stands, at each point; nothing where it does not run."""
+        found = [wrong for wrong in self._wrong_with([]) if wrong is not None]
+        return found if len(found) == len(self.points) else []
+
+    def repaired(self, changes: Sequence["Change"], before: Sequence[np.ndarray]) -> np.ndarray | None:
+        """Return which entries, of all points, are right with changes that were wrong `before`.
+
+        None where it is none at a point, or where something right is wrong then.
+        """
+        found = []
+        for now, was in zip(self._wrong_with(changes), before, strict=False):
+            if now is None or now.shape != was.shape or np.any(now & ~was) or (was.any() and np.array_equal(now, was)):
+                return None
+            found.append((was & ~now).ravel())
+        return np.concatenate(found)
+
+    def _wrong_with(self, changes):
+        """Yield which entries are wrong with changes, point after point; None, and no more, where it does not run."""
         of_code: dict[CodeType | None, list[Change]] = {}
         for change in changes:
             of_code.setdefault(next((f.__code__ for f in change.functions), None), []).append(change)
-        try:
-            with ExitStack() as stack:
-                for some in of_code.values():
-                    pairs = [(change.old, change.new) for change in some]
-                    stack.enter_context(rewritten(some[0].functions, some[0].line.file, pairs))
-                stack.enter_context(np.errstate(all="ignore"))
-                stack.enter_context(jax.disable_jit())
-                right = all(is_right(self.run(*jax.tree.map(fresh, args))) for args, is_right in self.points)
-        except Exception:  # most changes make no sense
-            return False
-        return right and (self.own is None or self.own.is_right_with(changes))
+        for args, wrong in self.points:
+            try:
+                with ExitStack() as stack:
+                    for some in of_code.values():
+                        pairs = [(change.old, change.new) for change in some]
+                        stack.enter_context(rewritten(some[0].functions, some[0].line.file, pairs))
+                    stack.enter_context(np.errstate(all="ignore"))
+                    stack.enter_context(jax.disable_jit())
+                    now = np.asarray(wrong(self.run(*jax.tree.map(fresh, args))))
+            except Exception:  # most changes make no sense
+                yield None
+                return
+            yield now
 
 
 class Change(NamedTuple):
@@ -64,7 +90,7 @@ def as_numpy(program: Program) -> Program:
     if not any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(tuple(args))):
         return program._replace(in_numpy=True)
     files = {step.line.file for step in record(program.run, *args)}
-    points = [(updatable(tuple(args)), is_right) for args, is_right in program.points]
+    points = [(updatable(tuple(args)), wrong) for args, wrong in program.points]
     return next((new for library in (np, NUMPY) if (new := _with_library(program, points, files, library))), program)
 
 
@@ -88,7 +114,7 @@ def _with_library(program, points, files, library) -> Program | None:
                 return None
     except Exception:  # it needs what only JAX has
         return None
-    return Program(run, points, True, program, reading)
+    return Program(run, points, True, program, reading, program.called)
 
 
 def equals(value: Any, expected: np.ndarray) -> bool:

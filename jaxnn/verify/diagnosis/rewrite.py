@@ -70,25 +70,33 @@ def _assigned(node):
 
 
 @lru_cache(maxsize=256)
-def subscripts(line: Line) -> list[str]:
-    """Return the parts of arrays, "diff[n, c]", that are read in the function or class that a line stands in.
+def subscripts(line: Line) -> dict[str, bool]:
+    """Return the parts of arrays, "diff[n, c]", in the function or class of a line, and whether they are read there.
 
     Those that call something are left out: to evaluate them could change what the caller holds.
     """
     part = _part(line)
     found = [node for node in ast.walk(part) if isinstance(node, ast.Subscript)] if part is not None else []
     plain = [node for node in found if not any(isinstance(n, ast.Call | ast.NamedExpr) for n in ast.walk(node))]
-    return list(dict.fromkeys(ast.unparse(node) for node in plain if isinstance(node.ctx, ast.Load)))
+    written = {ast.unparse(node): False for node in plain}
+    return written | {ast.unparse(node): True for node in plain if isinstance(node.ctx, ast.Load)}
 
 
-def loops_around(line: Line, code: CodeType) -> list[Line]:
-    """Return the lines of the `for` loops of a function that a line stands in, the innermost first."""
-    nodes = [node for part in _parts(line.file) for node in ast.walk(part) if isinstance(node, ast.For)]
+def blocks_around(line: Line, code: CodeType) -> list[Line]:
+    """Return the lines of the loops and conditions of a function that a line stands in, the innermost first."""
+    nodes = [node for part in _parts(line.file) for node in ast.walk(part) if isinstance(node, ast.For | ast.If)]
     around = [n for n in nodes if code.co_firstlineno < n.lineno < line.number <= (n.end_lineno or 0)]
     return [
         Line(line.file, node.lineno, line.function, (), linecache.getline(line.file, node.lineno).strip())
         for node in sorted(around, key=lambda node: -node.lineno)
     ]
+
+
+def function_around(line: Line) -> ast.AST:
+    """Return the innermost function that a line stands in."""
+    found = [node for node in _statements(line.file) if isinstance(node, ast.FunctionDef)]
+    inside = (node for node in found if node.lineno <= line.number <= (node.end_lineno or 0))
+    return max(inside, key=lambda node: node.lineno, default=ast.Module([], []))
 
 
 def only_assembles(line: Line, name: str = "") -> bool:

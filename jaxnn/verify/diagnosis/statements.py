@@ -1,9 +1,11 @@
 """A statement of another kind in the place of one: `=` for `+=`, a copy, a loop the other way round."""
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 Changes = Iterator[tuple[ast.AST, str]]  # what may have been meant, and what is changed in words
+Change = Callable[[Any, Sequence[str], Sequence[str]], Changes]  # of a node, with the arrays and numbers there
 SWAPPED = {  # operators, comparisons and functions that are easily taken for one another
     ast.Add: (ast.Sub,),
     ast.Sub: (ast.Add,),
@@ -19,6 +21,11 @@ SWAPPED = {  # operators, comparisons and functions that are easily taken for on
     ast.Eq: (ast.NotEq,),
     ast.NotEq: (ast.Eq,),
 }
+
+
+def parsed(expression: str) -> ast.expr:
+    """Return an expression of the source."""
+    return ast.parse(expression, mode="eval").body
 
 
 def text(node: ast.AST) -> str:

@@ -3,12 +3,19 @@
 import ast
 from collections.abc import Sequence
 
-from jaxnn.verify.diagnosis.statements import Changes, text
+from jaxnn.verify.diagnosis.statements import Change, Changes, parsed, text
 
 FACTORS = (  # what an array `x` may stand in as a factor: activations and their derivatives among them
     *("{x}", "(1 - {x})", "{x} * (1 - {x})", "(1 - {x} ** 2)", "({x} > 0)", "({x} >= 0)", "{x} ** 2"),
     *("(2 * {x})", "(1 + {x} ** 2)"),
 )
+
+FUNCTIONS = {  # of a node `x`, and what there is to say
+    **dict.fromkeys(("abs({x})", "1 - {x}", "1 / {x}", "{x} * (1 - {x})", "1 - {x} ** 2", "{x} > 0", "{x}[::-1]"), ""),
+    **dict.fromkeys(("np.exp({x})", "np.log({x})", "np.sqrt({x})", "np.tanh({x})"), ""),
+    "1 / (1 + np.exp(-{x}))": ": the sigmoid, a probability and no logit",
+    "np.exp({x}) / np.exp({x}).sum(axis=-1, keepdims=True)": ": the softmax, probabilities and no logits",
+}
 
 
 def signs(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
@@ -21,20 +28,20 @@ def factors(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Ch
     """Yield the node times, over, plus or minus another array, or a local derivative made of it."""
     for name in arrays:
         for form in FACTORS:
-            factor = ast.parse(form.format(x=name), mode="eval").body
+            factor = parsed(form.format(x=name))
             yield (
                 ast.BinOp(node, ast.Mult(), factor),
                 f"the factor {text(factor)} is missing: multiply {text(node)} by it",
             )
         if name == ast.unparse(node):
             continue
-        other = ast.parse(name, mode="eval").body
+        other = parsed(name)
         yield ast.BinOp(node, ast.Div(), other), f"{text(node)} should be divided by {text(other)}"
         yield ast.BinOp(node, ast.Add(), other), f"the term {text(other)} is missing: add it to {text(node)}"
         yield ast.BinOp(node, ast.Sub(), other), f"the term {text(other)} is missing: subtract it from {text(node)}"
     sizes = [f"{name}.shape[{k}]" for name in arrays for k in (0, -1)]
     for name in ("2", "3", *numbers, *sizes, *(f"{name}.size" for name in arrays)):
-        other = ast.parse(name, mode="eval").body
+        other = parsed(name)
         yield ast.BinOp(node, ast.Div(), other), f"{text(node)} should be divided by {text(other)}"
         factor = name if name.isdigit() else f"`{name}`"
         yield ast.BinOp(node, ast.Mult(), other), f"the factor {factor} is missing: multiply {text(node)} by {factor}"
@@ -45,7 +52,7 @@ def forms(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Chan
     if isinstance(node, ast.BinOp | ast.Call | ast.Compare):
         for name in arrays:
             for form in FACTORS:
-                other = ast.parse(form.format(x=name), mode="eval").body
+                other = parsed(form.format(x=name))
                 yield other, f"{text(node)} in place of {text(other)}: write {text(other)}"
 
 
@@ -56,8 +63,12 @@ def powers(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Cha
         yield new, f"{text(node)} should be {text(new)}"
 
 
-def functions(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
-    """Yield plain functions of the node."""
-    for call in ("abs({x})", "1 - {x}", "1 / {x}", "({x}) * (1 - {x})", "1 - ({x}) ** 2", "({x}) > 0", "({x})[::-1]"):
-        new = ast.parse(call.format(x=f"({ast.unparse(node)})"), mode="eval").body
-        yield new, f"{text(node)} should be {text(new)}"
+def plain(library: str) -> Change:
+    """Return how plain functions are put around a node, by the name of NumPy there."""
+
+    def change(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
+        for call, what in FUNCTIONS.items():
+            new = parsed(call.format(x=f"({ast.unparse(node)})").replace("np.", f"{library}."))
+            yield new, f"{text(node)} should be {text(new)}{what}"
+
+    return change

@@ -52,6 +52,44 @@ def test_what_was_meant_is_among_the_changes(wrong, right, why):
     assert why in found[right]
 
 
+@pytest.mark.parametrize(
+    ("wrong", "right", "why"),
+    [
+        ("a * b * (1 - b)", "b * (a - (b * a).sum(axis=-1, keepdims=True))", "Jacobian is not diagonal"),
+        ("a", "(a) - b * (b * (a)).sum(axis=-1, keepdims=True)", "normalised"),
+        ("a", "np.triu((a)) + np.tril((a), -1).T", "upper triangle"),
+        ("f(a) * b", "f(a * b)", "parentheses"),
+        ("f(a * b)", "f(a) * b", "parentheses"),
+        ("a[m + i]", "a[m + i + m * k]", "offset `m * k`"),
+        ("a[:, i::4]", "a[:, i * m:i * m + m]", "layout"),
+        ("a[:, i * 4:i * 4 + 4]", "a[:, i::m]", "layout"),
+        ("k * k", "b[0, i:m].size", "fewer at the border"),
+        ("a", "g(a)", "should be"),
+        ("g(a)", "h(a)", "in place of"),
+    ],
+)
+def test_what_takes_more_than_a_token_is_among_the_changes(wrong, right, why):
+    root, given = ast.parse(wrong, mode="eval").body, {"functions": ["g", "h"], "parts": ["b[:, i:m]"]}
+    fixed = [root] if wrong == "k * k" else []  # a whole number
+    every = edits(root, ARRAYS, ["m", "i", "k"], fixed=fixed, **given)
+    found = {ast.dump(edit.tree): edit.why for edit in reversed(list(every))}
+    assert why in found[ast.dump(ast.parse(right, mode="eval").body)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("a, b = a.T, b.T", "pass"),
+        ("if k == 1:\n    a = b", "if k == 1 and m == 1:\n    a = b"),
+        ("a = b", "a = jnp.tril(b)"),
+    ],
+)
+def test_statements_too_are_changed(wrong, right):
+    (root,) = ast.parse(wrong).body
+    found = {ast.unparse(edit.tree) for edit in edits(root, ARRAYS, NUMBERS, library="jnp")}
+    assert right in found
+
+
 def test_an_expression_is_left_as_it_was():
     root = ast.parse("np.sum(a * (1 - b), axis=(0, 1))[1:, m]", mode="eval").body
     before = ast.dump(root)

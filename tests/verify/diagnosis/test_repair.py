@@ -7,7 +7,8 @@ import pytest
 
 from jaxnn.verify import check
 from jaxnn.verify.diagnosis.programs import Program
-from jaxnn.verify.diagnosis.repair import by_running, by_value
+from jaxnn.verify.diagnosis.repair import by_value
+from jaxnn.verify.diagnosis.search import by_running
 from jaxnn.verify.diagnosis.steps import record
 
 RNG = np.random.default_rng(5)
@@ -36,15 +37,15 @@ def added_to(x, g):
     return d
 
 
-def is_right(output):
+def wrong(output):
     (found,) = jax.tree.leaves(output)
-    return np.allclose(found, X.T @ G)
+    return not np.allclose(found, X.T @ G)
 
 
 def changed(f, args, name):
     """Return what to change in the last line that assigns to `name`, so that it is X.T @ G."""
     (step,) = [step for step in record(f, *args) if step.name == name][-1:]
-    found = by_value(Program(f, [(args, is_right)]), step, X.T @ G)
+    found = by_value(Program(f, [(args, wrong)]), step, X.T @ G)
     return found.why if found else ""
 
 
@@ -85,7 +86,7 @@ def test_what_no_single_change_makes_right_has_none():
     args = (jnp.asarray(X), jnp.asarray(G))
     (step,) = [step for step in record(far, *args) if step.name == "d"]
     unrelated = np.random.default_rng(5).normal(size=step.value.shape)
-    assert by_value(Program(far, [(args, is_right)]), step, unrelated) is None
+    assert by_value(Program(far, [(args, wrong)]), step, unrelated) is None
 
 
 class Sums:
@@ -119,7 +120,7 @@ def a_loop_that_may_not_end(x, g):
 
 def found_by_running(f, name="d"):
     steps = [step for step in record(f, X, G) if step.name == name or step.name.endswith(f".{name}")]
-    return by_running(Program(f, [((X, G), is_right)]), steps[-1:])
+    return by_running(Program(f, [((X, G), wrong)]), steps[-1:])
 
 
 def test_a_line_in_a_loop_is_changed_by_running_it_again():
@@ -134,7 +135,7 @@ def test_a_loop_is_walked_the_other_way_round():
 
 def test_lines_before_are_tried_too():
     steps = [step for step in record(far_from_its_line, X, G) if step.name in ("turned", "d")]
-    found = by_running(Program(far_from_its_line, [((X, G), is_right)]), steps[:1])
+    found = by_running(Program(far_from_its_line, [((X, G), wrong)]), steps[:1])
     assert found.line.text == "turned = x[::-1]"
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from jaxnn.trace.jaxprs import source_line
 from jaxnn.verify.diagnosis.rewrite import (
+    blocks_around,
     functions_of,
-    loops_around,
     made_from,
     may_not_end,
     only_assembles,
@@ -84,10 +84,10 @@ def test_an_error_inside_leaves_the_function_as_it_was():
     assert plain(1) == 2
 
 
-def test_the_loops_around_a_line_are_found_from_the_inside():
-    found = loops_around(line_of(looping, 3), looping.__code__)
+def test_the_blocks_around_a_line_are_found_from_the_inside():
+    found = blocks_around(line_of(looping, 3), looping.__code__)
     assert [loop.text for loop in found] == ["for j in range(2):", "for i in range(3):"]
-    assert loops_around(line_of(plain, 1), plain.__code__) == []
+    assert blocks_around(line_of(plain, 1), plain.__code__) == []
 
 
 def test_the_lines_that_made_what_is_in_a_line_are_found():

@@ -1,0 +1,55 @@
+"""What a loop should hand on from one round to the next, and puts into a variable that nothing reads."""
+
+import ast
+import copy
+import itertools
+from collections.abc import Iterator
+from types import CodeType
+
+from jaxnn.trace.jaxprs import Line, source_line
+from jaxnn.verify.diagnosis.rewrite import blocks_around, function_around, statement_at
+from jaxnn.verify.diagnosis.statements import text
+
+MOST = 24  # ways to match the variables of one loop
+
+
+def carried(line: Line, code: CodeType) -> Iterator[tuple[list[tuple[Line, ast.stmt, ast.stmt]], str]]:
+    """Yield other targets for what loops around a line assign and nobody reads: each `(line, old, new)`, and why.
+
+    They are the variables that a loop reads, which had a value before it and get none in it.
+    """
+    function = function_around(line)
+    read = [n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
+    for around in blocks_around(line, code):
+        loop = statement_at(around)
+        if not isinstance(loop, ast.For):
+            continue
+        statements = [n for part in loop.body for n in ast.walk(part) if isinstance(n, ast.Assign)]
+        unread = [name for statement in statements for name in _given(statement) if name not in read]
+        inside = {name for part in loop.body for name in _given(part)} | _given(loop.target)
+        used = {n.id for part in loop.body for n in ast.walk(part) if isinstance(n, ast.Name)}
+        before = {name for n in ast.walk(function) if n is not loop and isinstance(n, ast.Assign) for name in _given(n)}
+        stale = sorted((used & before) - inside)
+        for names in itertools.islice(itertools.permutations(stale, len(unread)) if unread else (), MOST):
+            new_names, changes = dict(zip(unread, names, strict=True)), []
+            for old in statements:
+                if _given(old) & set(unread):
+                    targets = [_Renamed(new_names).visit(copy.deepcopy(target)) for target in old.targets]
+                    new = ast.copy_location(ast.Assign(targets, old.value), old)
+                    changes.append((source_line(line.file, old.lineno, line.function), old, new))
+            says = " and ".join(f"`{new}`, not `{old}`" for old, new in new_names.items())
+            yield changes, f"{text(changes[0][1])}: the next round takes {says}, which nothing reads"
+
+
+def _given(node: ast.AST) -> set[str]:
+    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+
+class _Renamed(ast.NodeTransformer):
+    """Gives variables that are assigned other names."""
+
+    def __init__(self, names: dict[str, str]):
+        self.names = names
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        return ast.copy_location(ast.Name(self.names.get(node.id, node.id), node.ctx), node)

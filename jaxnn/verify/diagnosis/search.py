@@ -1,0 +1,246 @@
+"""The change of one line of several that puts the gradient right, found by running the function with each."""
+
+import ast
+import heapq
+import inspect
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from types import FunctionType, MappingProxyType
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxnn.trace.jaxprs import Line
+from jaxnn.verify.diagnosis.edits import Edit
+from jaxnn.verify.diagnosis.loops import carried
+from jaxnn.verify.diagnosis.programs import Change, Program, equals, fresh
+from jaxnn.verify.diagnosis.repair import Repair, line_edits, names_in_numpy, value_of
+from jaxnn.verify.diagnosis.rewrite import (
+    Part,
+    blocks_around,
+    code_with,
+    following,
+    functions_of,
+    lambda_at,
+    made_from,
+    may_not_end,
+    statement_at,
+)
+from jaxnn.verify.diagnosis.statements import text
+from jaxnn.verify.diagnosis.steps import Scope, Step, as_array, held, is_array, scopes
+from jaxnn.verify.diagnosis.targets import digest
+
+MOST_RUNS = 3000  # changes of several lines, each tried by running everything
+MOST_TOLD_APART = 15_000  # changes that are looked at for what they evaluate to
+MOST_RUNS_IN_JAX = 150  # which takes a hundred times as long
+
+
+def by_running(program: Program, suspects: Sequence[Step], *, inside: bool = True) -> Repair | None:
+    """Return the proven change in the line of one suspect, `inside` of what stands there or also around it.
+
+    Where there is none, the line may have to be exchanged with the next one.
+    """
+    first, last = ({step.line: step for step in some} for some in (reversed(suspects), suspects))
+    keys = {step.key for step in (*first.values(), *last.values())}
+    seen = scopes(program.run, jax.tree.map(fresh, program.points[0][0]), keys)
+    lines = [(line, seen[step.key]) for line, step in last.items() if step.key in seen]
+    also = {line: seen[step.key] for line, step in first.items() if step.key in seen}
+    return in_loops(program, lines) or in_lines(program, lines, inside=inside, also=also) or in_order(program, lines)
+
+
+def in_lines(
+    program: Program,
+    lines: Sequence[tuple[Line, Scope]],
+    *,
+    inside: bool = True,
+    also: Mapping[Line, Scope] = MappingProxyType({}),
+) -> Repair | None:
+    """Return the proven change in one of the lines, each with what it sees, and what it `also` sees another time.
+
+    Also tried are the blocks around such a line, and the lines that made what it takes but are no steps: whole numbers,
+    shapes, indices. The likeliest changes of all lines come first.
+    """
+    functions = {scope.code: functions_of(scope.code) for _, scope in lines}  # found by searching through everything
+    most = MOST_RUNS if program.in_numpy else MOST_RUNS_IN_JAX
+    changes = itertools.islice(_changes(program, lines, inside), MOST_TOLD_APART)
+    before, partial = program.wrong(), {}
+    for line, scope, old, new, why in itertools.islice(_different(program, changes, also), most):
+        change = Change(line, old, new, functions[scope.code])
+        repaired = program.repaired([change], before) if before else None
+        if repaired is not None and not repaired.sum() == sum(wrong.sum() for wrong in before):
+            partial.setdefault(repaired.tobytes(), (repaired, Repair([change], why, True, False)))
+        elif (repaired is not None or not before) and program.is_right_with([change]):
+            return Repair([change], why, True, True)
+    return _together(program, list(partial.values()))
+
+
+def _together(program: Program, partial: Sequence[tuple[np.ndarray, Repair]]) -> Repair | None:
+    """Return the repairs of several mistakes as one, each of which puts other entries right; None without proof."""
+    covered, chosen = np.zeros(()), []
+    for repaired, repair in sorted(partial, key=lambda one: -one[0].sum()):
+        others = {change.old for one in chosen for change in one.changes}
+        if np.any(repaired > covered) and not others & {change.old for change in repair.changes}:
+            covered, chosen = np.maximum(covered, repaired), [*chosen, repair]
+    changes = [change for repair in chosen for change in repair.changes]
+    if len(chosen) > 1 and program.is_right_with(changes):
+        return Repair(changes, "; and ".join(repair.why for repair in chosen), True, True)
+    return None
+
+
+def _different(program, changes, also):
+    """Yield the changes that make a difference where their line stands: a value that no other one has made.
+
+    To evaluate an expression takes a tenth of the time of a run. Lines that are not seen twice are left as they are.
+    """
+    made: dict[tuple[Line, Any], set[Any]] = {}
+    for line, scope, old, new, why in changes:
+        if (line in also or isinstance(new, ast.For)) and not isinstance(new, ast.If | ast.Pass):
+            seen = [scope.names for scope in (scope, also.get(line, scope))]
+            kind = type(new), [ast.dump(part) for part in _targets(new)], type(getattr(new, "op", None))
+            values = [_fingerprint(program, _computed(new), names) for names in seen]
+            told = made.setdefault((line, str(kind)), set())
+            if not told and type(new) is type(old):
+                told.add(str([_fingerprint(program, _computed(old), names) for names in seen]))
+            if values == [None, None] or str(values) in told:
+                continue
+            told.add(str(values))
+        yield line, scope, old, new, why
+
+
+def _targets(part):
+    return getattr(part, "targets", None) or [t for t in [getattr(part, "target", None)] if t is not None]
+
+
+def _computed(part: Part) -> ast.expr | None:
+    """Return the expression that a statement evaluates: what a loop walks through, what is passed to a procedure."""
+    if isinstance(part, ast.For):
+        walked = ast.Call(ast.Name("list", ast.Load()), [part.iter], [])
+        return ast.fix_missing_locations(ast.copy_location(walked, part))
+    value = part if isinstance(part, ast.expr) else getattr(part, "value", None)
+    if isinstance(part, ast.Expr) and isinstance(value, ast.Call):
+        value = ast.Tuple([*value.args, *(keyword.value for keyword in value.keywords)], ast.Load())
+        return ast.fix_missing_locations(ast.copy_location(value, part))
+    return value
+
+
+def _fingerprint(program, expression, names):
+    """Return what tells the value of an expression from others, None where it has none."""
+    if expression is None:
+        return "not evaluated"
+    value = value_of(program, expression, names)
+    if value is None:
+        return None
+    arrays = [as_array(leaf) for leaf in jax.tree.leaves(value)]
+    return [repr(leaf)[:80] if x is None else digest(x) for leaf, x in zip(jax.tree.leaves(value), arrays, strict=True)]
+
+
+def in_loops(program: Program, lines: Sequence[tuple[Line, Scope]]) -> Repair | None:
+    """Return the proven change of what the loops around lines hand on from round to round."""
+    for line, scope in {block: at for at in lines for block in blocks_around(at[0], at[1].code)}.values():
+        functions = functions_of(scope.code)
+        for parts, why in carried(line, scope.code):
+            changes = [Change(*part, functions) for part in parts]
+            if program.is_right_with(changes):
+                return Repair(changes, why, True, True)
+    return None
+
+
+def in_order(program: Program, lines: Sequence[tuple[Line, Scope]]) -> Repair | None:
+    """Return the proven exchange of one of the lines with the statement after it."""
+    for line, scope in lines:
+        statement = statement_at(line)
+        after = following(line) if statement is not None else None
+        if statement is None or after is None or may_not_end(line):
+            continue
+        functions = functions_of(scope.code)
+        pair = [Change(line, *two, functions) for two in ((statement, after), (after, statement))]
+        if program.is_right_with(pair):
+            return Repair(pair, f"{text(statement)} has to come after {text(after)}: exchange the two", True, True)
+    return None
+
+
+def in_function(program: Program, step: Step, expected: np.ndarray) -> Repair | None:
+    """Return the same for the function that a step stands in and returns the value of: its call is run by itself.
+
+    `expected` is what it should return; NumPy stands in for JAX where that gives the same.
+    """
+    scope = scopes(program.run, program.points[0][0], {step.key}).get(step.key)
+    functions = functions_of(scope.code) if scope is not None else []
+    if scope is None or not functions or scope.code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS):
+        return None
+    for swap in (names_in_numpy, dict):
+        own, given = functions[0], swap(scope.given)
+        names = swap(own.__globals__)
+
+        def returned(code, own=own, given=given, names=names):
+            f = FunctionType(code, names, own.__name__, own.__defaults__, own.__closure__)
+            f.__kwdefaults__ = own.__kwdefaults__
+            with np.errstate(all="ignore"), jax.disable_jit(), program.reading:
+                return held(f(**jax.tree.map(fresh, given)))
+
+        try:
+            place = next(path for path, leaf in returned(own.__code__).items() if equals(leaf, step.value))
+        except Exception:  # NumPy cannot run it, or it does not return the step's value
+            continue
+        above = made_from(step.line, scope.code)
+        changes = _changes(program, [(line, scope) for line in (step.line, *above)])
+        for line, _, old, new, why in itertools.islice(
+            changes, MOST_RUNS if swap is names_in_numpy else MOST_RUNS_IN_JAX
+        ):
+            try:
+                right = equals(returned(code_with(own.__code__, line.file, [(old, new)]))[place], expected)
+            except Exception:  # most changes make no sense
+                continue
+            change = Change(line, old, new, functions)
+            if right and program.is_right_with([change]):
+                return Repair([change], why, True, True)
+        break
+    return None
+
+
+def _changes(
+    program: Program, lines: Sequence[tuple[Line, Scope]], inside: bool = True
+) -> Iterator[tuple[Line, Scope, Part, Part, str]]:
+    """Yield changed statements in lines, the blocks around them and what made their numbers, the likeliest first."""
+    blocks = {block: scope for line, scope in lines for block in blocks_around(line, scope.code)}
+    others = {
+        other: scope
+        for line, scope in lines[:3]
+        for other in made_from(line, scope.code)
+        if not all(is_array(scope.names.get(name)) for name in other.names)
+    }
+    places = [(*place, True) for place in (blocks | others).items() if place[0] not in dict(lines)]
+    each = (_in_line(program, *place) for place in (*places, *((line, scope, inside) for line, scope in lines)))
+    for edit, line, scope, place in heapq.merge(*each, key=lambda change: change[0].rank):
+        yield line, scope, place, _with_body(edit.tree, place), edit.why
+
+
+def _in_line(program: Program, line: Line, scope: Scope, inside: bool) -> Iterator[tuple[Edit, Line, Scope, Part]]:
+    """Yield the changes of a line, those inside of what stands there before those around it."""
+    place = lambda_at(line, scope.code) if scope.code.co_name == "<lambda>" else statement_at(line)
+    if place is None or may_not_end(line):
+        return
+    place = place.body if isinstance(place, ast.Lambda) else place
+    head = _head(place)
+    for edit in line_edits(program, head, scope.names, line):
+        if inside and not edit.inside:
+            break
+        yield edit, line, scope, place
+
+
+def _head(statement: Part) -> Part:
+    """Return a loop or a condition without its body, anything else as it is."""
+    if isinstance(statement, ast.For):
+        return ast.copy_location(ast.For(statement.target, statement.iter, [], []), statement)
+    if isinstance(statement, ast.If):
+        return ast.copy_location(ast.If(statement.test, [], []), statement)
+    return statement
+
+
+def _with_body(head: Part, statement: Part) -> Part:
+    if isinstance(head, ast.For) and isinstance(statement, ast.For):
+        return ast.copy_location(ast.For(head.target, head.iter, statement.body, statement.orelse), statement)
+    if isinstance(head, ast.If) and isinstance(statement, ast.If):
+        return ast.copy_location(ast.If(head.test, statement.body, statement.orelse), statement)
+    return head

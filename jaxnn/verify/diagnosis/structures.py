@@ -1,0 +1,144 @@
+"""Edits of more than a token: a component taken off, a triangle folded, a layout, an index, a statement too much.
+
+Each is the derivative of something that many programs hold: of a softmax or a normalised vector (the part along the
+output goes), of a mean that was subtracted, of a symmetric or triangular matrix, of windows that are cut off at a
+border, of heads or channels that lie side by side or take turns.
+"""
+
+import ast
+import itertools
+from collections.abc import Sequence
+
+from jaxnn.verify.diagnosis.rewrite import put
+from jaxnn.verify.diagnosis.statements import Change, Changes, parsed, text
+
+OVER = ("", "axis=0, keepdims=True", "axis=-1, keepdims=True")
+TRIANGLES = {
+    "np.tril({x})": "a lower triangular matrix has no entries above its diagonal",
+    "np.triu({x})": "an upper triangular matrix has no entries below its diagonal",
+    "np.triu({x}) + np.tril({x}, -1).T": "only the upper triangle is read, of a symmetric matrix",
+    "np.tril({x}) + np.triu({x}, 1).T": "only the lower triangle is read, of a symmetric matrix",
+    "{x} + {x}.T": "a symmetric matrix counts both triangles",
+    "({x} + {x}.T) / 2": "a symmetric matrix has a symmetric gradient",
+}
+
+
+def projections(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
+    """Yield the node without its mean, and without its component along an array, as normalising makes it.
+
+    Also such an expression of two of its own arrays: a derivative that was taken for an elementwise one.
+    """
+    x = f"({ast.unparse(node)})"
+    for over in OVER:
+        yield parsed(f"{x} - {x}.mean({over})"), f"the path through a mean is missing: {text(node)} has to lose its own"
+    own = {ast.unparse(part) for part in ast.walk(node) if isinstance(part, ast.Name | ast.Subscript | ast.Attribute)}
+    own = own.intersection(arrays) if isinstance(node, ast.BinOp) else set()
+    pairs = [*((x, q) for q in arrays), *((one, other) for one in sorted(own) for other in sorted(own))]
+    for (of, q), over in itertools.product(pairs, OVER):
+        why = (
+            f"the path through the sum is missing in {text(node)}: what it has along `{q}` has to go, the derivative of"
+        )
+        for total in ("sum", "mean"):
+            yield parsed(f"{of} - {q} * ({q} * {of}).{total}({over})"), f"{why} what is normalised"
+        said = f"{why} a softmax, whose Jacobian is not diagonal: every output depends on all inputs"
+        yield parsed(f"{q} * ({of} - ({q} * {of}).sum({over}))"), said
+
+
+def triangles(library: str) -> Change:
+    """Return how a node is made the cotangent of a symmetric or a triangular matrix, by the name of NumPy there."""
+
+    def change(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
+        for form, what in TRIANGLES.items():
+            new = parsed(form.format(x=f"({ast.unparse(node)})").replace("np.", f"{library}."))
+            yield new, f"{text(node)} should be {text(new)}: {what}"
+
+    return change
+
+
+def layouts(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
+    """Yield a slice that takes neighbours in the place of one that takes every so many, and the other way round."""
+    if not isinstance(node, ast.Subscript):
+        return
+    parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+    for k, part in enumerate(parts):
+        if not isinstance(part, ast.Slice) or part.lower is None:
+            continue
+        for name in numbers:
+            n, new = parsed(name), None
+            if part.step is not None and part.upper is None:
+                first = ast.BinOp(part.lower, ast.Mult(), n)
+                new = ast.Slice(first, ast.BinOp(first, ast.Add(), n))
+            elif part.step is None and isinstance(part.lower, ast.BinOp) and isinstance(part.lower.op, ast.Mult):
+                new = ast.Slice(part.lower.left, None, n)
+            if new is not None:
+                several = [*parts[:k], new, *parts[k + 1 :]]
+                taken = ast.Tuple(several, ast.Load()) if len(several) > 1 else new
+                other = ast.Subscript(node.value, taken, ast.Load())
+                yield other, f"{text(node)} should be {text(other)}: the layout is another, neighbours or in turns"
+
+
+def indices(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
+    """Yield a sum of an index with an offset, a number or a product of two, that it lacks."""
+    if not isinstance(node, ast.Subscript):
+        return
+    names = [name for name in numbers if name.isidentifier()]
+    offsets = [*names, *(f"{one} * {other}" for k, one in enumerate(names) for other in names[k:])]
+    for total in (part for part in ast.walk(node.slice) if isinstance(part, ast.BinOp)):
+        if isinstance(total.op, ast.Add):
+            for offset in offsets:
+                other = put(total, ast.BinOp(total, ast.Add(), parsed(offset)), node)
+                yield other, f"the offset `{offset}` is missing in the index of {text(node)}: write {text(other)}"
+            return
+
+
+def counts(parts: Sequence[str]) -> Change:
+    """Return how a number of entries is replaced by that of a part of an array, which may be cut off at a border."""
+    # Of all channels, for example, one: x[:, i:j] has as many windows as x[0, i:j].
+    parts = list(dict.fromkeys(form for part in parts for form in (part, _without_whole_axes(part))))
+
+    def change(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
+        for part in parts:
+            new = parsed(f"{part}.size")
+            why = f"{text(node)} should be {text(new)}: the number of entries that are there, fewer at the border"
+            yield new, f"{why} of a window that is cut off"
+
+    return change
+
+
+def _without_whole_axes(part):
+    cut = parsed(part)
+    if isinstance(cut, ast.Subscript) and isinstance(cut.slice, ast.Tuple):
+        whole = [isinstance(x, ast.Slice) and x.lower is x.upper is x.step is None for x in cut.slice.elts]
+        first = [ast.Constant(0) if all_ else x for all_, x in zip(whole, cut.slice.elts, strict=True)]
+        cut = ast.Subscript(cut.value, ast.Tuple(first, ast.Load()), ast.Load())
+    return ast.unparse(cut)
+
+
+def called(functions: Sequence[str]) -> Change:
+    """Return how a function of the user's is put around a node."""
+
+    def change(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
+        for name in functions:
+            new = parsed(f"{name}({ast.unparse(node)})")
+            yield new, f"{text(node)} should be {text(new)}"
+
+    return change
+
+
+def too_much(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
+    """Yield nothing in the place of a statement that gives variables new values made of their own."""
+    if isinstance(node, ast.Assign):
+        given = {n.id for n in ast.walk(node.targets[0]) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        read = {n.id for n in ast.walk(node.value) if isinstance(n, ast.Name)}
+        if given and given <= read:
+            yield ast.Pass(), f"{text(node)} is too much: leave it out"
+
+
+def conditions(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
+    """Yield a condition that holds less often, by another number too, or never."""
+    if isinstance(node, ast.If):
+        for name in numbers:
+            for other in (f"{name} == 1", f"{name} == 0", f"{name} > 0"):
+                test = ast.BoolOp(ast.And(), [node.test, parsed(other)])
+                new = ast.If(test, node.body, node.orelse)
+                yield new, f"`{ast.unparse(node.test)}` holds too often: only where `{other}` as well"
