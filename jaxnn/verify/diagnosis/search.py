@@ -4,6 +4,7 @@ import ast
 import heapq
 import inspect
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from types import FunctionType, MappingProxyType
 from typing import Any
@@ -69,7 +70,7 @@ def in_lines(
         change = Change(line, old, new, functions[scope.code])
         repaired = program.repaired([change], before) if before else None
         if repaired is not None and not repaired.sum() == sum(wrong.sum() for wrong in before):
-            partial.setdefault(repaired.tobytes(), (repaired, Repair([change], why, True, False)))
+            partial.setdefault((line, repaired.tobytes()), (repaired, Repair([change], why, True, False)))
         elif (repaired is not None or not before) and program.is_right_with([change]):
             return Repair([change], why, True, True)
     return _together(program, list(partial.values()))
@@ -78,7 +79,8 @@ def in_lines(
 def _together(program: Program, partial: Sequence[tuple[np.ndarray, Repair]]) -> Repair | None:
     """Return the repairs of several mistakes as one, each of which puts other entries right; None without proof."""
     covered, chosen = np.zeros(()), []
-    for repaired, repair in sorted(partial, key=lambda one: -one[0].sum()):
+    of_line = Counter(repair.line for _, repair in partial)  # a line of few repairs first: it takes one alone
+    for repaired, repair in sorted(partial, key=lambda one: (-one[0].sum(), of_line[one[1].line])):
         others = {change.old for one in chosen for change in one.changes}
         if np.any(repaired > covered) and not others & {change.old for change in repair.changes}:
             covered, chosen = np.maximum(covered, repaired), [*chosen, repair]
