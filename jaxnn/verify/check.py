@@ -82,8 +82,14 @@ def run(
 
     A `quick` one hears only the witnesses that look at every entry, and runs what JAX can trace under `jit` alone.
     """
-    # What is NaN or infinite is told in the verdict; matrix products that accelerators round more are not judged.
-    with np.errstate(all="ignore"), warnings.catch_warnings(), jax.default_matmul_precision("highest"):
+    # What is NaN or infinite is told in the verdict; matrix products that accelerators round more are not judged. Where
+    # JAX is told to refuse arrays of other ranks, NumPy's arrays, which it does not see until it traces, still add up.
+    with (
+        np.errstate(all="ignore"),
+        warnings.catch_warnings(),
+        jax.default_matmul_precision("highest"),
+        jax.numpy_rank_promotion("allow"),
+    ):
         # With x64 off JAX may take an array of the caller's as it saw it with x64 on, and warns of that.
         warnings.filterwarnings("ignore", "Explicitly requested dtype")
         return _run(loss, grad, args, argnums, ready, quick, tolerance or 0.0, defines)

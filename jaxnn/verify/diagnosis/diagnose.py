@@ -17,9 +17,10 @@ from jaxnn.verify.diagnosis.locate import ALIAS, Suspect, blamed, feeds, renamed
 from jaxnn.verify.diagnosis.operands import made_of
 from jaxnn.verify.diagnosis.patches import unified
 from jaxnn.verify.diagnosis.phrases import phrase
+from jaxnn.verify.diagnosis.programs import at_once
 from jaxnn.verify.diagnosis.repair import Repair, by_value
-from jaxnn.verify.diagnosis.rewrite import only_assembles
-from jaxnn.verify.diagnosis.search import by_running, in_function
+from jaxnn.verify.diagnosis.rewrite import only_assembles, only_unpacks
+from jaxnn.verify.diagnosis.search import by_running, in_copies, in_function
 from jaxnn.verify.diagnosis.sizes import constants, likely_sizes
 from jaxnn.verify.diagnosis.steps import Step, is_array, record
 from jaxnn.verify.diagnosis.targets import FACTOR, Targets, close
@@ -83,7 +84,10 @@ def _placed(trial, problem, verdict, point, tape, numbers):
         suspect = None  # it is another leaf's gradient
     true = [*comparison.expected, *(node.adjoint for node in tape)]
     made = where_made(hand.backward.steps, comparison.actual[leaf], true, problem.names[leaf])
-    step, change = _line_and_change(hand, suspect, made, comparison.expected[leaf])
+    change = in_copies(hand.program, hand.backward.steps) if hand.program.own is None else None
+    step = change and next(other for other in hand.backward.steps if other.line == change.line)
+    if change is None:
+        step, change = _line_and_change(hand, suspect, made, comparison.expected[leaf])
     each = {} if change and change.proven else _each_leaf(hand, comparison, problem.names, true)
     if len(each) > 1:  # unless one line is enough, that made all that is wrong
         whole = by_running(hand.program, blamed(hand.backward, hand.errors, hand.backward.steps, for_all=True))
@@ -109,7 +113,7 @@ def _placed(trial, problem, verdict, point, tape, numbers):
     else:
         sentence = f"{next(iter(change.line.names), step.name)}: {change.why}{f'; so {sentence}' if sentence else ''}"
     repairs = each.values() or [change] * change.proven
-    changes = [one for repair in repairs for one in repair.changes]
+    changes = at_once(one for repair in repairs for one in repair.changes)
     proven = len(hand.program.points) > 1  # at one point alone a change may fit by chance
     patch = unified([(c.line.file, c.old, c.new) for c in changes]) if proven else ""
     return replace(verdict, line=spoken(change.line), cause=sentence, patch=patch)
@@ -156,7 +160,8 @@ def _each_leaf(hand: Hand, comparison: Comparison, names: Sequence[str], true: l
     for leaf, name, actual, expected in wrong_ones:
         first = where_made(hand.backward.steps, actual, true, name)
         passed_on = [step for step in hand.backward.steps if close(step.value, actual)]
-        places = list({step.line: step for step in [*([first] if first else []), *passed_on]}.values())
+        places = {step.line: step for step in [*([first] if first else []), *passed_on]}.values()
+        places = sorted(places, key=lambda step: only_unpacks(step.line))
         program = hand.of_leaf(leaf)
         repairs = (by_value(program, step, expected) for step in places[:NAMES])
         repair = next((repair for repair in repairs if repair and repair.proven), None)
@@ -165,8 +170,8 @@ def _each_leaf(hand: Hand, comparison: Comparison, names: Sequence[str], true: l
         if repair is None:
             return {}
         found[name] = repair
-    changes = [change for repair in found.values() for change in repair.changes]
-    return found if found and hand.program.is_right_with(changes) else {}
+    changes = at_once(change for repair in found.values() for change in repair.changes)
+    return found if changes and hand.program.is_right_with(changes) else {}
 
 
 def _made_inside(hand: Hand, step: Step) -> Step:

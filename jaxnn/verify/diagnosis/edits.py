@@ -74,7 +74,8 @@ def edits(
         (_everywhere, [root], True),
         (targets, [root], True),
         (counts(parts), whole, True),
-        *((change, nodes, True) for change in (layouts, indices)),
+        (layouts, nodes, True),
+        (indices, [node for node in ast.walk(root) if isinstance(node, ast.Subscript)], True),
         (signs, nodes, False),
         *((change, operands, False) for change in (plain(library), called(functions), triangles(library), factors)),
         (forms, nodes, False),
@@ -144,10 +145,12 @@ def _operators(node, arrays, numbers):
 
 def _groupings(node, arrays, numbers):
     """Yield a product with a sum, a sum with a product, or a function's value, with the parentheses elsewhere."""
-    if isinstance(node, ast.Call) and len(node.args) == 1 and isinstance(node.args[0], ast.BinOp):
-        inside = node.args[0]
-        other = ast.BinOp(ast.Call(node.func, [inside.left], node.keywords), inside.op, inside.right)
-        yield other, f"{text(node)} should be {text(other)}: the parentheses stand elsewhere"
+    if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.BinOp):  # f(a + b) and f(a) + b
+        inside, rest = node.args[0], node.args[1:]
+        first, second = (ast.Call(node.func, [part, *rest], node.keywords) for part in (inside.left, inside.right))
+        for pair in ((first, inside.right), (inside.left, second)):
+            other = ast.BinOp(pair[0], inside.op, pair[1])
+            yield other, f"{text(node)} should be {text(other)}: the parentheses stand elsewhere, one goes around it"
     if not isinstance(node, ast.BinOp):
         return
     products, sums_ = ast.Mult | ast.Div, ast.Add | ast.Sub
@@ -253,7 +256,8 @@ def _subscripts(value):
 def _sizes(node, arrays, numbers):
     if isinstance(node, ast.Attribute | ast.Subscript | ast.Call) and (size := SIZE.fullmatch(ast.unparse(node))):
         of = size[1] or size[2]
-        for other in (f"{of}.shape[0]", f"{of}.shape[1]", f"{of}.shape[-1]", f"{of}.size"):
+        rows = f"{of}.size // {of}.shape[-1]"  # of all axes but the last
+        for other in (f"{of}.shape[0]", f"{of}.shape[1]", f"{of}.shape[-1]", f"{of}.size", rows):
             yield parsed(other), f"{text(node)} should be `{other}`: another size"
 
 

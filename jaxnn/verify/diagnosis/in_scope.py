@@ -54,6 +54,7 @@ def named(names: dict[str, Any], tree: ast.AST, line: Line, called: Collection[s
     for name in sorted(names, key=lambda name: name not in seen):
         look(name, names[name])
     for part, is_read in subscripts(line).items():
+        part = part.replace(".at[", "[")  # what is updated in JAX's way
         try:
             value = evaluated(part, names)
         except Exception:  # not yet computed where the line stands, or not in every round

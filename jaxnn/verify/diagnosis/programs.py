@@ -1,6 +1,6 @@
 """A function by hand that repairs are tried on: run with changes in its source, in NumPy where that gives the same."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxnn.trace.jaxprs import Line
 from jaxnn.verify.diagnosis.exchange import NUMPY, Exchange, updatable
-from jaxnn.verify.diagnosis.rewrite import Part, rewritten
+from jaxnn.verify.diagnosis.rewrite import Part, merged, rewritten
 from jaxnn.verify.diagnosis.steps import as_array, held, record
 from jaxnn.verify.diagnosis.targets import close
 
@@ -79,6 +79,18 @@ class Change(NamedTuple):
     old: Part
     new: Part
     functions: Sequence[FunctionType]
+
+
+def at_once(changes: Iterable[Change]) -> list[Change]:
+    """Return changes of which no two are of one statement; nothing where two are of one place in it."""
+    found: dict[Part, Change] = {}
+    for change in changes:
+        before = found.get(change.old)
+        new = change.new if before is None else merged(change.old, before.new, change.new)
+        if new is None:
+            return []
+        found[change.old] = change._replace(new=new)
+    return list(found.values())
 
 
 def as_numpy(program: Program) -> Program:

@@ -186,7 +186,7 @@ def line_edits(program: Program, root: ast.AST, names: dict[str, Any], line: Lin
     return edits(root, **named(names, root, line, program.called)._asdict(), fixed=no_arrays(root, names))
 
 
-def value_of(program, expression, names):
+def value_of(program: Program, expression: ast.expr, names: dict[str, Any]) -> Any:
     """Return the value of an expression where those names are known, None where it has none."""
     try:
         with program.reading, np.errstate(all="ignore"), jax.disable_jit():

@@ -124,6 +124,12 @@ def _has_bounds(node):
     return isinstance(node, ast.Slice) and not (node.lower is node.upper is node.step is None)
 
 
+def only_unpacks(line: Line) -> bool:
+    """Return whether a statement gives names to what is there: it has no operation and calls nothing."""
+    value = getattr(statement_at(line), "value", None)
+    return value is not None and not any(isinstance(n, ast.BinOp | ast.UnaryOp | ast.Call) for n in ast.walk(value))
+
+
 def made_from(line: Line, code: CodeType) -> list[Line]:
     """Return the lines above one in its function that assign the names in it, the nearest first."""
     statement = statement_at(line)
@@ -162,6 +168,38 @@ def put(old: ast.AST, new: Any, tree: ast.AST) -> Any:
             setattr(changed, field, [*parts[:index], *(new if isinstance(new, list) else [new]), *parts[index + 1 :]])
         old, new = parent, changed
     return new
+
+
+def merged(old: Any, one: Any, other: Any) -> Any:
+    """Return a tree changed as `one` and as `other` are changed from `old`; None where both change the same place."""
+    if same(old, one) or same(one, other):
+        return other
+    if same(old, other):
+        return one
+    parts = [part for part in (old, one, other) if isinstance(part, ast.AST)]
+    if len(parts) == 3 and type(old) is type(one) is type(other):
+        fields = {name: merged(*(getattr(part, name, None) for part in parts)) for name in old._fields}
+        if any(value is None and getattr(old, name, None) is not None for name, value in fields.items()):
+            return None
+        return ast.copy_location(type(old)(**fields), old)
+    if (
+        isinstance(old, list)
+        and isinstance(one, list)
+        and isinstance(other, list)
+        and len(old) == len(one) == len(other)
+    ):
+        found = [merged(*parts) for parts in zip(old, one, other, strict=True)]
+        return None if any(part is None for part in found) else found
+    return None
+
+
+def same(one: Any, other: Any) -> bool:
+    """Return whether two parts of trees are spelt alike."""
+    if isinstance(one, ast.AST) and isinstance(other, ast.AST):
+        return one is other or ast.dump(one) == ast.dump(other)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return type(one) is type(other) and one == other
 
 
 @lru_cache(maxsize=256)

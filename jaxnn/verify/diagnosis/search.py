@@ -14,8 +14,9 @@ import numpy as np
 
 from jaxnn.trace.jaxprs import Line
 from jaxnn.verify.diagnosis.edits import Edit
+from jaxnn.verify.diagnosis.locate import ALIAS
 from jaxnn.verify.diagnosis.loops import carried
-from jaxnn.verify.diagnosis.programs import Change, Program, equals, fresh
+from jaxnn.verify.diagnosis.programs import Change, Program, at_once, equals, fresh
 from jaxnn.verify.diagnosis.repair import Repair, line_edits, names_in_numpy, value_of
 from jaxnn.verify.diagnosis.rewrite import (
     Part,
@@ -28,13 +29,14 @@ from jaxnn.verify.diagnosis.rewrite import (
     may_not_end,
     statement_at,
 )
-from jaxnn.verify.diagnosis.statements import text
+from jaxnn.verify.diagnosis.statements import copies, text
 from jaxnn.verify.diagnosis.steps import Scope, Step, as_array, held, is_array, scopes
 from jaxnn.verify.diagnosis.targets import digest
 
 MOST_RUNS = 3000  # changes of several lines, each tried by running everything
 MOST_TOLD_APART = 15_000  # changes that are looked at for what they evaluate to
-MOST_RUNS_IN_JAX = 150  # which takes a hundred times as long
+MOST_LINES = 12  # whose numbers are followed to the lines that made them
+MOST_RUNS_IN_JAX, MOST_TOLD_APART_IN_JAX = 150, 1500  # which take a hundred times as long
 
 
 def by_running(program: Program, suspects: Sequence[Step], *, inside: bool = True) -> Repair | None:
@@ -63,8 +65,8 @@ def in_lines(
     shapes, indices. The likeliest changes of all lines come first.
     """
     functions = {scope.code: functions_of(scope.code) for _, scope in lines}  # found by searching through everything
-    most = MOST_RUNS if program.in_numpy else MOST_RUNS_IN_JAX
-    changes = itertools.islice(_changes(program, lines, inside), MOST_TOLD_APART)
+    most, told = (MOST_RUNS, MOST_TOLD_APART) if program.in_numpy else (MOST_RUNS_IN_JAX, MOST_TOLD_APART_IN_JAX)
+    changes = itertools.islice(_changes(program, lines, inside), told)
     before, partial = program.wrong(), {}
     for line, scope, old, new, why in itertools.islice(_different(program, changes, also), most):
         change = Change(line, old, new, functions[scope.code])
@@ -81,10 +83,9 @@ def _together(program: Program, partial: Sequence[tuple[np.ndarray, Repair]]) ->
     covered, chosen = np.zeros(()), []
     of_line = Counter(repair.line for _, repair in partial)  # a line of few repairs first: it takes one alone
     for repaired, repair in sorted(partial, key=lambda one: (-one[0].sum(), of_line[one[1].line])):
-        others = {change.old for one in chosen for change in one.changes}
-        if np.any(repaired > covered) and not others & {change.old for change in repair.changes}:
+        if np.any(repaired > covered) and at_once(change for one in (*chosen, repair) for change in one.changes):
             covered, chosen = np.maximum(covered, repaired), [*chosen, repair]
-    changes = [change for repair in chosen for change in repair.changes]
+    changes = at_once(change for repair in chosen for change in repair.changes)
     if len(chosen) > 1 and program.is_right_with(changes):
         return Repair(changes, "; and ".join(repair.why for repair in chosen), True, True)
     return None
@@ -135,6 +136,21 @@ def _fingerprint(program, expression, names):
         return None
     arrays = [as_array(leaf) for leaf in jax.tree.leaves(value)]
     return [repr(leaf)[:80] if x is None else digest(x) for leaf, x in zip(jax.tree.leaves(value), arrays, strict=True)]
+
+
+def in_copies(program: Program, steps: Sequence[Step]) -> Repair | None:
+    """Return the proven copy in a line that gives an array a second name, which another line writes into."""
+    lines = {step.line: step for step in steps if ALIAS.fullmatch(step.line.text)}
+    seen = scopes(program.run, jax.tree.map(fresh, program.points[0][0]), {step.key for step in lines.values()})
+    for line, step in lines.items():
+        place = statement_at(line)
+        if place is None or step.key not in seen:
+            continue
+        for new, why in copies(place, (), ()):
+            change = Change(line, place, ast.copy_location(new, place), functions_of(seen[step.key].code))
+            if program.is_right_with([change]):
+                return Repair([change], why, True, True)
+    return None
 
 
 def in_loops(program: Program, lines: Sequence[tuple[Line, Scope]]) -> Repair | None:
@@ -208,7 +224,7 @@ def _changes(
     blocks = {block: scope for line, scope in lines for block in blocks_around(line, scope.code)}
     others = {
         other: scope
-        for line, scope in lines[:3]
+        for line, scope in lines[:MOST_LINES]
         for other in made_from(line, scope.code)
         if not all(is_array(scope.names.get(name)) for name in other.names)
     }

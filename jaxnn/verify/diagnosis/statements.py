@@ -4,7 +4,7 @@ import ast
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-Changes = Iterator[tuple[ast.AST, str]]  # what may have been meant, and what is changed in words
+Changes = Iterator[tuple[Any, str]]  # what may have been meant, and what is changed in words
 Change = Callable[[Any, Sequence[str], Sequence[str]], Changes]  # of a node, with the arrays and numbers there
 SWAPPED = {  # operators, comparisons and functions that are easily taken for one another
     ast.Add: (ast.Sub,),

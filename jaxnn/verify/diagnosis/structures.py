@@ -77,18 +77,17 @@ def layouts(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Ch
                 yield other, f"{text(node)} should be {text(other)}: the layout is another, neighbours or in turns"
 
 
-def indices(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
-    """Yield a sum of an index with an offset, a number or a product of two, that it lacks."""
+def indices(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
+    """Yield a part of an array with an offset, a number or a product of two, that its index lacks."""
     if not isinstance(node, ast.Subscript):
         return
     names = [name for name in numbers if name.isidentifier()]
-    offsets = [*names, *(f"{one} * {other}" for k, one in enumerate(names) for other in names[k:])]
-    for total in (part for part in ast.walk(node.slice) if isinstance(part, ast.BinOp)):
-        if isinstance(total.op, ast.Add):
-            for offset in offsets:
-                other = put(total, ast.BinOp(total, ast.Add(), parsed(offset)), node)
-                yield other, f"the offset `{offset}` is missing in the index of {text(node)}: write {text(other)}"
-            return
+    products = [f"{one} * {other}" for k, one in enumerate(names) for other in names[k:]]
+    totals = [part for part in ast.walk(node.slice) if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add)]
+    for total in [*totals[:1], *(part for part in ast.walk(node.slice) if isinstance(part, ast.Name))]:
+        for offset in [*names, *products] if totals else names:
+            other = put(total, ast.BinOp(total, ast.Add(), parsed(offset)), node)
+            yield other, f"the offset `{offset}` is missing in the index of {text(node)}: write {text(other)}"
 
 
 def counts(parts: Sequence[str]) -> Change:

@@ -8,7 +8,6 @@ import pytest
 from jaxnn.verify import check
 from jaxnn.verify.diagnosis.programs import Program
 from jaxnn.verify.diagnosis.repair import by_value
-from jaxnn.verify.diagnosis.search import by_running
 from jaxnn.verify.diagnosis.steps import record
 
 RNG = np.random.default_rng(5)
@@ -87,62 +86,6 @@ def test_what_no_single_change_makes_right_has_none():
     (step,) = [step for step in record(far, *args) if step.name == "d"]
     unrelated = np.random.default_rng(5).normal(size=step.value.shape)
     assert by_value(Program(far, [(args, wrong)]), step, unrelated) is None
-
-
-class Sums:
-    def backward(self, x, g):
-        self.d = np.zeros((3, 2))
-        for row, seed in zip(x, g, strict=True):
-            self.d = np.outer(row, seed)
-        return self.d
-
-
-def far_from_its_line(x, g):
-    turned = x[::-1]
-    d = turned.T @ g
-    return d
-
-
-def a_loop_the_wrong_way_round(x, g):
-    d = np.zeros((3, 2))
-    for k, row in enumerate(reversed(list(x))):
-        d += np.outer(row, g[k])
-    return d
-
-
-def a_loop_that_may_not_end(x, g):
-    d, k = np.zeros((3, 2)), 0
-    while k < len(x):
-        d -= np.outer(x[k], g[k])
-        k += 1
-    return d
-
-
-def found_by_running(f, name="d"):
-    steps = [step for step in record(f, X, G) if step.name == name or step.name.endswith(f".{name}")]
-    return by_running(Program(f, [((X, G), wrong)]), steps[-1:])
-
-
-def test_a_line_in_a_loop_is_changed_by_running_it_again():
-    found = found_by_running(Sums().backward)
-    assert found.line.text == "self.d = np.outer(row, seed)" and "`+=`" in found.why
-
-
-def test_a_loop_is_walked_the_other_way_round():
-    found = found_by_running(a_loop_the_wrong_way_round)
-    assert found.line.text.startswith("for k, row in") and found_by_running(a_loop_that_may_not_end) is None
-
-
-def test_lines_before_are_tried_too():
-    steps = [step for step in record(far_from_its_line, X, G) if step.name in ("turned", "d")]
-    found = by_running(Program(far_from_its_line, [((X, G), wrong)]), steps[:1])
-    assert found.line.text == "turned = x[::-1]"
-
-
-def test_the_function_is_left_as_it_was():
-    code = far_from_its_line.__code__
-    test_lines_before_are_tried_too()
-    assert far_from_its_line.__code__ is code
 
 
 def test_a_verdict_says_what_to_write():

@@ -10,6 +10,7 @@ from jaxnn.verify.diagnosis.rewrite import (
     functions_of,
     made_from,
     may_not_end,
+    merged,
     only_assembles,
     rewritten,
     statement_at,
@@ -130,3 +131,17 @@ def test_what_may_not_end_is_known():
 def test_a_statement_is_found_by_its_line():
     assert ast.unparse(statement_at(line_of(plain, 1))) == "y = x + 1"
     assert statement_at(line_of(plain, 1)._replace(file="/nowhere.py")) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "both"),
+    [
+        ("a, b = f(x), -y", "a, b = x, y", "a, b = f(x), y"),
+        ("a, b = x, -y + 1", "a, b = x, -z + 1", None),  # each is a sum in the place of -y, with another operand
+        ("a, b = x, -y", "a, b = x, y", "a, b = x, y"),
+    ],
+)
+def test_two_changes_of_one_statement_are_made_together(one, other, both):
+    old, *new = (ast.parse(text).body[0] for text in ("a, b = x, -y", one, other))
+    found = merged(old, *new)
+    assert (found and ast.unparse(found)) == (both and ast.unparse(ast.parse(both)))

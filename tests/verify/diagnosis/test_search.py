@@ -1,0 +1,111 @@
+"""Tests for `diagnosis/search.py`: the change of one line, or of several, found by running the function again."""
+
+import numpy as np
+
+from jaxnn.verify.diagnosis.programs import Program
+from jaxnn.verify.diagnosis.search import by_running, in_copies
+from jaxnn.verify.diagnosis.steps import record
+
+RNG = np.random.default_rng(5)
+X, G = RNG.normal(size=(4, 3)), RNG.normal(size=(4, 2))
+
+
+def wrong(output):
+    return ~np.isclose(output, X.T @ G)
+
+
+class Sums:
+    def backward(self, x, g):
+        self.d = np.zeros((3, 2))
+        for row, seed in zip(x, g, strict=True):
+            self.d = np.outer(row, seed)
+        return self.d
+
+
+def far_from_its_line(x, g):
+    turned = x[::-1]
+    d = turned.T @ g
+    return d
+
+
+def a_loop_the_wrong_way_round(x, g):
+    d = np.zeros((3, 2))
+    for k, row in enumerate(reversed(list(x))):
+        d += np.outer(row, g[k])
+    return d
+
+
+def a_loop_that_may_not_end(x, g):
+    d, k = np.zeros((3, 2)), 0
+    while k < len(x):
+        d -= np.outer(x[k], g[k])
+        k += 1
+    return d
+
+
+def found_by_running(f, name="d"):
+    steps = [step for step in record(f, X, G) if step.name == name or step.name.endswith(f".{name}")]
+    return by_running(Program(f, [((X, G), wrong)]), steps[-1:])
+
+
+def test_a_line_in_a_loop_is_changed_by_running_it_again():
+    found = found_by_running(Sums().backward)
+    assert found.line.text == "self.d = np.outer(row, seed)" and "`+=`" in found.why
+
+
+def test_a_loop_is_walked_the_other_way_round():
+    found = found_by_running(a_loop_the_wrong_way_round)
+    assert found.line.text.startswith("for k, row in") and found_by_running(a_loop_that_may_not_end) is None
+
+
+def test_lines_before_are_tried_too():
+    steps = [step for step in record(far_from_its_line, X, G) if step.name in ("turned", "d")]
+    found = by_running(Program(far_from_its_line, [((X, G), wrong)]), steps[:1])
+    assert found.line.text == "turned = x[::-1]"
+
+
+def test_the_function_is_left_as_it_was():
+    code = far_from_its_line.__code__
+    test_lines_before_are_tried_too()
+    assert far_from_its_line.__code__ is code
+
+
+def two_mistakes(x, g):
+    upper = x.T[:2] @ -g
+    lower = 2 * x.T[2:] @ g
+    d = np.concatenate([upper, lower])
+    return d
+
+
+def test_several_mistakes_that_put_other_entries_wrong_have_one_repair():
+    steps = record(two_mistakes, X, G)
+    found = by_running(Program(two_mistakes, [((X, G), wrong)]), steps)
+    assert {change.line.text for change in found.changes} == {"upper = x.T[:2] @ -g", "lower = 2 * x.T[2:] @ g"}
+    assert "; and " in found.why and found.proven
+
+
+def both_in_one_statement(x, g):
+    upper, lower = x.T[:2] @ g, x.T[2:] @ g
+    return np.concatenate((-upper, 2 * lower))
+
+
+def test_two_changes_of_one_statement_become_one():
+    found = by_running(Program(both_in_one_statement, [((X, G), wrong)]), record(both_in_one_statement, X, G)[-1:])
+    (change,) = found.changes
+    assert change.line.text.startswith("return") and found.proven
+
+
+def two_names(x, g):
+    d = np.zeros((3, 2))
+    first = d
+    d += x.T @ g
+    return first + d
+
+
+def test_an_array_with_two_names_is_copied():
+    found = in_copies(Program(two_names, [((X, G), wrong)]), record(two_names, X, G))
+    assert found.line.text == "first = d" and "two names" in found.why
+
+
+def test_where_no_copy_helps_there_is_none():
+    assert in_copies(Program(two_mistakes, [((X, G), wrong)]), record(two_mistakes, X, G)) is None
