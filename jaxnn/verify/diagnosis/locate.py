@@ -163,7 +163,7 @@ def blamed(backward: Replay, errors: Errors, steps: Iterable[Step], *, for_all: 
 def feeds(backward: Replay, step: Step, later: Step, kept: Mapping[Key, np.ndarray] = MappingProxyType({})) -> bool:
     """Return whether another value of a step changes that of a later one while others are kept as they are."""
     try:
-        value = backward.values({**kept, step.key: _another(step)}).get(later.key)
+        value = backward.value({**kept, step.key: _another(step)}, later.key)
     except Exception:  # it cannot be another one
         return False
     return value is not None and not close(value, later.value)

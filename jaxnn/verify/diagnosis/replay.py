@@ -27,13 +27,13 @@ MOST_COMPILED = 300_000  # assignments in the runs of a compiled program
 class Replay(NamedTuple):
     """The `steps` of a run, and what it gives with other values at the keys `replaced`.
 
-    `outputs(replaced)` are the arrays that it returns, `values(replaced)` those of the steps; it should be run `most`
-    times at most.
+    `outputs(replaced)` are the arrays that it returns, `value(replaced, key)` is that of a step, None where it is not
+    taken; it should be run `most` times at most.
     """
 
     steps: list[Step]
     outputs: Callable[[Mapping[Key, np.ndarray]], list[np.ndarray]]
-    values: Callable[[Mapping[Key, np.ndarray]], dict[Key, np.ndarray]]
+    value: Callable[[Mapping[Key, np.ndarray], Key], np.ndarray | None]
     most: int
 
 
@@ -60,13 +60,13 @@ def line_by_line(run: Callable, args: Sequence[Any], arrays: Callable[[Any], lis
         counted()
         return [np.asarray(v, np.float64) for v in arrays(rerun(run, args, replaced))]
 
-    def values(replaced):
+    def value(replaced, key):
         counted()
         seen: dict[Key, np.ndarray] = {}
-        rerun(run, args, replaced, seen)
-        return seen
+        rerun(run, args, replaced, seen, {key[0]})
+        return seen.get(key)
 
-    return Replay(steps, outputs, values, most)
+    return Replay(steps, outputs, value, most)
 
 
 def _compiled(run, args, arrays):
@@ -108,11 +108,11 @@ def _compiled(run, args, arrays):
     def outputs(replaced):
         return [np.asarray(v, np.float64) for v in again(replaced)[0]]
 
-    def all_values(replaced):
-        return {places[slot]: np.asarray(v, np.float64) for slot, v in again(replaced)[1].items()}
+    def value(replaced, key):
+        return np.asarray(again(replaced)[1][keys[key]], np.float64)
 
     def steps():
         for number, (slot, key) in enumerate(places.items()):
             yield Step(number, key[1], np.asarray(seen[slot], np.float64), key[0], key, none[slot].dtype)
 
-    return Replay([step for step in steps() if step.value.size], outputs, all_values, MOST_COMPILED // len(places))
+    return Replay([step for step in steps() if step.value.size], outputs, value, MOST_COMPILED // len(places))

@@ -75,8 +75,17 @@ def until_error(f: Callable, *args: Any) -> tuple[list[Step], Exception | None]:
     return steps, None
 
 
-def rerun(f: Callable, args: Any, replaced: Mapping[Key, Any], seen: dict[Key, np.ndarray] | None = None) -> Any:
-    """Return `f(*args)` with the assignments of these keys replaced by other arrays; `seen` is filled with the rest."""
+def rerun(
+    f: Callable,
+    args: Any,
+    replaced: Mapping[Key, Any],
+    seen: dict[Key, np.ndarray] | None = None,
+    lines: Collection[Line] = (),
+) -> Any:
+    """Return `f(*args)` with the assignments of these keys replaced by other arrays.
+
+    `seen` is filled with what the lines assign otherwise: these, and those of the keys.
+    """
 
     def swap(key, value, scope):
         array = as_array(value) if seen is not None else None
@@ -92,7 +101,7 @@ def rerun(f: Callable, args: Any, replaced: Mapping[Key, Any], seen: dict[Key, n
         return new.astype(value.dtype).view(type(value)) if isinstance(value, np.ndarray) else new.astype(value.dtype)
 
     args = jax.tree.map(lambda leaf: leaf, args)  # containers of its own, which may be written into
-    with watched(swap, None if seen is not None else {key[0] for key in replaced}), jax.disable_jit():
+    with watched(swap, {*lines, *(key[0] for key in replaced)}), jax.disable_jit():
         return f(*args)
 
 

@@ -1,6 +1,7 @@
 """The right values that the assignments of a backward pass may be meant to have, and by which names they are known."""
 
 import itertools
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
@@ -181,7 +182,7 @@ def scales_of(steps: Sequence[Step], targets: Targets) -> list[float]:
             if target.adjoint and target.value.shape == step.value.shape and target.value.size > 1:
                 square = float(np.vdot(target.value, target.value))
                 scale = float(np.vdot(target.value, step.value)) / (square or np.inf)
-                known = any(np.isclose(scale, s, rtol=1e-9) for s in [1.0, 0.0, *found])
+                known = any(math.isclose(scale, s, rel_tol=SHARE, abs_tol=1e-8) for s in [1.0, 0.0, *found])
                 if not known and close(scale * target.value, step.value):
                     found.append(scale)
     return found[:3]

@@ -1,6 +1,7 @@
 """A term or a factor that is missing from a line: a product of what has a name where the line stands."""
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -49,33 +50,35 @@ def missing(
 
 
 def rest(
-    value: np.ndarray, expected: np.ndarray, known: Mapping[str, np.ndarray], numbers: Mapping[str, float]
+    value: np.ndarray, expected: np.ndarray, known: tuple[list[str], np.ndarray], numbers: Mapping[str, float]
 ) -> Iterator[tuple[str, str]]:
     """Yield what one array, or number, makes `value` `expected`, as `missing` does but much faster.
 
-    `known` are arrays as `singles` spells them.
+    `known` are arrays as `singles` spells and stacks them.
     """
+    texts, stacked = known
     with np.errstate(all="ignore"):
         lacks = (("+", expected - value), ("-", value - expected), ("*", expected / value), ("/", value / expected))
     for sign, lack in lacks:
-        seen = np.isfinite(lack)
-        if not seen.any():
+        lack = lack.ravel()
+        seen = np.isfinite(lack) if sign in "*/" else np.ones(lack.shape, bool)  # 0 / 0 may be anything
+        if not seen.any() or not np.all(np.isfinite(lack[seen])):
             continue
-        first, exact = lack[seen].flat[0], seen if sign in "*/" else np.ones(seen.shape, bool)
-        if sign in "*/" and first not in (0, 1) and np.allclose(lack[exact], first, NEAR, 0):
-            yield from ((sign, name) for name, n in numbers.items() if np.isclose(n, first, NEAR, 0))
-        for text, array in known.items():
-            if np.isclose(array[seen].flat[0], first, NEAR) and close(array[exact], lack[exact], NEAR):
-                yield sign, text
+        part, parts = lack[seen], stacked[:, seen]
+        if sign in "*/" and part[0] not in (0, 1) and np.all(np.abs(part - part[0]) <= NEAR * abs(part[0])):
+            yield from ((sign, name) for name, n in numbers.items() if math.isclose(n, part[0], rel_tol=NEAR))
+        bars = NEAR * np.maximum(np.max(np.abs(parts), axis=1, initial=0.0), np.max(np.abs(part)))
+        yield from ((sign, texts[k]) for k in np.flatnonzero(np.all(np.abs(parts - part) <= bars[:, None], axis=1)))
 
 
-def singles(arrays: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> dict[str, np.ndarray]:
-    """Return arrays stretched, or summed up, to a shape, and what is locally made of them, as they are spelt."""
+def singles(arrays: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> tuple[list[str], np.ndarray]:
+    """Return arrays stretched, or summed up, to a shape, and local functions of them: as they are spelt, stacked."""
     found = dict(arrays)
     for name, f in LOCAL.items():
         found |= {f"({name.format(x=of)})": f(x) for of, x in arrays.items()}
-    every = (pair for name, x in found.items() for pair in _summed(name, x, shape))
-    return {text: np.broadcast_to(x, shape) for text, x in every}
+    every = [(text, np.broadcast_to(x, shape)) for name, x in found.items() for text, x in _summed(name, x, shape)]
+    finite = {text: x.ravel() for text, x in every if np.all(np.isfinite(x))}
+    return list(finite), np.array(list(finite.values())).reshape(len(finite), math.prod(shape))
 
 
 def _masks(arrays, numbers, shape):
