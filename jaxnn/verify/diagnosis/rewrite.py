@@ -237,11 +237,21 @@ def code_with(code: CodeType, file: str, changes: Sequence[tuple[Part, Part]]) -
     with ExitStack() as stack:
         for old, new in changes:
             stack.enter_context(_exchanged(*above[old][:2], old, new))
-        whole = compile(ast.Module([part], []), file, "exec", dont_inherit=True)
+        whole = compile(ast.Module([_alone(part, first)], []), file, "exec", dont_inherit=True)
     made = _code_like(code, whole)
     if made is None or made.co_freevars != code.co_freevars:
         raise ValueError(f"{code.co_qualname}: cannot be run with another line")
     return made
+
+
+def _alone(part: ast.stmt, number: int) -> ast.stmt:
+    """Return a class with the method alone that a line is of, anything else as it is: what is compiled takes time."""
+    if not isinstance(part, ast.ClassDef):
+        return part
+    alone = copy.copy(part)
+    alone.bases, alone.keywords, alone.decorator_list = [], [], []
+    alone.body = [m for m in part.body if m.lineno <= number <= (m.end_lineno or 0)] or part.body
+    return alone
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 Changes = Iterator[tuple[Any, str]]  # what may have been meant, and what is changed in words
@@ -23,8 +24,9 @@ SWAPPED = {  # operators, comparisons and functions that are easily taken for on
 }
 
 
+@lru_cache(maxsize=4096)
 def parsed(expression: str) -> ast.expr:
-    """Return an expression of the source."""
+    """Return an expression of the source; the same one each time, since parsing takes as long as trying a change."""
     return ast.parse(expression, mode="eval").body
 
 
