@@ -2,12 +2,15 @@
 
 import argparse
 import json
+import shutil
+import subprocess
 import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 from rich.console import Console
@@ -16,13 +19,14 @@ from rich.progress import track
 from benchmarks import results
 from benchmarks.mutants import ours, summary
 from benchmarks.mutants.correct import Case, cases
-from benchmarks.mutants.mutant import TABLES, Mutant, read
+from benchmarks.mutants.mutant import TABLES, Mutant, loaded, read
 from benchmarks.mutants.peers import NEEDS, PEERS, objects
 from benchmarks.mutants.targets import TARGETS, problem
 from benchmarks.peers import HOW_TO_GET, cannot_import
 from jaxnn import files
 
 FAILED, INTERRUPTED = 1, 130
+QUIET: Any = {"text": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 BY_TESTS = "--by-tests, with options of its own: which mistakes in jaxnn's own code the project's tests see"
 
 
@@ -137,8 +141,20 @@ def mutant_row(mutant: Mutant, peers: Sequence[str], folder: Path) -> dict:
         "subgradient": mutant.subgradient,
         "line_ok": mutant.names_line(found.line),
         "cause_ok": mutant.explains(found.cause),
+        "patch": found.patch,
+        "patch_ok": is_mended(mutant, found.patch, points.values(), folder),
         "told_where": {"killed": kills(mutant, there), **there._asdict()} if mutant.where else None,
     }
+
+
+def is_mended(mutant: Mutant, patch: str, points: Iterable[tuple], folder: Path) -> bool:
+    """Return whether the mutant's file, patched, has the right gradient at the points, by jaxnn's own checker."""
+    target, file = TARGETS[mutant.target], folder / f"{mutant.id}_patched.py"
+    command = ["patch", "-f", "-o", str(file), str(folder / f"{mutant.id}.py")]
+    if not patch or shutil.which("patch") is None or subprocess.run(command, input=patch, **QUIET).returncode:
+        return False
+    mended = target.build(loaded(file, file.stem))
+    return not any(ours.check(mended, args, source=str(file)).objects for args in points)
 
 
 def kills(mutant: Mutant, found: ours.Found) -> bool:

@@ -7,19 +7,20 @@ from rich.table import Table
 
 Rows = Sequence[dict]
 
-HEADERS = ("killed at one point", "killed in all", "line named", "cause right", "false alarms")
+HEADERS = ("killed at one point", "killed in all", "line named", "cause right", "patch holds", "false alarms")
+EXPLAINED = ("line_ok", "cause_ok", "patch_ok")
 
 
 def totals(rows: Rows, peers: Sequence[str]) -> list[dict[str, str]]:
-    """Return a row a checker: mutants killed, the line named and the cause right among those, false alarms."""
+    """Return a row a checker: mutants killed; of those the line, the cause and the patch; false alarms."""
     mutants, right, found = of(rows, "mutant"), of(rows, "correct"), []
     for checker in ("jaxnn", *peers):
         killed = [row for row in mutants if row["killed_by"][checker]]
         at_once = [row for row in killed if row["killed_by"][checker] == "std"]
-        explained = ["", ""]
+        explained = [""] * len(EXPLAINED)
         if checker == "jaxnn":
             wrong = [row for row in killed if not row["subgradient"]]  # the others have no wrong line
-            explained = [share([row for row in wrong if row[name]], wrong) for name in ("line_ok", "cause_ok")]
+            explained = [share([row for row in wrong if row[name]], wrong) for name in EXPLAINED]
         alarms = [row for row in right if checker in row["alarms"]]
         shares = [share(at_once, mutants), share(killed, mutants), *explained, share(alarms, right)]
         found.append({"checker": checker, **dict(zip(HEADERS, shares, strict=True))})
@@ -54,6 +55,7 @@ def remarks(rows: Rows) -> list[str]:
     wrong = [row for row in mutants if row["killed_by"]["jaxnn"] and not row["subgradient"]]
     lines += [f"line: {row['id']} {row['new']!r}: {row['line']!r}" for row in wrong if not row["line_ok"]]
     lines += [f"cause: {row['id']} {row['what']}: {row['cause']!r}" for row in wrong if not row["cause_ok"]]
+    lines += [f"patch: {row['id']} {row['what']}" for row in wrong if not row["patch_ok"]]
     lines += [
         f"false alarm: {row['id']}: {row['kind']} {first(row['message'])}"
         for row in of(rows, "correct")

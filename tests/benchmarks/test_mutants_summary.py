@@ -3,15 +3,15 @@
 from benchmarks.mutants import summary
 
 
-def mutant(ours, theirs, line_ok=True, cause_ok=True, subgradient=False):
-    said = {"line_ok": line_ok, "cause_ok": cause_ok, "subgradient": subgradient}
+def mutant(ours, theirs, line_ok=True, cause_ok=True, patch_ok=True, subgradient=False):
+    said = {"line_ok": line_ok, "cause_ok": cause_ok, "patch_ok": patch_ok, "subgradient": subgradient}
     return {"row": "mutant", "killed_by": {"jaxnn": ours, "peer": theirs}, **said}
 
 
 ROWS = [
     mutant("std", "std"),
     mutant("std", None, line_ok=False),
-    mutant("survey", "ny", cause_ok=False),
+    mutant("survey", "ny", cause_ok=False, patch_ok=False),
     mutant("std", None, line_ok=False, cause_ok=False, subgradient=True),
     mutant(None, None, line_ok=False, cause_ok=False),
     {"row": "correct", "alarms": []},
@@ -28,9 +28,10 @@ def test_totals():
         "killed in all": "4 of 5",
         "line named": "2 of 3",  # neither of what was missed nor of another subgradient
         "cause right": "2 of 3",
+        "patch holds": "2 of 3",
         "false alarms": "0 of 3",
     }
-    assert list(theirs.values()) == ["peer", "1 of 5", "2 of 5", "", "", "2 of 3"]
+    assert list(theirs.values()) == ["peer", "1 of 5", "2 of 5", "", "", "", "2 of 3"]
 
 
 def test_the_table_has_the_totals():
