@@ -1,4 +1,4 @@
-"""What a loop should hand on from one round to the next, and puts into a variable that nothing reads."""
+"""What a loop does with its rounds: a variable that the next one should get, a `return` or `continue` too early."""
 
 import ast
 import copy
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from types import CodeType
 
 from jaxnn.trace.jaxprs import Line, source_line
-from jaxnn.verify.diagnosis.rewrite import blocks_around, function_around, statement_at
+from jaxnn.verify.diagnosis.rewrite import Written, blocks_around, function_around, statement_at
 from jaxnn.verify.diagnosis.statements import text
 
 MOST = 24  # ways to match the variables of one loop
@@ -39,6 +39,30 @@ def carried(line: Line, code: CodeType) -> Iterator[tuple[list[tuple[Line, ast.s
                     changes.append((source_line(line.file, old.lineno, line.function), old, new))
             says = " and ".join(f"`{new}`, not `{old}`" for old, new in new_names.items())
             yield changes, f"{text(changes[0][1])}: the next round takes {says}, which nothing reads"
+
+
+def ended(line: Line, code: CodeType) -> Iterator[tuple[list[tuple[Line, ast.stmt, Written]], str]]:
+    """Yield a loop around a line with its last `return` after it, and `continue` with what ends a round before it.
+
+    A `return` after a loop makes two statements, which stand in a module.
+    """
+    for around in blocks_around(line, code):
+        block = statement_at(around)
+        if isinstance(block, ast.For) and isinstance(block.body[-1], ast.Return) and len(block.body) > 1:
+            whole = ast.For(block.target, block.iter, block.body[:-1], block.orelse)
+            new = ast.Module([ast.copy_location(whole, block), block.body[-1]], [])
+            yield (
+                [(around, block, new)],
+                f"{text(block.body[-1])} ends the loop in its first round: it belongs after it",
+            )
+        if isinstance(block, ast.For):
+            for k, part in enumerate(block.body):
+                if isinstance(part, ast.If) and isinstance(part.body[-1], ast.Continue):
+                    for last in (other for other in block.body[k + 1 :] if isinstance(other, ast.AugAssign)):
+                        body = [*part.body[:-1], last, part.body[-1]]
+                        new = ast.copy_location(ast.If(part.test, body, part.orelse), part)
+                        why = f"`continue` leaves out {text(last)}, which belongs before it too"
+                        yield [(source_line(line.file, part.lineno, line.function), part, new)], why
 
 
 def _given(node: ast.AST) -> set[str]:

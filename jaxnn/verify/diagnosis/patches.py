@@ -7,10 +7,10 @@ import linecache
 from collections.abc import Sequence
 from pathlib import Path
 
-from jaxnn.verify.diagnosis.rewrite import Part, put
+from jaxnn.verify.diagnosis.rewrite import Part, Written, put
 
 
-def unified(changes: Sequence[tuple[str, Part, Part]]) -> str:
+def unified(changes: Sequence[tuple[str, Part, Written]]) -> str:
     """Return the diff that puts, in each of the files named, something new in the place of something old.
 
     `patch -p0` applies it from the folder in which Python was started. It is empty where a file is not on the disk.
@@ -40,6 +40,11 @@ def _of_file(file, changes):
 
 def _spans(text, old, new):
     """Yield what is written where: the smallest part that differs, bare or in parentheses, or else all of it."""
+    if isinstance(new, ast.Module):  # the last statement of a block, behind it
+        (start, end), last = _extent(text, old), _extent(text, new.body[-1])
+        indent = " " * old.col_offset
+        yield start, end, f"{text[start : last[0]].rstrip()}\n{indent}{text[slice(*last)]}{text[last[1] : end]}"
+        return
     small_old, small_new = _smallest(old, new)
     start, end = _extent(text, small_old)
     written = ast.unparse(small_new)
@@ -67,6 +72,8 @@ def _at(node):
 def _as_parsed(tree):
     """Return a tree as the parser makes it of its text: -1 is a sign before a number."""
     text = ast.unparse(tree)
+    if isinstance(tree, ast.Module):
+        return ast.parse(text).body
     return ast.parse(text).body[0] if isinstance(tree, ast.stmt) else ast.parse(text, mode="eval").body
 
 

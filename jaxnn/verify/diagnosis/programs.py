@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxnn.trace.jaxprs import Line
 from jaxnn.verify.diagnosis.exchange import NUMPY, Exchange, updatable
-from jaxnn.verify.diagnosis.rewrite import Part, merged, rewritten
+from jaxnn.verify.diagnosis.rewrite import Part, Written, merged, rewritten
 from jaxnn.verify.diagnosis.steps import as_array, held, record
 from jaxnn.verify.diagnosis.targets import close
 
@@ -77,7 +77,7 @@ class Change(NamedTuple):
 
     line: Line
     old: Part
-    new: Part
+    new: Written
     functions: Sequence[FunctionType]
 
 

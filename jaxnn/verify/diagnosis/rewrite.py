@@ -14,6 +14,7 @@ from typing import Any
 from jaxnn.trace.jaxprs import Line, source_line
 
 Part = ast.stmt | ast.expr  # of a file, which something else is put in the place of
+Written = Part | ast.Module  # what is put there; a module is several statements
 JOINS = {"stack", "concatenate", "block", "hstack", "vstack", "asarray", "array", "append"}
 LAYOUT = {
     *(*JOINS, "reshape", "ravel", "flatten"),
@@ -224,7 +225,7 @@ def functions_of(code: CodeType) -> list[FunctionType]:
     return [f for f in gc.get_referrers(code) if isinstance(f, FunctionType) and f.__code__ is code]
 
 
-def code_with(code: CodeType, file: str, changes: Sequence[tuple[Part, Part]]) -> CodeType:
+def code_with(code: CodeType, file: str, changes: Sequence[tuple[Part, Written]]) -> CodeType:
     """Return a function's code with other statements, or other expressions of a lambda, in the place of old ones.
 
     Raises `ValueError` where there is no source, or the changed code cannot take the place of the old one.
@@ -254,15 +255,19 @@ def _alone(part: ast.stmt, number: int) -> ast.stmt:
     return alone
 
 
+def _mentioning(names: ast.expr) -> ast.stmt:
+    return ast.If(ast.Constant(False), [ast.Expr(names)], [])
+
+
 @contextmanager
-def _exchanged(parent: ast.AST, field: str, old: Part, new: Part) -> Iterator[None]:
+def _exchanged(parent: ast.AST, field: str, old: Part, new: Written) -> Iterator[None]:
     """A context in which a tree has something new in the place of something old: copying it takes longer than running.
 
     The names of the old stay mentioned, so that the code closes over the same variables.
     """
     names = ast.Tuple([ast.Name(n.id, ast.Load()) for n in ast.walk(old) if isinstance(n, ast.Name)], ast.Load())
-    if isinstance(new, ast.stmt):
-        there = [new, ast.If(ast.Constant(False), [ast.Expr(names)], [])]
+    if not isinstance(new, ast.expr):
+        there = [*(new.body if isinstance(new, ast.Module) else [new]), _mentioning(names)]
     else:
         there = [ast.IfExp(ast.Constant(True), new, names)]
     for node in there:
@@ -280,7 +285,7 @@ def _exchanged(parent: ast.AST, field: str, old: Part, new: Part) -> Iterator[No
 
 
 @contextmanager
-def rewritten(functions: Sequence[FunctionType], file: str, changes: Sequence[tuple[Part, Part]]) -> Iterator[None]:
+def rewritten(functions: Sequence[FunctionType], file: str, changes: Sequence[tuple[Part, Written]]) -> Iterator[None]:
     """A context in which functions of one code have something else in the place of statements or expressions.
 
     Raises `ValueError` as `code_with` does, and where there is no function.

@@ -15,7 +15,7 @@ import numpy as np
 from jaxnn.trace.jaxprs import Line
 from jaxnn.verify.diagnosis.edits import Edit
 from jaxnn.verify.diagnosis.locate import ALIAS
-from jaxnn.verify.diagnosis.loops import carried
+from jaxnn.verify.diagnosis.loops import carried, ended
 from jaxnn.verify.diagnosis.programs import Change, Program, at_once, equals, fresh
 from jaxnn.verify.diagnosis.repair import Repair, line_edits, names_in_numpy, value_of
 from jaxnn.verify.diagnosis.rewrite import (
@@ -154,10 +154,10 @@ def in_copies(program: Program, steps: Sequence[Step]) -> Repair | None:
 
 
 def in_loops(program: Program, lines: Sequence[tuple[Line, Scope]]) -> Repair | None:
-    """Return the proven change of what the loops around lines hand on from round to round."""
+    """Return the proven change of what the loops around lines hand on from round to round, or where a round ends."""
     for line, scope in {block: at for at in lines for block in blocks_around(at[0], at[1].code)}.values():
         functions = functions_of(scope.code)
-        for parts, why in carried(line, scope.code):
+        for parts, why in itertools.chain(carried(line, scope.code), ended(line, scope.code)):
             changes = [Change(*part, functions) for part in parts]
             if program.is_right_with(changes):
                 return Repair(changes, why, True, True)

@@ -1,7 +1,10 @@
 """Tests for `diagnosis/search.py`: the change of one line, or of several, found by running the function again."""
 
+import ast
+
 import numpy as np
 
+from jaxnn.verify.diagnosis.patches import unified
 from jaxnn.verify.diagnosis.programs import Program
 from jaxnn.verify.diagnosis.search import by_running, in_copies
 from jaxnn.verify.diagnosis.steps import record
@@ -109,3 +112,33 @@ def test_an_array_with_two_names_is_copied():
 
 def test_where_no_copy_helps_there_is_none():
     assert in_copies(Program(two_mistakes, [((X, G), wrong)]), record(two_mistakes, X, G)) is None
+
+
+def ends_too_early(x, g):
+    d = np.zeros((3, 2))
+    for row, seed in zip(x, g, strict=True):
+        d += np.outer(row, seed)
+        return d
+
+
+def test_a_return_within_a_loop_goes_behind_it():
+    found = by_running(Program(ends_too_early, [((X, G), wrong)]), record(ends_too_early, X, G))
+    (change,) = found.changes
+    assert "belongs after it" in found.why and ast.unparse(change.new).endswith("\nreturn d")
+    patch = unified([(change.line.file, change.old, change.new)])
+    assert [row[1:] for row in patch.splitlines() if row[0] in "+-"][2:] == ["        return d", "    return d"]
+
+
+def skips(x, g):
+    d, k = np.zeros((3, 2)), 0
+    for row in np.concatenate([np.zeros((1, 3)), x]):
+        if not row.any():
+            continue
+        d += np.outer(row, np.concatenate([np.zeros((1, 2)), g])[k])
+        k += 1
+    return d
+
+
+def test_what_a_continue_leaves_out_goes_before_it():
+    found = by_running(Program(skips, [((X, G), wrong)]), record(skips, X, G), inside=True)
+    assert "`continue` leaves out `k += 1`" in found.why
