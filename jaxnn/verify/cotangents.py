@@ -23,10 +23,16 @@ def cotangent_of(out: Any, seed: int = 0) -> Any:
 
 
 def as_dtypes_of(cotangent: Any, out: Any) -> Any:
-    """Return the cotangent in the precision of the result, which differs from its own in float64."""
-    return jax.tree.map(
-        lambda g, y: g if g.dtype == jax.dtypes.float0 else jnp.asarray(g, jnp.result_type(y)), cotangent, out
-    )
+    """Return the cotangent in the precision of the result, which differs from its own in float64, and as its array."""
+
+    def of(g, y):
+        if g.dtype == jax.dtypes.float0:
+            return g
+        if isinstance(y, np.ndarray):  # of code in NumPy, or read as such
+            return np.asarray(g, y.dtype).view(type(y))
+        return jnp.asarray(g, jnp.result_type(y))
+
+    return jax.tree.map(of, cotangent, out)
 
 
 def scaled(cotangent: Any, factor: float) -> Any:

@@ -77,7 +77,8 @@ def edits(
         (layouts, nodes, True),
         (indices, [node for node in ast.walk(root) if isinstance(node, ast.Subscript)], True),
         (signs, nodes, False),
-        *((change, operands, False) for change in (plain(library), called(functions), triangles(library), factors)),
+        *((change, operands, False) for change in (plain(library), called(functions), triangles(library))),
+        *((factors, some, False) for some in (operands[:1], operands[1:])),  # of all of it first
         (forms, nodes, False),
         (projections, operands, False),
     ]

@@ -3,7 +3,7 @@
 import functools
 import sys
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -14,17 +14,18 @@ _LOCK = threading.RLock()  # what is exchanged is seen by every thread
 
 
 class Exchange:
-    """A context, to be entered again and again, in which the modules of `files` read the library `old` as `new`.
+    """A context, to be entered again and again, in which the modules of `files` read libraries as others.
 
-    What means `old` there, or one of its functions, means `new`, or its function of that name.
+    `pairs` are each the one and the other: what means a library there, or one of its functions, means the other, or its
+    function of that name.
     """
 
-    def __init__(self, old: ModuleType, new: Any, files: Collection[str]):
+    def __init__(self, pairs: Sequence[tuple[ModuleType, Any]], files: Collection[str]):
         self._changed = [
             (names, name, value, other)
             for names in _modules(files)
             for name, value in names.items()
-            if (other := new if value is old else _counterpart(value, old, new)) is not None
+            if (other := next(filter(None, (_counterpart(value, *pair) for pair in pairs)), None)) is not None
         ]
 
     def __enter__(self) -> None:
@@ -39,7 +40,9 @@ class Exchange:
 
 
 def _counterpart(value: Any, old: ModuleType, new: Any) -> Any:
-    """Return the function of `new` with the name of one of `old`, None for anything else."""
+    """Return `new` for `old`, its function with the name of one of `old`'s, None for anything else."""
+    if value is old:
+        return new
     name = getattr(value, "__name__", None)
     is_olds = callable(value) and isinstance(name, str) and getattr(old, name, None) is value
     return getattr(new, name, None) if is_olds and isinstance(name, str) else None

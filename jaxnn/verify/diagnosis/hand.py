@@ -31,7 +31,7 @@ def tape_of(trial: Trial, problem: Problem, point: Point) -> tuple[list[Node], l
         return nodes(problem.loss, problem.leaves, problem.names), constants(problem)
     try:
         files = {step.line.file for step in record(problem.whole_loss, *problem.args)}
-        with Exchange(np, jax.numpy, files):
+        with Exchange([(np, jax.numpy)], files):
             args = jax.tree.map(lambda v: jax.numpy.asarray(v) if isinstance(v, np.ndarray) else v, problem.args)
             there = in_float64(trial.own.whole_loss, trial.own.whole_grad, args, trial.argnums)
             tape, numbers = nodes(there.loss, there.leaves, there.names), constants(there)

@@ -10,9 +10,12 @@ import numpy as np
 
 from jaxnn.trace.jaxprs import Line
 from jaxnn.verify.diagnosis.exchange import NUMPY, Exchange, updatable
+from jaxnn.verify.diagnosis.in_numpy import JAX, LAX, NN
 from jaxnn.verify.diagnosis.rewrite import Part, Written, merged, rewritten
 from jaxnn.verify.diagnosis.steps import as_array, held, record
-from jaxnn.verify.diagnosis.targets import close
+from jaxnn.verify.diagnosis.targets import SHARE, close
+
+ROUNDING = 64  # machine epsilons by which NumPy and JAX may differ in a result
 
 
 class Program(NamedTuple):
@@ -108,20 +111,24 @@ def as_numpy(program: Program) -> Program:
 
 def _with_library(program, points, files, library) -> Program | None:
     """Return the program that reads a library as JAX's NumPy, None where that does not give the same."""
-    reading = Exchange(jax.numpy, library, files)
+    pairs = [(jax.numpy, library), (jax, JAX), (jax.lax, LAX), (jax.nn, NN)] if library is NUMPY else [(jax.numpy, np)]
+    reading = Exchange(pairs, files)
 
     def run(*args):
         with reading:
             return program.run(*args)
 
     try:
-        if any(issubclass(step.kind, jax.Array) for step in record(run, *points[0][0])):
+        steps = record(run, *points[0][0])
+        if any(issubclass(step.kind, jax.Array) for step in steps):
             return None  # it calls what only JAX has
+        kinds = {step.dtype for step in steps if jax.numpy.issubdtype(step.dtype, jax.numpy.floating)}
+        share = max([SHARE, *(ROUNDING * float(jax.numpy.finfo(kind).eps) for kind in kinds)])
         for (args, _), (own, _) in zip(points, program.points, strict=True):
             with np.errstate(all="ignore"), jax.disable_jit():
                 expected, seen = held(program.run(*own)), held(run(*jax.tree.map(fresh, args)))
             if seen.keys() != expected.keys() or not all(
-                equals(seen[path], np.asarray(as_array(expected[path]))) for path in seen
+                equals(seen[path], np.asarray(as_array(expected[path])), share) for path in seen
             ):
                 return None
     except Exception:  # it needs what only JAX has
@@ -129,10 +136,10 @@ def _with_library(program, points, files, library) -> Program | None:
     return Program(run, points, True, program, reading, program.called)
 
 
-def equals(value: Any, expected: np.ndarray) -> bool:
-    """Return whether a value is an array, or a number, that is another one but for rounding."""
+def equals(value: Any, expected: np.ndarray, share: float = SHARE) -> bool:
+    """Return whether a value is an array, or a number, that is another one but for a `share` that rounding takes."""
     array = as_array(value)
-    return array is not None and close(array, expected)
+    return array is not None and close(array, expected, share)
 
 
 def fresh(leaf: Any) -> Any:

@@ -31,6 +31,7 @@ from jaxnn.verify.diagnosis.targets import close
 from jaxnn.verify.diagnosis.terms import NEAR, missing, rest, singles
 
 MOST_VALUES = 20_000  # changes of one line, whose right value is known: each is an expression evaluated
+MOST_VALUES_IN_JAX = 400  # where NumPy cannot evaluate it: a loop of JAX's takes as long as a program
 MOST_PAIRS = 3000  # changes of one line that something more is looked for with
 MOST_LABELS = 6  # arrays of whole numbers that a mask may be made of
 
@@ -69,7 +70,9 @@ def by_value(program: Program, step: Step, expected: np.ndarray, *, inside: bool
             root, path = next(((root, path) for root, path in found if path is not None), (None, None))
             if root is None:
                 continue
-            for edit in itertools.islice(line_edits(program, root, names, step.line), MOST_VALUES):
+            in_jax = any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(value_of(program, root, names)))
+            most = MOST_VALUES_IN_JAX if in_jax else MOST_VALUES
+            for edit in itertools.islice(line_edits(program, root, names, step.line), most):
                 if inside and not edit.inside:
                     break
                 if _place(program, edit.tree, names, wanted, path) is not None:
@@ -82,10 +85,8 @@ def by_value(program: Program, step: Step, expected: np.ndarray, *, inside: bool
                 root for root in _expressions(place) if _place(program, root, names, value) == ()
             )  # not an entry of it
             if not inside and (root := next(whole, None)) is not None:
-                for tree, why in itertools.chain(
-                    _completed(root, names, step.line, value, wanted),
-                    _in_pairs(program, root, names, step.line, wanted),
-                ):
+                pairs = _in_pairs(program, root, names, step.line, wanted, min(most, MOST_PAIRS))
+                for tree, why in itertools.chain(_completed(root, names, step.line, value, wanted), pairs):
                     change = Change(step.line, place, _with_root(place, root, tree), functions)
                     if program.is_right_with([change]):
                         return Repair([change], why, False, True)
@@ -126,7 +127,7 @@ def _completed(root, names, line, value, expected):
         yield tree, f"the {what} `{lacking}` is missing: {says} `{ast.unparse(root)}`"
 
 
-def _in_pairs(program, root, names, line, expected):
+def _in_pairs(program, root, names, line, expected, most):
     """Yield an expression with two things changed, one of them a factor or a term that it lacks, and what is said."""
     known = named(names, root, line, program.called)
     values = {name: array for name in known.arrays if (array := as_array(evaluated(name, names))) is not None}
@@ -134,7 +135,7 @@ def _in_pairs(program, root, names, line, expected):
     others = singles(values, expected.shape)
     first = edits(root, **known._replace(arrays=[])._asdict(), fixed=no_arrays(root, names))
     second = (Edit(tree, why, False, 0) for tree, why in projections(root, known.arrays, ()))
-    for edit in itertools.islice(itertools.chain(first, second), MOST_PAIRS):
+    for edit in itertools.islice(itertools.chain(first, second), most):
         value = as_array(value_of(program, edit.tree, names))
         if value is not None and value.shape == expected.shape:
             for sign, lacking in rest(value, expected, others, numbers):

@@ -5,6 +5,7 @@ import copy
 import gc
 import linecache
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
@@ -221,8 +222,17 @@ def _located(node: ast.AST, old: ast.AST) -> ast.AST:
 
 
 def functions_of(code: CodeType) -> list[FunctionType]:
-    """Return the functions that run a code."""
-    return [f for f in gc.get_referrers(code) if isinstance(f, FunctionType) and f.__code__ is code]
+    """Return the functions that run a code, and the outermost one around it, which may make them anew in every call."""
+    found = [f for f in gc.get_referrers(code) if isinstance(f, FunctionType) and f.__code__ is code]
+    path, _, is_inner = code.co_qualname.partition(".<locals>.")
+    modules = [m for m in list(sys.modules.values()) if getattr(m, "__file__", None) == code.co_filename]
+    for owner in modules if is_inner else ():
+        outer: Any = owner
+        for name in path.split("."):
+            outer = getattr(outer, name, None)
+        if isinstance(outer, FunctionType):
+            found.append(outer)
+    return found
 
 
 def code_with(code: CodeType, file: str, changes: Sequence[tuple[Part, Written]]) -> CodeType:
@@ -286,20 +296,26 @@ def _exchanged(parent: ast.AST, field: str, old: Part, new: Written) -> Iterator
 
 @contextmanager
 def rewritten(functions: Sequence[FunctionType], file: str, changes: Sequence[tuple[Part, Written]]) -> Iterator[None]:
-    """A context in which functions of one code have something else in the place of statements or expressions.
+    """A context in which functions, those that `functions_of` gives, have something else in the place of what is there.
 
-    Raises `ValueError` as `code_with` does, and where there is no function.
+    Raises `ValueError` as `code_with` does where none can have it, and where there is no function.
     """
-    if not functions:
-        raise ValueError("no function to be run with another line")
-    code = functions[0].__code__
-    changed = code_with(code, file, changes)
+    before = {function: function.__code__ for function in functions}
+    changed: dict[CodeType, CodeType] = {}
+    refused = ValueError("no function to be run with another line")
+    for code in dict.fromkeys(before.values()):
+        try:
+            changed[code] = code_with(code, file, changes)
+        except ValueError as error:
+            refused = error
+    if not changed:
+        raise refused
     try:
-        for function in functions:
-            function.__code__ = changed
+        for function, code in before.items():
+            function.__code__ = changed.get(code, code)
         yield
     finally:
-        for function in functions:
+        for function, code in before.items():
             function.__code__ = code
 
 

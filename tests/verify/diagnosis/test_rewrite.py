@@ -72,10 +72,26 @@ def test_a_statement_that_needs_another_variable_of_an_outer_function_is_refused
         y = x + 1
         return y
 
+    change = statement_at(line_of(inner, 1)), ast.parse("y = x + hidden").body[0]
     with pytest.raises(ValueError, match="cannot be run with another line"):
-        with put_in(inner, "y = x + hidden"):
+        with rewritten([inner], __file__, [change]):
             pass
     assert inner(3) == 4 and hidden == 5
+
+
+def makes_it_anew(x):
+    def inner(x):
+        y = x + 1
+        return y
+
+    return inner(x), inner
+
+
+def test_a_function_that_every_call_makes_anew_is_changed_through_the_one_around_it():
+    _, inner = makes_it_anew(0)
+    with put_in(inner, "y = 10 * x"):
+        assert makes_it_anew(2)[0] == 20 and inner(2) == 20
+    assert makes_it_anew(2)[0] == 3 and inner(2) == 3
 
 
 def test_an_error_inside_leaves_the_function_as_it_was():
