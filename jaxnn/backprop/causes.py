@@ -1,0 +1,125 @@
+"""Why a line is wrong, in a sentence: from its numbers, from one change that mends it, or from its parts that are right."""
+
+import ast
+import itertools
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from jaxnn.backprop import language
+from jaxnn.backprop.interpreter import evaluate
+from jaxnn.backprop.language import Line
+from jaxnn.backprop.truth import Point, differs, slopes_at
+from jaxnn.errors import InvalidArgument
+from jaxnn.verify.diagnosis.edits import edits
+from jaxnn.verify.diagnosis.operands import wrong_part
+from jaxnn.verify.diagnosis.phrases import phrase
+
+MOST = 1200  # changed lines that are tried, some 20 µs each
+ERROR = 1e-9  # of the largest entry, within which the numbers of a wrong line are known
+
+SPOKEN = (  # what the phrases of `jaxnn.verify` are in a lesson
+    ("by exactly", "by the factor"),
+    (" in every entry", ""),
+    ("a missing 1/m", "a mean is missing, the 1/m"),
+    ("a missing m", "the 1/m is taken once too often"),
+)
+
+
+def of_shape(name: str, value: np.ndarray, true: np.ndarray) -> str:
+    """Return what is wrong with the shape of a value, and what would mend it where that can be seen."""
+    seen = f"{name}: got shape {value.shape}, expected {true.shape}, that of {name[1:]}"
+    if value.shape == true.shape[::-1] and value.ndim == 2:
+        right = not differs(value.T, true).any()
+        return f"{seen}: it is transposed" + ("" if right else ", as in A.T @ B in place of B.T @ A")
+    if value.size == true.size and not differs(np.reshape(value, true.shape), true).any():
+        return f"{seen}: the numbers are right, the axis is lost: keepdims=True keeps it"
+    if value.size < true.size and value.shape != true.shape:
+        return f"{seen}: summed over too many axes, or never stretched to that shape"
+    summed = [axis for axis in range(value.ndim) if value.ndim == true.ndim and true.shape[axis] == 1 < value.shape[axis]]
+    if summed:
+        over = summed[0] if len(summed) == 1 else tuple(summed)
+        return f"{seen}: what was stretched forward is summed backward, here with sum(..., axis={over}, keepdims=True)"
+    return seen
+
+
+def of_values(point: Point, line: Line, value: np.ndarray, true: np.ndarray, right: Mapping[str, np.ndarray]) -> str:
+    """Return why a line is wrong that gives `value` in place of `true`; `right` has the values of all derivatives."""
+    near = _near(point, line)
+    scope = {n: v for n, v in {**point.values, **right}.items() if n in near or isinstance(v, int)}
+    known = {n: np.asarray(v, np.float64) for n, v in scope.items() if n != line.name and not isinstance(v, int)}
+    sizes = {n: float(v) for n, v in point.values.items() if isinstance(v, int)}
+    numbers = tuple((n, v.shape, v.tobytes()) for n, v in known.items())
+    said = _phrased(line.name, value.shape, value.tobytes(), true.tobytes(), tuple(sizes.items()), numbers)
+    if said:
+        return said
+    scope = {**point.values, **right}  # which the line may read; what it may have meant to read is near
+    mended = _mended(line, true, scope, near) if line.index is None and not line.adds else ""
+    if mended:
+        return f"{line.name}: {mended}"
+    part = _part(line, known, scope)
+    return f"{line.name}: {part}" if part else f"{line.name}: wrong, and not by a factor or a term that is known here; compare the numbers of one entry"
+
+
+@lru_cache(maxsize=512)
+def _phrased(name, shape, value, true, sizes, numbers) -> str:
+    arrays = {n: np.frombuffer(data).reshape(size) for n, size, data in numbers}
+    a, b = (np.frombuffer(data).reshape(shape) for data in (value, true))
+    said = phrase(name, a, b, ERROR * max(np.max(np.abs(b), initial=0.0), 1e-6), sizes=dict(sizes), arrays=arrays)
+    for there, here in SPOKEN:
+        said = said.replace(there, here)
+    return said
+
+
+def _near(point: Point, line: Line) -> set[str]:
+    """Return the variables that a line may be made of: what it reads, what its variable goes into, and their adjoints."""
+    by = (point.level.meaning(line.name) or ("", line.name))[1]
+    users = [one for one in point.level.forward if by in language.names_in(one.value)]
+    made = [one for one in point.level.forward if one.name == by]
+    near = {by, *language.names_in(line.value), *(one.name for one in users)}
+    near |= {name for one in (*users, *made) for name in language.names_in(one.value)}
+    return (near | {f"d{name}" for name in near}) - {line.name}
+
+
+def _mended(line: Line, true: np.ndarray, scope: Mapping[str, Any], near: set[str]) -> str:
+    """Return the one change in a formula that makes it right, in words."""
+    assert line.value is not None
+    read = language.names_in(line.value)
+    arrays = sorted((name for name in near if np.ndim(scope.get(name, 0))), key=lambda name: (name not in read, name))
+    numbers = [name for name, v in scope.items() if not np.ndim(v) and (name in near or isinstance(v, int))]
+    for edit in itertools.islice(edits(line.value, arrays, numbers), MOST):
+        try:
+            value = np.asarray(evaluate(edit.tree, scope))
+            if value.shape == true.shape and not differs(value, true).any():
+                language.check(edit.tree)
+                return edit.why
+        except (InvalidArgument, KeyError, TypeError, ValueError, AttributeError, IndexError):
+            continue  # most changes make no sense, or are not of the language
+    return ""
+
+
+def _part(line: Line, known: Mapping[str, np.ndarray], scope: Mapping[str, Any]) -> str:
+    """Return which part of a formula must be wrong since the others are right values."""
+
+    def right(node: ast.expr) -> bool:
+        try:
+            value = np.asarray(evaluate(node, scope))
+        except InvalidArgument:
+            return False
+        return value.size > 1 and any(value.shape == v.shape and not differs(value, v).any() for v in known.values())
+
+    return wrong_part(line.value, right) if line.value is not None else ""
+
+
+def entry(point: Point, name: str, value: np.ndarray, true: np.ndarray, scale: float) -> dict[str, Any]:
+    """Return one entry in numbers: the worst one, by hand, as it is, and by differences of the loss."""
+    off = np.nan_to_num(np.abs(value - true), nan=np.inf, posinf=np.inf)
+    worst = np.argmax(off if differs(value, true).any() else np.abs(true))
+    index = tuple(map(int, np.unravel_index(int(worst), true.shape)))
+    of, by = point.level.meaning(name) or ("", "")
+    found = {"index": index, "hand": float(value[index]), "true": float(true[index])}
+    if of == point.level.cost:
+        found["difference"] = scale * slopes_at(point.level, by, index).central.value
+    return found
