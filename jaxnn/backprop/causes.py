@@ -1,8 +1,8 @@
-"""Why a line is wrong, in a sentence: from its numbers, from one change that mends it, or from its parts that are right."""
+"""Why a line is wrong, in a sentence: from its numbers, from one change that mends it, or from its right parts."""
 
 import ast
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -16,8 +16,10 @@ from jaxnn.errors import InvalidArgument
 from jaxnn.verify.diagnosis.edits import edits
 from jaxnn.verify.diagnosis.operands import wrong_part
 from jaxnn.verify.diagnosis.phrases import phrase
+from jaxnn.verify.diagnosis.rewrite import put
 
-MOST = 1200  # changed lines that are tried, some 20 µs each
+MOST = 12_000  # parts of formulas that are looked at, in all the changed lines that are tried: some 10 µs each
+DEEP = 3  # lines from a variable to what its adjoint may be made of
 ERROR = 1e-9  # of the largest entry, within which the numbers of a wrong line are known
 
 SPOKEN = (  # what the phrases of `jaxnn.verify` are in a lesson
@@ -38,7 +40,9 @@ def of_shape(name: str, value: np.ndarray, true: np.ndarray) -> str:
         return f"{seen}: the numbers are right, the axis is lost: keepdims=True keeps it"
     if value.size < true.size and value.shape != true.shape:
         return f"{seen}: summed over too many axes, or never stretched to that shape"
-    summed = [axis for axis in range(value.ndim) if value.ndim == true.ndim and true.shape[axis] == 1 < value.shape[axis]]
+    summed = [
+        axis for axis in range(value.ndim) if value.ndim == true.ndim and true.shape[axis] == 1 < value.shape[axis]
+    ]
     if summed:
         over = summed[0] if len(summed) == 1 else tuple(summed)
         return f"{seen}: what was stretched forward is summed backward, here with sum(..., axis={over}, keepdims=True)"
@@ -53,14 +57,18 @@ def of_values(point: Point, line: Line, value: np.ndarray, true: np.ndarray, rig
     sizes = {n: float(v) for n, v in point.values.items() if isinstance(v, int)}
     numbers = tuple((n, v.shape, v.tobytes()) for n, v in known.items())
     said = _phrased(line.name, value.shape, value.tobytes(), true.tobytes(), tuple(sizes.items()), numbers)
+    scope = {**point.values, **right}  # which the line may read; what it may have meant to read is near
+    if (not said or not differs(value, 0 * true).any()) and line.index is None and not line.adds:
+        mended = _mended(line, true, scope, near)
+        said = f"{line.name}: {mended}" if mended else said
     if said:
         return said
-    scope = {**point.values, **right}  # which the line may read; what it may have meant to read is near
-    mended = _mended(line, true, scope, near) if line.index is None and not line.adds else ""
-    if mended:
-        return f"{line.name}: {mended}"
     part = _part(line, known, scope)
-    return f"{line.name}: {part}" if part else f"{line.name}: wrong, and not by a factor or a term that is known here; compare the numbers of one entry"
+    return (
+        f"{line.name}: {part}"
+        if part
+        else f"{line.name}: wrong, and not by a factor or a term that is known here; compare the numbers of one entry"
+    )
 
 
 @lru_cache(maxsize=512)
@@ -74,12 +82,13 @@ def _phrased(name, shape, value, true, sizes, numbers) -> str:
 
 
 def _near(point: Point, line: Line) -> set[str]:
-    """Return the variables that a line may be made of: what it reads, what its variable goes into, and their adjoints."""
+    """Return what a line may be made of: what it reads, what its variable goes into, and the adjoints of these."""
     by = (point.level.meaning(line.name) or ("", line.name))[1]
-    users = [one for one in point.level.forward if by in language.names_in(one.value)]
-    made = [one for one in point.level.forward if one.name == by]
-    near = {by, *language.names_in(line.value), *(one.name for one in users)}
-    near |= {name for one in (*users, *made) for name in language.names_in(one.value)}
+    forward, behind = point.level.forward, {by}
+    for _ in range(DEEP):
+        behind |= {one.name for one in forward if behind & set(language.names_in(one.value))}
+    near = {*behind, *language.names_in(line.value)}
+    near |= {name for one in forward if one.name in behind for name in language.names_in(one.value)}
     return (near | {f"d{name}" for name in near}) - {line.name}
 
 
@@ -89,15 +98,52 @@ def _mended(line: Line, true: np.ndarray, scope: Mapping[str, Any], near: set[st
     read = language.names_in(line.value)
     arrays = sorted((name for name in near if np.ndim(scope.get(name, 0))), key=lambda name: (name not in read, name))
     numbers = [name for name, v in scope.items() if not np.ndim(v) and (name in near or isinstance(v, int))]
-    for edit in itertools.islice(edits(line.value, arrays, numbers), MOST):
+    count = MOST // sum(1 for _ in ast.walk(line.value))
+    likely = itertools.chain(
+        _of_values(arrays, scope), _through_weights(line.value, arrays, scope), _of_softmax(arrays, scope)
+    )
+    changed = ((edit.tree, edit.why) for edit in edits(line.value, arrays, numbers))
+    for tree, why in itertools.islice(itertools.chain(likely, changed), count):
         try:
-            value = np.asarray(evaluate(edit.tree, scope))
-            if value.shape == true.shape and not differs(value, true).any():
-                language.check(edit.tree)
-                return edit.why
-        except (InvalidArgument, KeyError, TypeError, ValueError, AttributeError, IndexError):
-            continue  # most changes make no sense, or are not of the language
+            language.check(tree)
+            value = np.asarray(evaluate(tree, scope))
+        except InvalidArgument:  # most changes make no sense, or are not of the language
+            continue
+        if value.shape == true.shape and not differs(value, true).any():
+            return why
     return ""
+
+
+def _through_weights(
+    formula: ast.expr, arrays: Sequence[str], scope: Mapping[str, Any]
+) -> Iterator[tuple[ast.expr, str]]:
+    """Yield a formula with an adjoint carried back through a matrix."""
+    matrices = [name for name in arrays if np.ndim(scope[name]) == 2 and not name.startswith("d")]
+    for node in [node for node in ast.walk(formula) if isinstance(node, ast.Name) and node.id.startswith("d")]:
+        for name in matrices:
+            through = f"{node.id} @ {name}.T"
+            yield (
+                put(node, ast.parse(through, mode="eval").body, formula),
+                f"`{node.id}` has to go back through `{name}`: `{through}`",
+            )
+
+
+def _of_values(arrays: Sequence[str], scope: Mapping[str, Any]) -> Iterator[tuple[ast.expr, str]]:
+    """Yield an adjoint times the derivative of a sigmoid, a tanh or a ReLU, taken from a forward value."""
+    for d, x in itertools.permutations(arrays, 2):
+        if d.startswith("d") and np.shape(scope[d]) == np.shape(scope[x]) and not x.startswith("d"):
+            for form in (f"{x} * (1 - {x})", f"(1 - {x} ** 2)", f"({x} > 0)"):
+                why = f"the local derivative is that of a forward value, `{form}`, and is multiplied by `{d}`"
+                yield ast.parse(f"{d} * {form}", mode="eval").body, why
+
+
+def _of_softmax(arrays: Sequence[str], scope: Mapping[str, Any]) -> Iterator[tuple[ast.expr, str]]:
+    """Yield the derivative of a softmax, which is easily taken for that of a sigmoid."""
+    for d, p in itertools.permutations(arrays, 2):
+        if d.startswith("d") and np.shape(scope[d]) == np.shape(scope[p]) and not p.startswith("d"):
+            term = f"sum({d} * {p}, axis=1, keepdims=True)"
+            why = f"the term `{p} * {term}` is missing, subtracted from `{p} * {d}`: each depends on all of its row"
+            yield ast.parse(f"{p} * ({d} - {term})", mode="eval").body, why
 
 
 def _part(line: Line, known: Mapping[str, np.ndarray], scope: Mapping[str, Any]) -> str:

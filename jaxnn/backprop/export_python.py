@@ -65,7 +65,9 @@ def as_python(level: Level, text: str) -> str:
         "title": level.title,
         "section": level.section,
         "name": f"{level.name}.py",
-        "params": "\n".join(f"    {name!r}: {_array(value, 4)}," for name, value in level.params.items()).replace("'", '"'),
+        "params": "\n".join(f"    {name!r}: {_array(value, 4)}," for name, value in level.params.items()).replace(
+            "'", '"'
+        ),
         "data": "\n".join(f"{name} = {_array(level.data[name], 0)}" for name in data),
         "arguments": ", ".join(["p", *data]),
         "given": ", ".join(["params", *data]),
@@ -85,7 +87,7 @@ def as_python(level: Level, text: str) -> str:
 
 
 def checked(level: Level, text: str) -> list[Line]:
-    """Return the lines of a text that can be exported: all of the language, none empty, a gradient for each parameter."""
+    """Return the lines of a text that can be exported: none refused, none empty, a gradient for each parameter."""
     program = parsed(level, text)
     if program.refused:
         raise program.refused[0]

@@ -64,18 +64,21 @@ updateParameters <- function(grads, params, learning_rate)
   return( params )
 }}
 
-# the gradient beside differences of the cost
-grads <- backwardPropagation(params, forwardPropagation(params))
-worst <- 0
-for (name in names(params)) for (k in seq_along(params[[name]])) {{
-  h <- 1e-5
-  up <- down <- params
-  up[[name]][k] <- up[[name]][k] + h
-  down[[name]][k] <- down[[name]][k] - h
-  slope <- (computeCost(up) - computeCost(down)) / (2*h)
-  worst <- max(worst, abs(slope - grads[[name]][k]))
+# the largest gap between the gradient and differences of the cost, which are no judge where the cost bends
+checkGradient <- function(params, h = 1e-5)
+{{
+  grads <- backwardPropagation(params, forwardPropagation(params))
+  worst <- 0
+  for (name in names(params)) for (k in seq_along(params[[name]])) {{
+    up <- down <- params
+    up[[name]][k] <- up[[name]][k] + h
+    down[[name]][k] <- down[[name]][k] - h
+    slope <- (computeCost(up) - computeCost(down)) / (2*h)
+    worst <- max(worst, abs(slope - grads[[name]][k]) / max(1, abs(slope)))
+  }}
+  return( worst )
 }}
-cat("largest gap between the gradient and differences:", signif(worst, 3), "\\n")
+cat("largest gap between the gradient and differences:", signif(checkGradient(params), 3), "\\n")
 
 for (step in 0:{steps}) {{
   if (step %% {each} == 0) cat("step", step, "cost", computeCost(params), "\\n")
@@ -146,12 +149,15 @@ def _line(line: Line, scope: dict[str, Any]) -> str:
         value = _stretched(value, shape, np.shape(scope[line.name]), line.text)
     assign(line, scope)
     _check(np.shape(scope[line.name]), line.text)
-    return f"{place} <- {f'{place} {"+" if line.adds > 0 else "-"} ' if line.adds else ''}{value}"
+    before = {0: "", 1: f"{place} + ", -1: f"{place} - "}[line.adds]
+    return f"{place} <- {before}{value}"
 
 
 def _check(shape, said) -> None:
     if len(shape) not in (0, 2):
-        raise InvalidArgument(f"{said}: got shape {shape}, expected a number or a matrix; R’s script has no others: keepdims=True keeps an axis")
+        raise InvalidArgument(
+            f"{said}: got shape {shape}, expected a number or a matrix, as R has them: keepdims=True keeps an axis"
+        )
 
 
 def _formula(node: ast.expr, scope: Scope) -> str:
@@ -178,7 +184,8 @@ def _formula(node: ast.expr, scope: Scope) -> str:
         case ast.Subscript(value=ast.Attribute(attr="shape", value=of)):
             return f"{'ncol' if (language.whole(node.slice) or 0) in (1, -1) else 'nrow'}({_formula(of, scope)})"
         case ast.Subscript():
-            return f"{_part(node.value, scope)}[{_index(node.slice, np.shape(evaluate(node.value, scope)), ast.unparse(node))}]"
+            whole = np.shape(evaluate(node.value, scope))
+            return f"{_part(node.value, scope)}[{_index(node.slice, whole, ast.unparse(node))}]"
         case ast.Call():
             return _call(node, scope, shape)
     raise InvalidArgument(f"{ast.unparse(node)}: got a formula that has no translation into R, expected another")
@@ -207,10 +214,14 @@ def _stretched(said: str, seen: tuple[int, ...], shape: tuple[int, ...], where: 
 def _index(node: ast.expr, shape: tuple[int, ...], said: str) -> str:
     parts = node.elts if isinstance(node, ast.Tuple) else [node]
     if len(shape) != 2 or len(parts) > 2 or any(isinstance(p, ast.Constant) and p.value is None for p in parts):
-        raise InvalidArgument(f"{said}: got an index that has no translation into R, expected rows and columns of a matrix")
+        raise InvalidArgument(
+            f"{said}: got an index that has no translation into R, expected rows and columns of a matrix"
+        )
     whole = [isinstance(part, ast.Slice) for part in parts] + [True] * (2 - len(parts))
     if any(whole) and not all(whole):
-        raise InvalidArgument(f"{said}: got a part with one axis, expected a number or a matrix; take a slice such as 0:1")
+        raise InvalidArgument(
+            f"{said}: got a part with one axis, expected a number or a matrix; take a slice such as 0:1"
+        )
     found = [_range(part, size) for part, size in zip(parts, shape, strict=False)] + [""] * (2 - len(parts))
     return ", ".join(found) + (KEPT if all(whole) else "")
 
@@ -244,7 +255,10 @@ def _call(node: ast.Call, scope: Scope, shape) -> str:
         left, right = sorted(_both(nodes, scope, shape), key=lambda said: said.replace(".", "").isdigit())
         return f"pmax({left}, {right})"  # the first gives the result its shape
     if name == "where":
-        full = [_full(said, np.shape(evaluate(one, scope)), shape) for said, one in zip(_both(nodes, scope, shape), nodes, strict=True)]
+        full = [
+            _full(said, np.shape(evaluate(one, scope)), shape)
+            for said, one in zip(_both(nodes, scope, shape), nodes, strict=True)
+        ]
         return f"ifelse({full[0]} != 0, {full[1]}, {full[2]})"
     return _reduced(name, nodes, node, scope, shape)
 
@@ -260,7 +274,9 @@ def _reduced(name, nodes, node, scope, shape) -> str:
     inner, seen = _formula(nodes[0], scope), np.shape(evaluate(nodes[0], scope))
     if not seen:
         return inner
-    along = set(range(len(seen))) if axes is None else {a % len(seen) for a in ([axes] if isinstance(axes, int) else axes)}
+    along = (
+        set(range(len(seen))) if axes is None else {a % len(seen) for a in ([axes] if isinstance(axes, int) else axes)}
+    )
     if along == {0, 1}:
         return f"matrix({name}({inner}))" if shape else f"{name}({inner})"
     margin = 2 if along == {0} else 1

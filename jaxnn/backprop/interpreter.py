@@ -51,7 +51,9 @@ def assign(line: Line, scope: MutableMapping[str, Any]) -> None:
         scope[line.name] = value
         return
     if line.name not in scope:
-        raise InvalidArgument(f"{line.name}: got no value yet, expected one before {line.text.split('=')[0]}=; start it with = zeros(...)")
+        raise InvalidArgument(
+            f"{line.name}: got no value yet, expected one before {line.text.split('=')[0]}=; start it with = zeros(...)"
+        )
     whole = np.array(scope[line.name], np.float64)
     if line.index is None:
         scope[line.name] = _binary(ast.Add(), whole, line.adds * value)
@@ -59,7 +61,9 @@ def assign(line: Line, scope: MutableMapping[str, Any]) -> None:
     place = _index(line.index)
     part = _taken(line.name, whole, place)
     if np.ndim(value) > np.ndim(part) or _stretched(np.shape(part), np.shape(value), line.text) != np.shape(part):
-        raise InvalidArgument(f"{line.text.split('=')[0].strip()}: got shape {np.shape(value)}, expected {np.shape(part)}")
+        raise InvalidArgument(
+            f"{line.text.split('=')[0].strip()}: got shape {np.shape(value)}, expected {np.shape(part)}"
+        )
     whole[place] = part + line.adds * value if line.adds else value
     scope[line.name] = whole
 
@@ -71,7 +75,9 @@ def evaluate(node: ast.expr, scope: Scope) -> Any:
             return np.float64(node.value)  # pyright: ignore[reportArgumentType]
         case ast.Name():
             if node.id not in scope:
-                raise InvalidArgument(f"{node.id}: got no value, expected one of {', '.join(scope)} or a line above that assigns it")
+                raise InvalidArgument(
+                    f"{node.id}: got no value, expected one of {', '.join(scope)} or a line above that assigns it"
+                )
             return scope[node.id]
         case ast.BinOp():
             return _binary(node.op, evaluate(node.left, scope), evaluate(node.right, scope), node)
@@ -109,7 +115,9 @@ def _binary(op, left, right, node=None):
 def _product(left, right, node):
     a, b = np.shape(left), np.shape(right)
     if not 1 <= len(a) <= 2 or not 1 <= len(b) <= 2:
-        raise InvalidArgument(f"{_said(node)}: got shapes {a} and {b}, expected matrices; numbers are multiplied with *")
+        raise InvalidArgument(
+            f"{_said(node)}: got shapes {a} and {b}, expected matrices; numbers are multiplied with *"
+        )
     if a[-1] != b[0]:
         advice = ""
         if isinstance(node, ast.BinOp):
@@ -142,7 +150,9 @@ def _call(node: ast.Call, scope: Scope):
         options = {keyword.arg: keyword.value for keyword in node.keywords}
         axis = options.get("axis", nodes[1] if len(nodes) > 1 else None)
         keep = options.get("keepdims")
-        return _reduced(name, evaluate(nodes[0], scope), axis, isinstance(keep, ast.Constant) and keep.value is True, node)
+        return _reduced(
+            name, evaluate(nodes[0], scope), axis, isinstance(keep, ast.Constant) and keep.value is True, node
+        )
     values = [evaluate(value, scope) for value in nodes]
     shape = np.shape(values[0])
     for value in values[1:]:
@@ -155,7 +165,9 @@ def _reduced(name, value, axis, keepdims, node):
     axes = None if axis is None else language.axis_of(axis)
     shape = np.shape(value)
     listed = list(range(len(shape))) if axes is None else [axes] if isinstance(axes, int) else list(axes)
-    if any(not -len(shape) <= one < len(shape) for one in listed) or len({one % max(len(shape), 1) for one in listed}) < len(listed):
+    if any(not -len(shape) <= one < len(shape) for one in listed) or len(
+        {one % max(len(shape), 1) for one in listed}
+    ) < len(listed):
         raise InvalidArgument(f"{_said(node)}: got axis {axes}, expected one of the shape {shape}")
     if name == "max" and any(shape[one] == 0 for one in listed):
         raise InvalidArgument(f"{_said(node)}: got nothing, expected at least one number")
@@ -176,7 +188,9 @@ def _index(node: ast.expr) -> tuple:
     parts = node.elts if isinstance(node, ast.Tuple) else [node]
     bounds = operator.attrgetter("lower", "upper", "step")
     return tuple(
-        slice(*(language.whole(bound) for bound in bounds(part))) if isinstance(part, ast.Slice) else language.whole(part)
+        slice(*(language.whole(bound) for bound in bounds(part)))
+        if isinstance(part, ast.Slice)
+        else language.whole(part)
         for part in parts
     )
 
@@ -198,7 +212,9 @@ def _stretched(a, b, node):
     try:
         shape = np.broadcast_shapes(a, b)
     except ValueError:
-        raise InvalidArgument(f"{_said(node)}: got shapes {a} and {b}, expected equal ones, or axes of 1 to be stretched") from None
+        raise InvalidArgument(
+            f"{_said(node)}: got shapes {a} and {b}, expected equal ones, or axes of 1 to be stretched"
+        ) from None
     _check_shape(shape, node)
     return shape
 
@@ -208,7 +224,9 @@ def _check_shape(sizes, node):
     for size in sizes:
         entries *= size  # a Python integer: it does not overflow
     if any(size < 0 for size in sizes) or entries > ENTRIES or len(sizes) > AXES:
-        raise InvalidArgument(f"{_said(node)}: got shape {tuple(sizes)}, expected at most {AXES} axes and {ENTRIES} numbers")
+        raise InvalidArgument(
+            f"{_said(node)}: got shape {tuple(sizes)}, expected at most {AXES} axes and {ENTRIES} numbers"
+        )
 
 
 def _bounded(value, node):

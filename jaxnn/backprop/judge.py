@@ -1,8 +1,8 @@
 """Judges a backward pass line by line: each derivative against the true one, whatever the formula looks like.
 
 A line is judged by what it makes of right values: where a line above it is wrong or empty, the true value stands in for
-that one, so a mistake is named once, where it is. An adjoint may be m times the derivative, as the lecture's dZ2 = A2 - y
-is, whose 1/m comes with dW2; a gradient of a parameter may not.
+that one, so a mistake is named once, where it is. An adjoint may be m times the derivative, as the lecture's
+dZ2 = A2 - y is, whose 1/m comes with dW2; a gradient of a parameter may not.
 """
 
 from collections.abc import Iterable, Mapping
@@ -66,7 +66,10 @@ def parsed(level: Level, text: str) -> Program:
         try:
             read = language.read_line(number, line)
             if read is not None and read.name in level.variables:
-                raise Refused(number, f"line {number} assigns to {read.name}, which is given: expected another name, such as d{read.name}")
+                raise Refused(
+                    number,
+                    f"line {number} assigns to {read.name}, which is given: expected another, such as d{read.name}",
+                )
             if read is not None:
                 lines.append(read)
         except Refused as error:
@@ -78,7 +81,9 @@ def judge(level: Level, text: str) -> list[Verdict]:
     """Return what is said of each line of a text that is no comment, in their order."""
     program = parsed(level, text)
     found = {line.number: verdict for line, verdict in _verdicts(level, program)}
-    found |= {error.number: Verdict(error.number, "", "error", _without_number(str(error))) for error in program.refused}
+    found |= {
+        error.number: Verdict(error.number, "", "error", _without_number(str(error))) for error in program.refused
+    }
     return [found[number] for number in sorted(found)]
 
 
@@ -97,9 +102,12 @@ def gradient_of(level: Level, program: Program, scope: Mapping[str, Any]) -> dic
     for name, value in level.params.items():
         gradient = names.get(level.gradient_name(name))
         if gradient is None:
-            raise InvalidArgument(f"{level.gradient_name(name)}: got no line, expected the gradient of the parameter {name}")
+            raise InvalidArgument(
+                f"{level.gradient_name(name)}: got no line, expected the gradient of the parameter {name}"
+            )
         if np.size(gradient) != np.size(value):
-            raise InvalidArgument(f"{level.gradient_name(name)}: got shape {np.shape(gradient)}, expected {np.shape(value)}, that of {name}")
+            seen, wanted = np.shape(gradient), np.shape(value)
+            raise InvalidArgument(f"{level.gradient_name(name)}: got shape {seen}, expected {wanted}, that of {name}")
         found[name] = np.reshape(gradient, np.shape(value))
     return found
 
@@ -130,7 +138,11 @@ def _seen(level: Level, program: Program, both: tuple[Point, Point]) -> dict[str
             seen[name] = own
             continue
         absent = {n: 1.0 for n in _sources(level, program, name) if n not in seen or seen[n].kind not in GOOD}
-        tries = [_compared(level, program, name, both, dict.fromkeys(absent, scale)) for scale in scales] if absent else [own]
+        tries = (
+            [_compared(level, program, name, both, dict.fromkeys(absent, scale)) for scale in scales]
+            if absent
+            else [own]
+        )
         best = next((one for one in tries if one.kind in GOOD), None)
         convention = _convention(level, seen, name)
         seen[name] = best._replace(kind="after") if best else tries[scales.index(convention) if absent else 0]
@@ -185,12 +197,16 @@ def _sources(level: Level, program: Program, name: str, above: frozenset = froze
     return [one for one in dict.fromkeys(found) if one != name]
 
 
-def _compared(level: Level, program: Program, name: str, both: tuple[Point, Point], instead: Mapping[str, float]) -> _Seen:
+def _compared(
+    level: Level, program: Program, name: str, both: tuple[Point, Point], instead: Mapping[str, float]
+) -> _Seen:
     """Return how a variable compares where `instead` of some derivatives stand so many times the true ones."""
     values, trues = [], []
     for point in both:
         scope = dict(point.values)
-        scope |= {other: scale * true for other, scale in instead.items() if (true := expected(point, other)) is not None}
+        scope |= {
+            other: scale * true for other, scale in instead.items() if (true := expected(point, other)) is not None
+        }
         for line in program.lines:
             if line.number > program.last[name].number or line.name in instead:
                 continue
@@ -210,7 +226,9 @@ def _compared(level: Level, program: Program, name: str, both: tuple[Point, Poin
         return _Seen("shape", 1.0, (value, true))
     values = [np.reshape(v, t.shape) for v, t in zip(values, trues, strict=True)]
     of, by = level.meaning(name) or ("", "")
-    scales = [1.0] if level.is_gradient(name) or of != level.cost or "m" not in level.data else [1.0, float(level.data["m"])]
+    scales = (
+        [1.0] if level.is_gradient(name) or of != level.cost or "m" not in level.data else [1.0, float(level.data["m"])]
+    )
     for scale in scales:
         first, second = (differs(v, scale * t).any() for v, t in zip(values, trues, strict=True))
         if not first and not second:
@@ -218,8 +236,13 @@ def _compared(level: Level, program: Program, name: str, both: tuple[Point, Poin
         if not second and of == level.cost and is_subgradient(both[0], by, values[0], scale * true, scale):
             return _Seen("kink", scale, (values[0], true))
         if not first and np.any(true):
-            return _Seen("wrong", scale, (values[0], true), f"{name}: right for the numbers that are shown, and wrong for others: "
-                         "a number stands where a name belongs, or two things are equal here by accident")
+            return _Seen(
+                "wrong",
+                scale,
+                (values[0], true),
+                f"{name}: right for the numbers that are shown, and wrong for others: "
+                "a number stands where a name belongs, or two things are equal here by accident",
+            )
     return _Seen("wrong", 1.0, (values[0], true))
 
 
@@ -240,10 +263,18 @@ def _other(level, line, program, errors, point) -> Verdict:
     """Return the verdict on a line that is no derivative, or with which a later line goes on."""
     shape = errors[line.number]
     if isinstance(shape, str):
-        waits = line.value is None or [n for n in names_in(line.value) if n in program.last and n != line.name and isinstance(errors.get(program.last[n].number), str)]
+        waits = line.value is None or [
+            n
+            for n in names_in(line.value)
+            if n in program.last and n != line.name and isinstance(errors.get(program.last[n].number), str)
+        ]
         return Verdict(line.number, line.name, "part" if waits else "error", "" if waits else shape)
     if level.meaning(line.name):
-        goes_on = any(line.name in names_in(o.value) or o.index is not None or o.adds for o in program.of(line.name) if o.number > line.number)
+        goes_on = any(
+            line.name in names_in(o.value) or o.index is not None or o.adds
+            for o in program.of(line.name)
+            if o.number > line.number
+        )
         words = "goes on below" if goes_on else f"{line.name} is assigned anew below: this line has no effect"
         return Verdict(line.number, line.name, "part", words, shape)
     return Verdict(line.number, line.name, "own", _known(level, line, program, point), shape)
@@ -259,7 +290,11 @@ def _known(level, line, program, point) -> str:
     value = np.asarray(scope[line.name])
     known = {f"the adjoint of {name}": a for name, a in point.adjoints.items() if name != level.cost}
     known |= {name: np.asarray(v) for name, v in point.values.items()}
-    fits = (said for said, true in known.items() if true.shape == value.shape and np.any(true) and not differs(value, true).any())
+    fits = (
+        said
+        for said, true in known.items()
+        if true.shape == value.shape and np.any(true) and not differs(value, true).any()
+    )
     said = next(fits, "")
     return f"this is {said}" if said else ""
 
@@ -269,7 +304,11 @@ def _asked(level: Level, name: str, point: Point) -> str:
     if meaning is None or true is None:
         return ""
     of, by = meaning
-    return f"the derivative of {of} by {by}, shape {true.shape}" if true.shape else f"the derivative of {of} by {by}, a number"
+    return (
+        f"the derivative of {of} by {by}, shape {true.shape}"
+        if true.shape
+        else f"the derivative of {of} by {by}, a number"
+    )
 
 
 def _verdict(level, line, program, seen, errors, solution, point) -> Verdict:
@@ -288,10 +327,21 @@ def _verdict(level, line, program, seen, errors, solution, point) -> Verdict:
     if one.words:
         entry = causes.entry(point, name, one.values[0], one.scale * one.values[1], one.scale)
         return Verdict(line.number, name, "wrong", one.words, shape, entry)
-    scale = 1.0 if level.is_gradient(name) else _convention(level, {n: o for n, o in seen.items() if n in _sources(level, program, name)}, name)
+    scale = (
+        1.0
+        if level.is_gradient(name)
+        else _convention(level, {n: o for n, o in seen.items() if n in _sources(level, program, name)}, name)
+    )
     value, true = one.values[0], scale * one.values[1]
     entry = causes.entry(point, name, value, true, scale)
-    return Verdict(line.number, name, "wrong", causes.of_values(point, line, value, true, _with_truth(point, seen, scale)), shape, entry)
+    return Verdict(
+        line.number,
+        name,
+        "wrong",
+        causes.of_values(point, line, value, true, _with_truth(point, seen, scale)),
+        shape,
+        entry,
+    )
 
 
 def _with_truth(point: Point, seen: Mapping[str, _Seen], scale: float) -> dict[str, np.ndarray]:

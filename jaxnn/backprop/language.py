@@ -20,7 +20,7 @@ OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "
 COMPARISONS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
 # How many values each function takes; those that reduce take axis and keepdims too, and are methods as well.
 REDUCTIONS = ("sum", "mean", "max")
-FUNCTIONS = dict.fromkeys((*REDUCTIONS, "exp", "log", "sqrt", "sin", "cos", "tanh", "abs"), 1)
+FUNCTIONS: dict[str, int] = dict.fromkeys((*REDUCTIONS, "exp", "log", "sqrt", "sin", "cos", "tanh", "abs"), 1)
 FUNCTIONS |= {"maximum": 2, "where": 3, "reshape": 2, "zeros": 1, "pad": 2}
 METHODS = (*REDUCTIONS, "reshape")
 MODULE = "np"  # which may stand before the name of a function, as in NumPy
@@ -122,7 +122,9 @@ def _refuser(number: int) -> Callable[[str, str], Refused]:
 
 
 def _why(error: BaseException) -> str:
-    return str(error.args[0]).split("\n")[0][:80] if isinstance(error, SyntaxError) and error.args else "nested too deep"
+    return (
+        str(error.args[0]).split("\n")[0][:80] if isinstance(error, SyntaxError) and error.args else "nested too deep"
+    )
 
 
 def _check_letters(text, refuse):
@@ -161,7 +163,9 @@ def _check(node: ast.expr, refuse) -> None:
     """Refuse what is not in `FORMS`, here and in every part."""
     parts = FORMS.get(type(node))
     if parts is None:
-        raise refuse(f"has `{ast.unparse(node):.40}`, which is not in this language", f"numbers, names, + - * / ** @, {HAS}")
+        raise refuse(
+            f"has `{ast.unparse(node):.40}`, which is not in this language", f"numbers, names, + - * / ** @, {HAS}"
+        )
     for part in parts(node, refuse):
         _check(part, refuse)
 
@@ -192,7 +196,9 @@ def _unary(node, refuse):
 
 def _comparison(node, refuse):
     if len(node.ops) > 1 or type(node.ops[0]) not in COMPARISONS:
-        raise refuse(f"compares in a way that is not in this language: `{ast.unparse(node):.40}`", "one of < <= > >= == !=")
+        raise refuse(
+            f"compares in a way that is not in this language: `{ast.unparse(node):.40}`", "one of < <= > >= == !="
+        )
     return node.left, node.comparators[0]
 
 
@@ -216,7 +222,9 @@ def _check_index(index, refuse):
         bounds = [part.lower, part.upper, part.step] if isinstance(part, ast.Slice) else [part]
         none = isinstance(part, ast.Constant) and part.value is None
         if not none and any(bound is not None and whole(bound) is None for bound in bounds):
-            raise refuse(f"has the index `{ast.unparse(part):.40}`", "whole numbers, slices of them such as 0:2, or None")
+            raise refuse(
+                f"has the index `{ast.unparse(part):.40}`", "whole numbers, slices of them such as 0:2, or None"
+            )
 
 
 def whole(node: ast.expr | None) -> int | None:
@@ -224,8 +232,8 @@ def whole(node: ast.expr | None) -> int | None:
     sign = 1
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         sign, node = -1, node.operand
-    number = isinstance(node, ast.Constant) and type(node.value) is int and abs(node.value) < 10**6
-    return sign * node.value if number else None  # pyright: ignore[reportOptionalMemberAccess, reportAttributeAccessIssue]
+    value = node.value if isinstance(node, ast.Constant) else None
+    return sign * value if type(value) is int and abs(value) < 10**6 else None
 
 
 def sizes_of(nodes: list[ast.expr]) -> list[int] | None:

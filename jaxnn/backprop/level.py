@@ -114,16 +114,16 @@ class Level:
         of, by = self.meaning(name) or ("", "")
         return of == self.cost and by in self.params
 
-    def second(self) -> tuple[Numbers, Numbers]:
-        """Return other params and data, at which a formula has to be right too; labels and masks stay what they are."""
+    def second(self) -> dict[str, Any]:
+        """Return other numbers, at which a formula has to be right too; labels and masks stay what they are."""
         random = np.random.default_rng(21)
 
         def moved(value):
             if isinstance(value, int) or np.all(np.isin(value, (0.0, 1.0))):
                 return value
-            return np.asarray(value) * random.uniform(0.6, 0.9, np.shape(value)) + random.normal(0.0, 0.1, np.shape(value))
+            return value * random.uniform(0.6, 0.9, np.shape(value)) + random.normal(0.0, 0.1, np.shape(value))
 
-        return tuple({name: moved(value) for name, value in group.items()} for group in (self.params, self.data))  # pyright: ignore[reportReturnType]
+        return {name: moved(value) for name, value in {**self.params, **self.data}.items()}
 
 
 def _in_float64(numbers: Numbers) -> dict[str, Any]:

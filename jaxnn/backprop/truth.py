@@ -4,6 +4,7 @@ The adjoints are those of `jaxnn.verify`, by autodiff of the level's own functio
 by the interpreter, say where the loss bends and what the slopes on both sides are.
 """
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -11,8 +12,8 @@ import jax
 import numpy as np
 
 from jaxnn.backprop.interpreter import assign, run
-from jaxnn.backprop.level import Level, Numbers
-from jaxnn.verify.adjoints import nodes
+from jaxnn.backprop.level import Level
+from jaxnn.verify.adjoints import Node, nodes_at
 from jaxnn.verify.differences import Slopes, rounding_of, slopes, step_scale
 
 SHARE = 1e-8  # of the largest entry, by which right values may differ: formulas round differently
@@ -31,17 +32,23 @@ class Point(NamedTuple):
 @cache
 def points(level: Level) -> tuple[Point, Point]:
     """Return the point that is shown, and another at which a formula has to be right too."""
-    return _point(level, level.params, level.data), _point(level, *level.second())
+    numbers = {**level.params, **level.data}
+    names = [name for name, value in numbers.items() if not isinstance(value, int)]
+    whole = {name: value for name, value in numbers.items() if isinstance(value, int)}
+
+    def loss(leaves):
+        return level.loss(**dict(zip(names, leaves, strict=True)), **whole)
+
+    with jax.enable_x64(True):
+        at = nodes_at(loss, [numbers[name] for name in names], names)
+        return _point(level, numbers, at, names), _point(level, level.second(), at, names)
 
 
-def _point(level: Level, params: Numbers, data: Numbers) -> Point:
-    given = {**params, **data}
+def _point(level: Level, given: dict[str, Any], at: Callable[[list], list[Node]], names: list[str]) -> Point:
     values = dict(given)
     run(level.forward, values)
-    names = list(params)
-    with jax.enable_x64(True):
-        found = nodes(lambda leaves: level.loss(**dict(zip(names, leaves, strict=True)), **data), [params[n] for n in names], names)
-    return Point(level, given, values, {node.name: node.adjoint for node in found if node.name})
+    adjoints = {node.name: node.adjoint for node in at([given[name] for name in names]) if node.name}
+    return Point(level, given, values, adjoints)
 
 
 def expected(point: Point, name: str) -> np.ndarray | None:

@@ -15,7 +15,23 @@ from jaxnn.errors import InvalidArgument
 RNG = np.random.default_rng(1)
 A, B, C, V = RNG.normal(size=(3, 4)), RNG.normal(size=(4, 2)), RNG.normal(size=(1, 4)), RNG.normal(size=4)
 GIVEN = {"A": A, "B": B, "C": C, "V": V, "k": 2}
-WORDS = ("A", "B", "q", "import", "lambda", "eval", "open", "print", "self", "None", "True", "sum", "zeros", "reshape", "np")
+WORDS = (
+    "A",
+    "B",
+    "q",
+    "import",
+    "lambda",
+    "eval",
+    "open",
+    "print",
+    "self",
+    "None",
+    "True",
+    "sum",
+    "zeros",
+    "reshape",
+    "np",
+)
 
 
 def ran(text):
@@ -32,7 +48,10 @@ def ran(text):
         ("q = sum(A, axis=0, keepdims=True) - np.mean(A)", np.sum(A, axis=0, keepdims=True) - np.mean(A)),
         ("q = A.max(axis=1, keepdims=True) * A.sum(0)", A.max(axis=1, keepdims=True) * A.sum(0)),
         ("q = max(A, axis=(0, 1))", A.max()),
-        ("q = exp(A) + log(A * A) + sqrt(abs(A)) + sin(A) + cos(A) + tanh(A)", np.exp(A) + np.log(A * A) + np.sqrt(np.abs(A)) + np.sin(A) + np.cos(A) + np.tanh(A)),
+        (
+            "q = exp(A) + log(A * A) + sqrt(abs(A)) + sin(A) + cos(A) + tanh(A)",
+            np.exp(A) + np.log(A * A) + np.sqrt(np.abs(A)) + np.sin(A) + np.cos(A) + np.tanh(A),
+        ),
         ("q = where(A > 0, 1, maximum(A, -1))", np.where(A > 0, 1, np.maximum(A, -1))),
         ("q = (A >= 0) + (A < 1) - (A != 0)", 1.0 * (A >= 0) + (A < 1) - (A != 0)),
         ("q = reshape(A, (2, 6)).T", A.reshape(2, 6).T),
@@ -41,7 +60,10 @@ def ran(text):
         ("q = A[1] + V[::-1]", A[1] + V[::-1]),
         ("q = pad(B, 1) / A.shape[0]", np.pad(B, 1) / 3),
         ("q = V @ V + A @ V", V @ V + A @ V),
-        ("q = zeros((2, 3))\nq[0, 1:] = 5  # a comment\nq[1] += C[0, 0:3]\nq -= 1", np.array([[-1, 4, 4], C[0, :3] - 1])),
+        (
+            "q = zeros((2, 3))\nq[0, 1:] = 5  # a comment\nq[1] += C[0, 0:3]\nq -= 1",
+            np.array([[-1, 4, 4], C[0, :3] - 1]),
+        ),
     ],
 )
 def test_it_says_what_numpy_says(text, expected):
@@ -141,14 +163,44 @@ def test_a_program_has_an_end():
 
 
 NAMES = st.sampled_from(WORDS) | st.text(string.ascii_letters + string.digits + "_é", min_size=1, max_size=6)
-LEAVES = NAMES | st.integers(-(10**40), 10**40).map(str) | st.floats().map(repr) | st.sampled_from(["'x'", "...", "{}", "f'{A}'"])
+LEAVES = (
+    NAMES
+    | st.integers(-(10**40), 10**40).map(str)
+    | st.floats().map(repr)
+    | st.sampled_from(["'x'", "...", "{}", "f'{A}'"])
+)
 
 
 def larger(parts):
     """Return formulas made of formulas: of the language and not of it."""
-    forms = ["({0}){0}", "{0}.{1}", "{0}({1})", "{0}[{1}]", "{0}**{1}**{1}", "-{0}", "({0}, {1})", "[{0} for q in {1}]", "{0}.T @ {1}"]
-    forms += ["zeros(({0}, {1}))", "reshape({0}, ({1}, 2))", "sum({0}, axis={1})", "{0}[{1}:{0}]", "lambda {0}: {1}", "pad({0}, {1})"]
-    forms += ["({0} if {1} else {0})", "{0} < {1}", "where({0}, {1}, {0})", "{0}; {1}", "{0} = {1}", "{0}.__class__({1})", "await {0}"]
+    forms = [
+        "({0}){0}",
+        "{0}.{1}",
+        "{0}({1})",
+        "{0}[{1}]",
+        "{0}**{1}**{1}",
+        "-{0}",
+        "({0}, {1})",
+        "[{0} for q in {1}]",
+        "{0}.T @ {1}",
+    ]
+    forms += [
+        "zeros(({0}, {1}))",
+        "reshape({0}, ({1}, 2))",
+        "sum({0}, axis={1})",
+        "{0}[{1}:{0}]",
+        "lambda {0}: {1}",
+        "pad({0}, {1})",
+    ]
+    forms += [
+        "({0} if {1} else {0})",
+        "{0} < {1}",
+        "where({0}, {1}, {0})",
+        "{0}; {1}",
+        "{0} = {1}",
+        "{0}.__class__({1})",
+        "await {0}",
+    ]
     return st.builds(lambda form, a, b: form.format(a, b), st.sampled_from(forms), parts, parts)
 
 
@@ -156,7 +208,9 @@ HOSTILE = st.one_of(
     st.recursive(LEAVES, larger, max_leaves=30).map("q = {}".format),
     st.text(max_size=300),
     st.text("q=()[]-+*@.,: 19AT", max_size=300),
-    st.tuples(st.sampled_from(["(", "[", "-", "A[", "sum(", "A**"]), st.integers(1, 5000)).map(lambda p: f"q = {p[0] * p[1]}A"),
+    st.tuples(st.sampled_from(["(", "[", "-", "A[", "sum(", "A**"]), st.integers(1, 5000)).map(
+        lambda p: f"q = {p[0] * p[1]}A"
+    ),
 )
 
 
@@ -170,7 +224,10 @@ def test_hostile_lines_are_refused_with_a_message_or_are_harmless(text):
         return
     for line in lines:  # what is let through has nothing in it but what the table of forms has
         for node in ast.walk(line.value) if line.value is not None else ():
-            allowed = isinstance(node, (*FORMS, ast.operator, ast.unaryop, ast.cmpop, ast.expr_context, ast.keyword, ast.Slice, ast.Tuple))
+            allowed = isinstance(
+                node,
+                (*FORMS, ast.operator, ast.unaryop, ast.cmpop, ast.expr_context, ast.keyword, ast.Slice, ast.Tuple),
+            )
             assert allowed and "_" not in getattr(node, "id", "") + getattr(node, "attr", "")
             assert not isinstance(node, ast.Attribute) or node.attr in ("T", "shape", *FUNCTIONS)
     scope = dict(GIVEN)
@@ -178,4 +235,6 @@ def test_hostile_lines_are_refused_with_a_message_or_are_harmless(text):
         run(lines, scope)
     except InvalidArgument as error:
         assert str(error)
-    assert all(np.size(value) <= ENTRIES and np.asarray(value).dtype in (np.float64, np.int64) for value in scope.values())
+    assert all(
+        np.size(value) <= ENTRIES and np.asarray(value).dtype in (np.float64, np.int64) for value in scope.values()
+    )

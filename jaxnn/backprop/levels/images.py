@@ -47,7 +47,7 @@ CONVOLUTION = Level(
         "dA": "yhat is a sum of products: the other factor of each, times the adjoint of the sum",
         "dZ": "ReLU's mask: where Z is positive",
         "dK": "each entry of K meets the part of X that stands beside it forward: the sum of dZ times that part",
-        "dX": "each part of X was multiplied by one entry of K: that entry times dZ comes back to it; windows overlap, so add",
+        "dX": "each part of X was multiplied by one entry of K: that entry times dZ comes back to it, and is added",
     },
     Training(0.1, 20),
     start="""
@@ -76,7 +76,7 @@ STRIDED = Level(
     "strided",
     "Stride and padding",
     "section 8.4",
-    "A frame of zeros is put around a 4 × 4 image, and the kernel moves on by two. The slices now take every second row "
+    "A frame of zeros is put around a 4 × 4 image, and the kernel moves on by two. The slices take every second row "
     "and column; backward, the frame is cut off again.",
     _strided,
     {
@@ -134,8 +134,8 @@ POOLING = Level(
     "Max pooling",
     "section 8.5",
     "Of each window of 2 × 2 the largest number goes on, so its adjoint goes back to where that number stood. In one "
-    "window two numbers are equal: the loss bends there, and any way to share the adjoint out between the two is right, "
-    "but not to give all of it to both.",
+    "window two numbers are equal: the loss bends there, and any way to share the adjoint out between the two is "
+    "right; not to give all of it to both.",
     _pooling,
     {"X": [[0.9, 0.1, 0.3, 0.8], [0.2, 0.7, 0.6, 0.0], [0.4, 0.5, 0.9, 0.1], [0.5, 0.0, 0.2, 0.7]]},
     {"Y": [[0.2, 0.5], [0.9, 0.3]]},
@@ -154,7 +154,7 @@ POOLING = Level(
     """,
     {
         "dM": "the 2 of the square and the 1/2 before it are 1 together",
-        "dX": "a mask for each of the four places of a window: where X equals M; with two equal, share out by their number",
+        "dX": "a mask for each of the four places of a window: where X equals M; of equal ones each gets a share",
     },
     Training(0.2, 40),
     start="""

@@ -104,8 +104,8 @@ SOFTMAX = Level(
     "softmax",
     "Softmax and cross-entropy",
     "section 8.3",
-    "Three classes, and for each example probabilities that add up to 1. The largest Z of a row is taken off before exp, "
-    "which changes nothing but rounding. You may go by way of dP and dE; dZ in one line is shorter.",
+    "Three classes, and for each example probabilities that add up to 1. The largest Z of a row is taken off before "
+    "exp, which changes nothing but rounding. You may go by way of dP and dE; dZ in one line is shorter.",
     _softmax,
     {"W": [[0.4, -0.3, 0.8], [-0.6, 0.9, 0.2]], "b": B2_3},
     {"X": X, "Y": Y3, "m": 5},
@@ -115,7 +115,7 @@ SOFTMAX = Level(
     db = sum(dZ, axis=0, keepdims=True) / m
     """,
     {
-        "dZ": "each probability depends on all Z of its row; with the logarithm nearly all cancels, and a difference is left",
+        "dZ": "a probability depends on all Z of its row; with the logarithm all cancels but a difference",
         "dW": WEIGHTS,
         "db": BIAS + ", divided by m",
     },
@@ -143,7 +143,13 @@ DROPOUT = Level(
     {
         "X": X,
         "y": [[0.9], [0.2], [1.4], [-0.3], [0.1]],
-        "M": [[1.0, 0.0, 1.0, 1.0], [1.0, 1.0, 0.0, 1.0], [0.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 0.0], [1.0, 0.0, 1.0, 1.0]],
+        "M": [
+            [1.0, 0.0, 1.0, 1.0],
+            [1.0, 1.0, 0.0, 1.0],
+            [0.0, 1.0, 1.0, 1.0],
+            [1.0, 1.0, 1.0, 0.0],
+            [1.0, 0.0, 1.0, 1.0],
+        ],
         "keep": 0.75,
         "m": 5,
     },

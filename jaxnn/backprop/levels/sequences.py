@@ -37,7 +37,7 @@ NORM = Level(
     """,
     {
         "dO": "the 2 of the square and the 1/2 before it are 1 together",
-        "dg": "g is stretched over the rows: the other factor times the adjoint, summed over the rows, and the mean's 1/m",
+        "dg": "g is stretched over the rows: the other factor times the adjoint, summed over them, and the mean's 1/m",
         "db": "b is stretched over the rows: the adjoint summed over them, and the mean's 1/m",
         "dN": "the other factor of the product is g",
         "dC": "two paths: C directly over s, and by way of s, which takes N times the row's mean of dN * N off again",
@@ -64,8 +64,8 @@ ATTENTION = Level(
     "attention",
     "An attention head",
     "beyond the lecture",
-    "Four positions, each of which asks (Q), is asked (K) and has something to say (V). A row of A are the shares in which "
-    "a position listens to the others: a softmax, so each share depends on the whole row of S.",
+    "Four positions, each of which asks (Q), is asked (K) and has something to say (V). A row of A are the shares in "
+    "which a position listens to the others: a softmax, so each share depends on the whole row of S.",
     _attention,
     {
         "Wq": [[0.5, -0.7], [0.3, 0.8], [-0.4, 0.6]],
@@ -115,8 +115,8 @@ RECURRENT = Level(
     "recurrent",
     "A recurrent cell",
     "beyond the lecture",
-    "One cell, three steps: the same U, W and b each time, so each of them gets a part of its gradient from every step. "
-    "The adjoint of H2 comes back from step 3 through W.",
+    "One cell, three steps: the same U, W and b each time, so each of them gets a part of its gradient from every "
+    "step. The adjoint of H2 comes back from step 3 through W.",
     _recurrent,
     {
         "U": [[0.4, -0.6, 0.3], [0.7, 0.2, -0.5]],

@@ -2,10 +2,10 @@
 
 const LEFT = 34, BOTTOM = 15, TOP = 6;
 
-/** A row is [epoch, train loss, test loss, train accuracy, test accuracy]. */
+/** A row is [epoch, train loss, test loss, train accuracy, test accuracy], or a step and two other losses with their names. */
 export class Chart {
-  constructor(canvas, words) {
-    Object.assign(this, { canvas, words, at: null });
+  constructor(canvas, words, { unit = "epoch", names = ["training", "test"], widths = [1.6, 1.6] } = {}) {
+    Object.assign(this, { canvas, words, unit, names, widths, at: null });
     this.reset();
     canvas.addEventListener("pointermove", (event) => { this.at = event.offsetX; this.draw(); });
     canvas.addEventListener("pointerleave", () => { this.at = null; this.draw(); });
@@ -29,11 +29,11 @@ export class Chart {
     const width = canvas.clientWidth, height = canvas.clientHeight;
     if (!width) return;
     if (canvas.width !== Math.round(width * ratio)) Object.assign(canvas, { width: Math.round(width * ratio), height: Math.round(height * ratio) });
-    const context = canvas.getContext("2d"), tests = !canvas.closest(".output").querySelector("#loss-test").closest(".gone");
+    const context = canvas.getContext("2d"), tests = !document.getElementById("loss-test")?.closest(".gone");
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
-    const most = rows.reduce((top, [, a, b]) => Math.max(top, a ?? 0, (tests && b) || 0), 0) || 1, last = Math.max(1, rows.at(-1)?.[0] ?? 1);
-    const x = (epoch) => LEFT + epoch / last * (width - LEFT - 4), y = (loss) => height - BOTTOM - loss / most * (height - BOTTOM - TOP);
+    const all = rows.flatMap(([, a, b]) => [a, tests ? b : null]).filter(Number.isFinite), low = Math.min(0, ...all), most = Math.max(0, ...all) || 1, last = Math.max(1, rows.at(-1)?.[0] ?? 1);
+    const x = (epoch) => LEFT + epoch / last * (width - LEFT - 4), y = (loss) => height - BOTTOM - (loss - low) / (most - low) * (height - BOTTOM - TOP);
     Object.assign(context, { font: `10px ${style.fontFamily}`, fillStyle: style.getPropertyValue("--muted"), strokeStyle: style.getPropertyValue("--line"), lineWidth: 1 });
     context.textBaseline = "middle";
     context.textAlign = "right";
@@ -46,7 +46,7 @@ export class Chart {
       context.fillText(epoch.toLocaleString("en"), x(epoch), height - 6);
     }
     for (const [column, ink] of [[1, style.getPropertyValue("--dead")], [2, style.color]].slice(0, tests ? 2 : 1)) {
-      Object.assign(context, { strokeStyle: ink, lineWidth: 1.6 });
+      Object.assign(context, { strokeStyle: ink, lineWidth: this.widths[column - 1] });
       let part = [];
       for (const row of [...rows, [0, null, null]]) { // a loss that cannot be said ends a line
         if (row[column] !== null) part.push([x(row[0]), y(row[column])]);
@@ -62,7 +62,7 @@ export class Chart {
     if (!row) return;
     line(context, [[x(row[0]), TOP], [x(row[0]), height - BOTTOM]]);
     const say = (value) => value === null ? "–" : value.toFixed(4);
-    this.words.textContent = `epoch ${row[0].toLocaleString("en")}: training ${say(row[1])}${tests ? `, test ${say(row[2])}` : ""}`;
+    this.words.textContent = `${this.unit} ${row[0].toLocaleString("en")}: ${this.names[0]} ${say(row[1])}${tests ? `, ${this.names[1]} ${say(row[2])}` : ""}`;
   }
 }
 

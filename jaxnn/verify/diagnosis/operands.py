@@ -44,6 +44,8 @@ def wrong_part(value: ast.expr, right: Callable[[ast.expr], bool]) -> str:
     known = list(dict.fromkeys(map(text, names)))
     if not known:
         return ""
+    if len(known) == 1:
+        return f"{known[0]} is right, what is made of it is not: a factor or a term is wrong or missing"
     return f"{' and '.join(known[:4])} are right, what is made of them is not: a factor or a term is wrong or missing"
 
 
