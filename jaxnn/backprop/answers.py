@@ -51,10 +51,8 @@ def level(name: str) -> dict[str, Any]:
         "words": one.words,
         "start": one.start,
     }
-    found["code"] = [
-        {"text": text, "name": line.name, "shape": np.shape(shown.values[line.name])}
-        for text, line in zip(one.code, one.forward, strict=False)
-    ]
+    shapes = {name: np.shape(value) for name, value in shown.values.items()}
+    found["code"] = [{"text": line.text, "name": line.name, "shape": shapes[line.name]} for line in one.forward]
     found["values"] = shown.values
     found["params"] = list(one.params)
     found["asked"] = [

@@ -20,6 +20,7 @@ from jaxnn.verify.diagnosis.rewrite import put
 
 MOST = 12_000  # parts of formulas that are looked at, in all the changed lines that are tried: some 10 µs each
 DEEP = 3  # lines from a variable to what its adjoint may be made of
+FEW = 14  # arrays whose products are looked through for a term that is missing
 ERROR = 1e-9  # of the largest entry, within which the numbers of a wrong line are known
 
 SPOKEN = (  # what the phrases of `jaxnn.verify` are in a lesson
@@ -52,23 +53,20 @@ def of_shape(name: str, value: np.ndarray, true: np.ndarray) -> str:
 def of_values(point: Point, line: Line, value: np.ndarray, true: np.ndarray, right: Mapping[str, np.ndarray]) -> str:
     """Return why a line is wrong that gives `value` in place of `true`; `right` has the values of all derivatives."""
     near = _near(point, line)
-    scope = {n: v for n, v in {**point.values, **right}.items() if n in near or isinstance(v, int)}
-    known = {n: np.asarray(v, np.float64) for n, v in scope.items() if n != line.name and not isinstance(v, int)}
-    sizes = {n: float(v) for n, v in point.values.items() if isinstance(v, int)}
-    numbers = tuple((n, v.shape, v.tobytes()) for n, v in known.items())
+    scope = {**point.values, **right}
+    arrays = [name for name in near if np.ndim(scope.get(name, 0))]
+    known = {name: np.asarray(scope[name], np.float64) for name in arrays}
+    sizes = {name: float(value) for name, value in point.level.data.items() if not np.ndim(value)}
+    sizes |= {f"sqrt({name})": size**0.5 for name, size in sizes.items() if name != "m"}
+    numbers = tuple((n, v.shape, v.tobytes()) for n, v in list(known.items())[:FEW])
     said = _phrased(line.name, value.shape, value.tobytes(), true.tobytes(), tuple(sizes.items()), numbers)
-    scope = {**point.values, **right}  # which the line may read; what it may have meant to read is near
     if (not said or not differs(value, 0 * true).any()) and line.index is None and not line.adds:
-        mended = _mended(line, true, scope, near)
+        mended = _mended(line, true, scope, arrays)
         said = f"{line.name}: {mended}" if mended else said
     if said:
         return said
-    part = _part(line, known, scope)
-    return (
-        f"{line.name}: {part}"
-        if part
-        else f"{line.name}: wrong, and not by a factor or a term that is known here; compare the numbers of one entry"
-    )
+    part = _part(line, known, scope) or "wrong, by no factor or term that is known here; compare one entry’s numbers"
+    return f"{line.name}: {part}"
 
 
 @lru_cache(maxsize=512)
@@ -81,26 +79,27 @@ def _phrased(name, shape, value, true, sizes, numbers) -> str:
     return said
 
 
-def _near(point: Point, line: Line) -> set[str]:
-    """Return what a line may be made of: what it reads, what its variable goes into, and the adjoints of these."""
+def _near(point: Point, line: Line) -> list[str]:
+    """Return what a line may be made of, the likeliest first: what it reads, what its variable goes into, adjoints."""
     by = (point.level.meaning(line.name) or ("", line.name))[1]
-    forward, behind = point.level.forward, {by}
+    forward, behind, near = point.level.forward, {by}, [by, *language.names_in(line.value)]
     for _ in range(DEEP):
-        behind |= {one.name for one in forward if behind & set(language.names_in(one.value))}
-    near = {*behind, *language.names_in(line.value)}
-    near |= {name for one in forward if one.name in behind for name in language.names_in(one.value)}
-    return (near | {f"d{name}" for name in near}) - {line.name}
+        users = [one for one in forward if behind & set(language.names_in(one.value))]
+        behind |= {one.name for one in users}
+        near += [name for one in users for name in (one.name, *language.names_in(one.value))]
+    both = dict.fromkeys(either for name in near for either in (name, f"d{name}"))
+    read = language.names_in(line.value)
+    return [name for name in both if name in read or name != line.name and not point.level.is_gradient(name)]
 
 
-def _mended(line: Line, true: np.ndarray, scope: Mapping[str, Any], near: set[str]) -> str:
+def _mended(line: Line, true: np.ndarray, scope: Mapping[str, Any], arrays: list[str]) -> str:
     """Return the one change in a formula that makes it right, in words."""
     assert line.value is not None
-    read = language.names_in(line.value)
-    arrays = sorted((name for name in near if np.ndim(scope.get(name, 0))), key=lambda name: (name not in read, name))
-    numbers = [name for name, v in scope.items() if not np.ndim(v) and (name in near or isinstance(v, int))]
+    numbers = [name for name in dict.fromkeys((*language.names_in(line.value), "m")) if not np.ndim(scope.get(name, ()))]
+    numbers = [name for name in numbers if name in scope]
     count = MOST // sum(1 for _ in ast.walk(line.value))
     likely = itertools.chain(
-        _of_values(arrays, scope), _through_weights(line.value, arrays, scope), _of_softmax(arrays, scope)
+        _of_values(line.value, arrays, scope), _through_weights(line.value, arrays, scope), _of_softmax(arrays, scope)
     )
     changed = ((edit.tree, edit.why) for edit in edits(line.value, arrays, numbers))
     for tree, why in itertools.islice(itertools.chain(likely, changed), count):
@@ -128,13 +127,17 @@ def _through_weights(
             )
 
 
-def _of_values(arrays: Sequence[str], scope: Mapping[str, Any]) -> Iterator[tuple[ast.expr, str]]:
-    """Yield an adjoint times the derivative of a sigmoid, a tanh or a ReLU, taken from a forward value."""
-    for d, x in itertools.permutations(arrays, 2):
-        if d.startswith("d") and np.shape(scope[d]) == np.shape(scope[x]) and not x.startswith("d"):
-            for form in (f"{x} * (1 - {x})", f"(1 - {x} ** 2)", f"({x} > 0)"):
+def _of_values(formula: ast.expr, arrays: Sequence[str], scope: Mapping[str, Any]) -> Iterator[tuple[ast.expr, str]]:
+    """Yield an adjoint times the derivative of a sigmoid, a tanh or a ReLU, or that in place of a part of a formula."""
+    parts = [node for node in ast.walk(formula) if isinstance(node, ast.BinOp | ast.Compare | ast.Call)]
+    for x in (name for name in arrays if not name.startswith("d")):
+        for form in (f"{x} * (1 - {x})", f"1 - {x} ** 2", f"({x} > 0)"):
+            derivative = ast.parse(f"({form})", mode="eval").body
+            for d in (name for name in arrays if name.startswith("d") and np.shape(scope[name]) == np.shape(scope[x])):
                 why = f"the local derivative is that of a forward value, `{form}`, and is multiplied by `{d}`"
-                yield ast.parse(f"{d} * {form}", mode="eval").body, why
+                yield ast.parse(f"{d} * ({form})", mode="eval").body, why
+            for part in parts:
+                yield put(part, derivative, formula), f"`{ast.unparse(part)}` is not the local derivative: it is `{form}`"
 
 
 def _of_softmax(arrays: Sequence[str], scope: Mapping[str, Any]) -> Iterator[tuple[ast.expr, str]]:

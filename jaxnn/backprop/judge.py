@@ -16,7 +16,7 @@ from jaxnn.backprop.forms import alike
 from jaxnn.backprop.interpreter import assign, run
 from jaxnn.backprop.language import Line, Refused, lines_of, names_in
 from jaxnn.backprop.level import Level
-from jaxnn.backprop.truth import Point, differs, expected, is_subgradient, points
+from jaxnn.backprop.truth import Point, bends_at, differs, expected, is_subgradient, nearest, points
 from jaxnn.errors import InvalidArgument
 
 # right: as in the lecture. otherwise: right, written otherwise. kink: a subgradient. after: right once lines above are.
@@ -232,7 +232,8 @@ def _compared(
     for scale in scales:
         first, second = (differs(v, scale * t).any() for v, t in zip(values, trues, strict=True))
         if not first and not second:
-            return _Seen("right", scale, (values[0], true))
+            bends = of == level.cost and bends_at(level, by)
+            return _Seen("kink" if bends else "right", scale, (values[0], true))
         if not second and of == level.cost and is_subgradient(both[0], by, values[0], scale * true, scale):
             return _Seen("kink", scale, (values[0], true))
         if not first and np.any(true):
@@ -332,7 +333,8 @@ def _verdict(level, line, program, seen, errors, solution, point) -> Verdict:
         if level.is_gradient(name)
         else _convention(level, {n: o for n, o in seen.items() if n in _sources(level, program, name)}, name)
     )
-    value, true = one.values[0], scale * one.values[1]
+    value, by = one.values[0], (level.meaning(name) or ("", ""))[1]
+    true = nearest(point, by, value, scale * one.values[1], scale)
     entry = causes.entry(point, name, value, true, scale)
     return Verdict(
         line.number,

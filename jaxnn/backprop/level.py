@@ -31,7 +31,6 @@ class Training(NamedTuple):
     steps: int = 200
     points: str = ""  # a set of `jaxnn.data.playground_sets`
     output: str = ""
-    classes: int = 1  # columns of y
 
 
 class Level:

@@ -4,6 +4,7 @@ The adjoints are those of `jaxnn.verify`, by autodiff of the level's own functio
 by the interpreter, say where the loss bends and what the slopes on both sides are.
 """
 
+import ast
 from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
@@ -11,7 +12,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxnn.backprop.interpreter import assign, run
+from jaxnn.backprop.interpreter import assign, evaluate, run
+from jaxnn.backprop.language import function_of
 from jaxnn.backprop.level import Level
 from jaxnn.verify.adjoints import Node, nodes_at
 from jaxnn.verify.differences import Slopes, rounding_of, slopes, step_scale
@@ -107,19 +109,53 @@ def differs(value: np.ndarray, true: np.ndarray) -> np.ndarray:
         return ~(np.abs(value - true) <= SHARE * size + FLOOR)
 
 
+@cache
+def bent(level: Level) -> bool:
+    """Return whether the forward pass bends at the point that is shown: at a ReLU's 0, or where two are the largest."""
+    values = points(level)[0].values
+    return any(_bends(node, values) for line in level.forward for node in ast.walk(line.value or ast.Constant(0)))
+
+
+def _bends(node: ast.AST, values: dict[str, Any]) -> bool:
+    if not isinstance(node, ast.Call) or function_of(node)[0] != "maximum":
+        return False
+    one, other = (evaluate(value, values) for value in node.args)
+    return bool(np.any(np.equal(one, other)))
+
+
+@cache
+def bends_at(level: Level, by: str) -> bool:
+    """Return whether the loss bends, at the point that is shown, along any entry of a variable."""
+    return bent(level) and any(slopes_at(level, by, index).kink for index in np.ndindex(np.shape(points(level)[0].values[by])))
+
+
+def nearest(point: Point, by: str, value: np.ndarray, true: np.ndarray, scale: float) -> np.ndarray:
+    """Return the right value that is nearest to a wrong one: where the loss bends there are several."""
+    found = np.array(true)
+    if bent(point.level):
+        for index in (tuple(map(int, index)) for index in np.argwhere(differs(value, true))):
+            seen = slopes_at(point.level, by, index)
+            if seen.kink:
+                found[index] = np.clip(value[index], *sorted((scale * seen.left.value, scale * seen.right.value)))
+    return found
+
+
 def is_subgradient(point: Point, by: str, value: np.ndarray, true: np.ndarray, scale: float) -> bool:
     """Return whether a value that autodiff contradicts is right, since the loss bends in each entry where it does.
 
-    Each entry has to lie between the slopes of both sides, and so has the whole along the entries together: of a tie
-    only the shares add up.
+    Each entry has to lie between the slopes of both sides, and so has the whole along all bent entries together: of a
+    tie only the shares add up.
     """
-    wrong = [tuple(map(int, index)) for index in np.argwhere(differs(value, true))]
-    for index in wrong:
-        found = slopes_at(point.level, by, index)
-        if not found.kink or not _between(value[index] / scale, found):
+    wrong, bends = differs(value, true), np.zeros(np.shape(true), bool)
+    if not bent(point.level):
+        return False
+    for index in np.ndindex(*np.shape(true)):
+        seen = slopes_at(point.level, by, index)
+        bends[index] = seen.kink
+        if wrong[index] and not (seen.kink and _between(value[index] / scale, seen)):
             return False
     signs = np.random.default_rng(3).choice([-1.0, 1.0], (3, *np.shape(true)))
-    directions = [np.where(differs(value, true), sign, 0.0) for sign in (np.ones(np.shape(true)), *signs)]
+    directions = [np.where(bends, sign, 0.0) for sign in (np.ones(np.shape(true)), *signs)]
     return all(_between(np.sum(value * d) / scale, slopes_along(point, by, d)) for d in directions)
 
 

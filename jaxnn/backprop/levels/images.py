@@ -5,7 +5,7 @@ from jax.numpy import maximum, pad, sum
 from jaxnn.backprop.level import Level, Training
 
 IMAGE = [[0.9, 0.0, 0.8], [0.0, 0.7, 0.0], [0.8, 0.0, 0.9]]
-KERNEL = [[0.6, -0.4], [0.3, 0.8]]
+KERNEL = [[0.6, -0.9], [0.9, 0.8]]
 
 
 def _convolution(K, W, X, t):

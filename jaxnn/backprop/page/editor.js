@@ -109,10 +109,10 @@ export class Editor {
       line.className = `line ${verdict?.kind ?? ""}`;
       line.querySelector(".mark").textContent = MARKS[verdict?.kind] ?? "";
       line.querySelector(".of-shape").textContent = verdict?.shape ? `(${verdict.shape.join(", ")}${verdict.shape.length === 1 ? "," : ""})` : "";
-      line.querySelector(".say").textContent = verdict?.words ?? "";
+      showWords(line.querySelector(".say"), verdict?.words ?? "");
       showEntry(line.querySelector(".entry"), verdict?.entry);
       line.field.setAttribute("aria-invalid", ["wrong", "shape", "error"].includes(verdict?.kind));
-      line.said = verdict ? [SPOKEN[verdict.kind], verdict.words].filter(Boolean).join(": ") : "";
+      line.said = verdict ? [SPOKEN[verdict.kind], verdict.words.replaceAll("`", "")].filter(Boolean).join(": ") : "";
     });
   }
 
@@ -153,6 +153,11 @@ function item(text, i) {
     one.append(Object.assign(document.createElement("pre"), { textContent: text }));
   }
   return one;
+}
+
+/** Show a sentence; what stands between ` and ` in it is code. */
+function showWords(box, words) {
+  box.replaceChildren(...words.split("`").map((part, i) => i % 2 ? Object.assign(document.createElement("code"), { textContent: part }) : part));
 }
 
 function showEntry(box, entry) {
