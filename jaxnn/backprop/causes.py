@@ -95,8 +95,8 @@ def _near(point: Point, line: Line) -> list[str]:
 def _mended(line: Line, true: np.ndarray, scope: Mapping[str, Any], arrays: list[str]) -> str:
     """Return the one change in a formula that makes it right, in words."""
     assert line.value is not None
-    numbers = [name for name in dict.fromkeys((*language.names_in(line.value), "m")) if not np.ndim(scope.get(name, ()))]
-    numbers = [name for name in numbers if name in scope]
+    read = dict.fromkeys((*language.names_in(line.value), "m"))
+    numbers = [name for name in read if name in scope and not np.ndim(scope[name])]
     count = MOST // sum(1 for _ in ast.walk(line.value))
     likely = itertools.chain(
         _of_values(line.value, arrays, scope), _through_weights(line.value, arrays, scope), _of_softmax(arrays, scope)
@@ -137,7 +137,8 @@ def _of_values(formula: ast.expr, arrays: Sequence[str], scope: Mapping[str, Any
                 why = f"the local derivative is that of a forward value, `{form}`, and is multiplied by `{d}`"
                 yield ast.parse(f"{d} * ({form})", mode="eval").body, why
             for part in parts:
-                yield put(part, derivative, formula), f"`{ast.unparse(part)}` is not the local derivative: it is `{form}`"
+                why = f"`{ast.unparse(part)}` is not the local derivative: it is `{form}`"
+                yield put(part, derivative, formula), why
 
 
 def _of_softmax(arrays: Sequence[str], scope: Mapping[str, Any]) -> Iterator[tuple[ast.expr, str]]:

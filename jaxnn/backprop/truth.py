@@ -126,7 +126,8 @@ def _bends(node: ast.AST, values: dict[str, Any]) -> bool:
 @cache
 def bends_at(level: Level, by: str) -> bool:
     """Return whether the loss bends, at the point that is shown, along any entry of a variable."""
-    return bent(level) and any(slopes_at(level, by, index).kink for index in np.ndindex(np.shape(points(level)[0].values[by])))
+    places = np.ndindex(np.shape(points(level)[0].values[by]))
+    return bent(level) and any(slopes_at(level, by, index).kink for index in places)
 
 
 def nearest(point: Point, by: str, value: np.ndarray, true: np.ndarray, scale: float) -> np.ndarray:

@@ -11,6 +11,7 @@ export class Editor {
     Object.assign(this, { root, changed, hints, told, given: new Map() });
     root.addEventListener("input", (event) => this.typed(event.target));
     root.addEventListener("keydown", (event) => this.key(event));
+    root.addEventListener("focusin", (event) => this.go(event.target.closest("li")));
     root.addEventListener("paste", (event) => this.paste(event));
     root.addEventListener("click", (event) => event.target.matches(".hint-button") && this.hint(event.target.closest("li")));
   }
@@ -23,6 +24,17 @@ export class Editor {
     this.root.replaceChildren(...text.split("\n").map((line) => this.line(line)));
     this.given.clear();
     this.number();
+  }
+
+  lineText(number) {
+    return this.root.children[number - 1]?.field.value;
+  }
+
+  /** Go to the first line that has nothing behind its sign, or else to the first. */
+  focusFirst() {
+    const lines = [...this.root.children], { field } = lines.find((line) => /=\s*$/.test(line.field.value)) ?? lines[0];
+    field.focus({ preventScroll: true });
+    field.setSelectionRange(field.value.length, field.value.length);
   }
 
   line(text) {
@@ -48,6 +60,11 @@ export class Editor {
       const shown = this.given.get(name) ?? 0;
       button.textContent = shown ? shown < 3 ? `Hint ${shown + 1}` : "Hints" : "Hint";
     });
+  }
+
+  /** Mark the line one is in; it stays marked when the focus leaves, or a click elsewhere would miss what then moves. */
+  go(line) {
+    for (const other of this.root.children) other.classList.toggle("here", other === line);
   }
 
   typed(field) {
@@ -106,10 +123,11 @@ export class Editor {
     const by = new Map(verdicts.map((verdict) => [verdict.number, verdict]));
     [...this.root.children].forEach((line, i) => {
       const verdict = by.get(i + 1);
-      line.className = `line ${verdict?.kind ?? ""}`;
+      line.className = `line ${verdict?.kind ?? ""}${line.classList.contains("here") ? " here" : ""}`.trim();
       line.querySelector(".mark").textContent = MARKS[verdict?.kind] ?? "";
-      line.querySelector(".of-shape").textContent = verdict?.shape ? `(${verdict.shape.join(", ")}${verdict.shape.length === 1 ? "," : ""})` : "";
+      line.querySelector(".of-shape").textContent = verdict?.shape?.length ? `(${verdict.shape.join(", ")}${verdict.shape.length === 1 ? "," : ""})` : "";
       showWords(line.querySelector(".say"), verdict?.words ?? "");
+      line.querySelector(".say").classList.toggle("unseen", verdict?.words === "right"); // the mark says it
       showEntry(line.querySelector(".entry"), verdict?.entry);
       line.field.setAttribute("aria-invalid", ["wrong", "shape", "error"].includes(verdict?.kind));
       line.said = verdict ? [SPOKEN[verdict.kind], verdict.words.replaceAll("`", "")].filter(Boolean).join(": ") : "";

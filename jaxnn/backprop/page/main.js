@@ -17,7 +17,7 @@ const FORMS = [
   ["X[0:2, 1:]  X[0::2]  X[:, None]", "indices and slices; reshape(X, (2, 3)), pad(X, 1), X.shape[0]"],
   ["dX = zeros((3, 3))", "then parts of it: dX[0, 1] = ... or dX[0:2, 0:2] += ..."],
 ];
-const page = { levels: [], level: null, right: new Set(), chosen: null, asked: 0, judged: null, solved: false, typed: 0, timer: 0, speech: 0 };
+const page = { levels: [], level: null, right: new Set(), chosen: null, asked: 0, judged: null, uncovered: false, solved: false, typed: 0, timer: 0, speech: 0 };
 
 const editor = new Editor($("editor"), {
   changed: (number) => {
@@ -43,9 +43,10 @@ async function judge() {
 }
 
 function show({ lines, solved }, text) {
-  const { level } = page;
-  editor.show(lines);
-  page.right = new Set(lines.filter(({ kind }) => ["right", "otherwise", "kink"].includes(kind)).map(({ name }) => name));
+  const { level } = page, open = covered(solved) ? lines.filter(({ number }) => !level.start.split("\n").includes(editor.lineText(number))) : lines;
+  editor.show(open);
+  $("cover").hidden = open.length === lines.length;
+  page.right = new Set(open.filter(({ kind }) => ["right", "otherwise", "kink"].includes(kind)).map(({ name }) => name));
   showRight($("graph"), level, page.right);
   if (page.chosen) showNumbers(page.chosen);
   if (page.judged !== text) {
@@ -63,6 +64,9 @@ function show({ lines, solved }, text) {
   clearTimeout(page.speech);
   if (page.typed) page.speech = setTimeout(() => { $("live").textContent = editor.spoken(page.typed); }, SPEAK);
 }
+
+/** Whether the verdicts on lines that nobody has touched are held back: a mistake that is to be found. */
+const covered = (solved) => Boolean(page.level.bug) && !page.uncovered && !solved;
 
 /** Say that all is right, and what jaxnn.verify says of the whole. */
 async function showResult(solved) {
@@ -83,7 +87,7 @@ async function showResult(solved) {
   try {
     const found = await ask({ do: "verify", level, text });
     if (level !== page.level.name) return;
-    verdict.textContent = found.right ? `jaxnn.verify says ${found.kind}: ${found.witnesses.slice(0, 6).join("; ")} agree.` : `jaxnn.verify says ${found.message}`;
+    verdict.textContent = found.right ? `jaxnn.verify says ${found.kind}: ${found.witnesses.length} witnesses agree (${found.witnesses.join(" · ")}).` : `jaxnn.verify says ${found.message}`;
   } catch (error) {
     verdict.textContent = error.message;
   }
@@ -95,8 +99,9 @@ async function open(name, text = null, step = true) {
   try {
     page.asked++;
     $("lesson").setAttribute("aria-busy", "true");
+    $("level-section").textContent = "The true derivatives are being computed …";
     const level = await ask({ do: "level", name: known });
-    Object.assign(page, { level, chosen: null, judged: null, solved: false, typed: 0, right: new Set() });
+    Object.assign(page, { level, chosen: null, judged: null, solved: false, typed: 0, right: new Set(), uncovered: false });
     hideRun();
     $("result").hidden = true;
     showLevel(level);
@@ -121,7 +126,7 @@ function showLevel(level) {
   $("level-now").textContent = `· ${level.title}`;
   if (level.bug) {
     const source = Object.assign(document.createElement("a"), { href: level.bug.source, textContent: "where it was found", rel: "noreferrer", target: "_blank" });
-    $("level-bug").replaceChildren(`${level.bug.story} One line below is wrong: train with it, watch it not learn, then mend it (`, source, ").");
+    $("level-bug").replaceChildren(`${level.bug.story} One line below is wrong. Train with it and watch how it learns, find the line, and mend it (`, source, ").");
   }
   showCode(level);
   drawGraph($("graph"), level, choose);
@@ -183,7 +188,7 @@ function showLevels() {
       if (name === page.level?.name) button.setAttribute("aria-current", "true");
       button.onclick = () => {
         if (matchMedia("(max-width: 1080px)").matches) $("levels-box").open = false;
-        open(name);
+        open(name).then(() => !narrow.matches && editor.focusFirst());
       };
       item.append(button);
       return item;
@@ -228,6 +233,10 @@ $("copy-link").onclick = () => busy($("copy-link"), async () => {
   await navigator.clipboard.writeText(location.href);
   say("The link is copied: it opens this level with what you typed.", "good", $("copy-link"));
 });
+$("uncover").onclick = () => {
+  page.uncovered = true;
+  judge();
+};
 $("language-button").onclick = () => {
   $("language").hidden = !$("language").hidden;
   $("language-button").setAttribute("aria-expanded", String(!$("language").hidden));

@@ -5,7 +5,7 @@ import { drawMap, drawPoints } from "../plots.js";
 import { digits } from "./numbers.js";
 
 const $ = (id) => document.getElementById(id);
-const chart = new Chart($("losses"), $("loss-value"), { unit: "step", names: ["true", "yours"], widths: [5, 1.8] });
+const chart = new Chart($("losses"), $("loss-value"), { unit: "step", names: ["true", "yours"], widths: [5, 1.8], log: true });
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 let run = null, playing = 0;
 

@@ -4,8 +4,8 @@ const LEFT = 34, BOTTOM = 15, TOP = 6;
 
 /** A row is [epoch, train loss, test loss, train accuracy, test accuracy], or a step and two other losses with their names. */
 export class Chart {
-  constructor(canvas, words, { unit = "epoch", names = ["training", "test"], widths = [1.6, 1.6] } = {}) {
-    Object.assign(this, { canvas, words, unit, names, widths, at: null });
+  constructor(canvas, words, { unit = "epoch", names = ["training", "test"], widths = [1.6, 1.6], log = false } = {}) {
+    Object.assign(this, { canvas, words, unit, names, widths, log, at: null });
     this.reset();
     canvas.addEventListener("pointermove", (event) => { this.at = event.offsetX; this.draw(); });
     canvas.addEventListener("pointerleave", () => { this.at = null; this.draw(); });
@@ -33,13 +33,15 @@ export class Chart {
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
     const all = rows.flatMap(([, a, b]) => [a, tests ? b : null]).filter(Number.isFinite), low = Math.min(0, ...all), most = Math.max(0, ...all) || 1, last = Math.max(1, rows.at(-1)?.[0] ?? 1);
-    const x = (epoch) => LEFT + epoch / last * (width - LEFT - 4), y = (loss) => height - BOTTOM - (loss - low) / (most - low) * (height - BOTTOM - TOP);
+    const least = Math.min(...all), steep = this.log && least > 0 && most / least > 30; // then in powers of ten
+    const share = steep ? (loss) => Math.log(loss / least) / Math.log(most / least) : (loss) => (loss - low) / (most - low);
+    const x = (epoch) => LEFT + epoch / last * (width - LEFT - 4), y = (loss) => height - BOTTOM - share(loss) * (height - BOTTOM - TOP);
     Object.assign(context, { font: `10px ${style.fontFamily}`, fillStyle: style.getPropertyValue("--muted"), strokeStyle: style.getPropertyValue("--line"), lineWidth: 1 });
     context.textBaseline = "middle";
     context.textAlign = "right";
-    for (const loss of ticks(most, 3)) {
+    for (const loss of steep ? powers(least, most) : ticks(most, 3)) {
       line(context, [[LEFT, y(loss)], [width - 4, y(loss)]]);
-      context.fillText(String(Number(loss.toPrecision(3))), LEFT - 4, y(loss));
+      context.fillText(steep ? loss.toExponential(0).replace("e+0", "").replace("-", "−") : String(Number(loss.toPrecision(3))), LEFT - 4, y(loss));
     }
     for (const epoch of ticks(last, 4).filter(Number.isInteger)) {
       context.textAlign = epoch ? x(epoch) > width - 20 ? "right" : "center" : "left";
@@ -70,6 +72,12 @@ export class Chart {
 export function ticks(most, count) {
   const rough = most / count, ten = 10 ** Math.floor(Math.log10(rough)), step = [1, 2, 5, 10].find((n) => n * ten >= rough) * ten;
   return Array.from({ length: Math.floor(most / step + 1e-9) + 1 }, (_, i) => i * step);
+}
+
+/** Powers of ten between two numbers, not more than five. */
+function powers(least, most) {
+  const first = Math.ceil(Math.log10(least) - 1e-9), last = Math.floor(Math.log10(most) + 1e-9), step = Math.ceil((last - first + 1) / 5);
+  return Array.from({ length: Math.floor((last - first) / step) + 1 }, (_, i) => Number(`1e${first + i * step}`));
 }
 
 function line(context, points) {
