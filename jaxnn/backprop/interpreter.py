@@ -11,7 +11,7 @@ from jaxnn.backprop import language
 from jaxnn.backprop.language import Line, function_of
 from jaxnn.errors import InvalidArgument
 
-ENTRIES, AXES, WORK, POWER = 200_000, 4, 20_000_000, 64  # of an array, of its axes, of a product, of an exponent
+ENTRIES, AXES, WORK, POWER = 20_000, 4, 2_000_000, 64  # of an array, of its axes, of a product, of an exponent
 BINARY: dict[type, Callable[..., Any]] = {
     ast.Add: np.add,
     ast.Sub: np.subtract,

@@ -5,6 +5,7 @@ that one, so a mistake is named once, where it is. An adjoint may be m times the
 dZ2 = A2 - y is, whose 1/m comes with dW2; a gradient of a parameter may not.
 """
 
+import time
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, NamedTuple
@@ -22,6 +23,7 @@ from jaxnn.errors import InvalidArgument
 # right: as in the lecture. otherwise: right, written otherwise. kink: a subgradient. after: right once lines above are.
 # own: a variable that the level does not ask for. part: a later line goes on with the variable.
 GOOD = ("right", "otherwise", "kink")
+LONGEST = 0.05  # seconds of work for one run of a text, fifty times what the levels take: a judgement has many
 KINDS = (*GOOD, "after", "own", "part", "empty", "shape", "wrong", "error")
 
 
@@ -114,8 +116,8 @@ def gradient_of(level: Level, program: Program, scope: Mapping[str, Any]) -> dic
 
 def _verdicts(level: Level, program: Program):
     both = points(level)
+    errors = _errors(program, both[0])  # first: it stops a program that would run for long
     seen = _seen(level, program, both)
-    errors = _errors(program, both[0])
     solution = language.read(level.solution)
     for line in program.lines:
         if line.value is None and line is program.last[line.name]:
@@ -250,7 +252,12 @@ def _compared(
 def _errors(program: Program, point: Point) -> dict[int, str | tuple[int, ...]]:
     """Return for each line what stops it, or the shape of its value, as the program runs from top to bottom."""
     scope, found = dict(point.values), {}
+    start = time.thread_time()
     for line in program.lines:
+        if time.thread_time() - start > LONGEST:
+            raise InvalidArgument(
+                f"the program: got {LONGEST} s of work by line {line.number}, expected less: take smaller arrays"
+            )
         try:
             assign(line, scope)
             found[line.number] = np.shape(scope[line.name])

@@ -6,7 +6,6 @@ of its tree has to be one that `FORMS` allows; what is left is a `Line`, which `
 
 import ast
 import re
-import warnings
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -71,8 +70,7 @@ def read_line(number: int, text: str) -> Line | None:
     _check_letters(text, refuse)
     empty = text.endswith("=") and not text.endswith(("==", "!=", "<=", ">="))
     try:
-        with warnings.catch_warnings(action="ignore"):  # Python's parser warns of `1if` and the like
-            (*others, statement) = ast.parse(f"{text} 0" if empty else text).body
+        (*others, statement) = ast.parse(f"{text} 0" if empty else text).body
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         raise refuse(f"is no formula ({_why(error)})", "one assignment, such as dZ = A - y") from None
     if others or not isinstance(statement, ast.Assign | ast.AugAssign):
@@ -134,6 +132,11 @@ def _check_letters(text, refuse):
         raise refuse(f"has the character {strange[0]!a}", "letters, digits, + - * / ** @ . , : ( ) [ ] = < > !")
     if "_" in text:
         raise refuse("has an underscore", "names of letters and digits, such as dW1")
+    for run in re.findall(r"[A-Za-z0-9]+", text):  # Python's parser warns of `1if` and the like
+        if run[0].isdigit() and not re.fullmatch(r"\d+([eE]\d*)?", run):
+            raise refuse(
+                f"has `{run:.20}`", "a number of digits, with a point or an e, or a name that begins with a letter"
+            )
     depth = 0
     for letter in text:
         depth += (letter in "([") - (letter in ")]")

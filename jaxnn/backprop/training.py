@@ -1,6 +1,7 @@
 """Trains a level's network by plain gradient descent with the learner's gradient, and beside it with the true one."""
 
 import functools
+import time
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,11 @@ from jaxnn.backprop.judge import gradient_of, parsed
 from jaxnn.backprop.level import Level
 from jaxnn.data.playground_sets import CLASSIFICATION
 from jaxnn.data.seedrandom import SeedRandom
+from jaxnn.errors import InvalidArgument
 
 POINTS, EDGE, MAPS, REACH = 120, 30, 16, 6.0  # points of a set, pixels of a map, maps of a run, the plane's edge
 SCALE = 3.0  # by which the plane is divided before it goes into a network
+LONGEST = 20  # seconds of work, ten times what the levels take
 LOST = 1e6  # times the first loss: from there on a run is lost
 
 
@@ -61,8 +64,11 @@ def _moments(level: Level) -> np.ndarray:
 
 def _run(level: Level, program) -> tuple[list[float | None], list[list[int]]]:
     data, params, losses, maps = _data(level), dict(level.params), [], []
+    start = time.thread_time()
     moments = set(_moments(level).tolist()) if level.training.points else set()
     for step in range(level.training.steps + 1):
+        if time.thread_time() - start > LONGEST:
+            raise InvalidArgument(f"the program: got {LONGEST} s of training, expected less: take smaller arrays")
         scope = {**params, **data}
         run(level.forward, scope)
         loss = float(scope[level.cost])

@@ -137,7 +137,8 @@ def nearest(point: Point, by: str, value: np.ndarray, true: np.ndarray, scale: f
         for index in (tuple(map(int, index)) for index in np.argwhere(differs(value, true))):
             seen = slopes_at(point.level, by, index)
             if seen.kink:
-                found[index] = np.clip(value[index], *sorted((scale * seen.left.value, scale * seen.right.value)))
+                low, high = sorted((scale * seen.left.value, scale * seen.right.value))
+                found[index] = min(max(value[index], low), high)
     return found
 
 
@@ -153,11 +154,11 @@ def is_subgradient(point: Point, by: str, value: np.ndarray, true: np.ndarray, s
     for index in np.ndindex(*np.shape(true)):
         seen = slopes_at(point.level, by, index)
         bends[index] = seen.kink
-        if wrong[index] and not (seen.kink and _between(value[index] / scale, seen)):
+        if wrong[index] and not (seen.kink and _between(float(value[index]) / scale, seen)):
             return False
     signs = np.random.default_rng(3).choice([-1.0, 1.0], (3, *np.shape(true)))
-    directions = [np.where(bends, sign, 0.0) for sign in (np.ones(np.shape(true)), *signs)]
-    return all(_between(np.sum(value * d) / scale, slopes_along(point, by, d)) for d in directions)
+    directions = [bends * sign for sign in (1.0, *signs)]
+    return all(_between(np.vdot(value, d).item() / scale, slopes_along(point, by, d)) for d in directions)
 
 
 def _between(value: float, found: Slopes) -> bool:

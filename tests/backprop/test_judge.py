@@ -4,6 +4,7 @@ import pytest
 
 from jaxnn.backprop.judge import GOOD, judge, solved
 from jaxnn.backprop.levels.table import LEVELS
+from jaxnn.errors import InvalidArgument
 from tests.backprop.solutions import others
 
 NAMES = list(LEVELS)
@@ -153,3 +154,9 @@ def test_each_line_that_is_not_of_the_language_is_told_by_itself():
 def test_lines_of_ones_own_are_recognised():
     found = said("hidden", "dZ2 = A2 - y\nback = dZ2 @ W2.T / m\n")
     assert found["back"].kind == "own" and found["back"].words == "this is the adjoint of A1"
+
+
+def test_a_program_that_would_run_for_long_is_stopped():
+    line = "q = " + " + ".join(["exp(zeros((100, 199)))"] * 10)
+    with pytest.raises(InvalidArgument, match="take smaller arrays"):
+        judge(LEVELS["linear"], "\n".join([line] * 59))
