@@ -331,7 +331,8 @@ def _verdict(level, line, program, seen, errors, solution, point) -> Verdict:
         reference = [other for other in solution if other.name == name]
         kind = "otherwise" if one.kind == "right" and reference and not alike(program.of(name), reference) else one.kind
         waits = [n for n in _sources(level, program, name) if n not in seen or seen[n].kind not in GOOD]
-        return Verdict(line.number, name, kind, _praise(level, name, kind, one.scale, waits), shape, entry)
+        new = one.scale not in {seen[n].scale for n in _sources(level, program, name) if n in seen}
+        return Verdict(line.number, name, kind, _praise(kind, one.scale if new else 1.0, waits), shape, entry)
     if one.words:
         entry = causes.entry(point, name, one.values[0], one.scale * one.values[1], one.scale)
         return Verdict(line.number, name, "wrong", one.words, shape, entry)
@@ -363,7 +364,7 @@ def _with_truth(point: Point, seen: Mapping[str, _Seen], scale: float) -> dict[s
     return found
 
 
-def _praise(level: Level, name: str, kind: str, scale: float, waits: list[str]) -> str:
+def _praise(kind: str, scale: float, waits: list[str]) -> str:
     words = {
         "right": "right",
         "otherwise": "right, though written otherwise than in the lecture",

@@ -127,7 +127,7 @@ export class Editor {
       line.querySelector(".mark").textContent = MARKS[verdict?.kind] ?? "";
       line.querySelector(".of-shape").textContent = verdict?.shape?.length ? `(${verdict.shape.join(", ")}${verdict.shape.length === 1 ? "," : ""})` : "";
       showWords(line.querySelector(".say"), verdict?.words ?? "");
-      line.querySelector(".say").classList.toggle("unseen", verdict?.words === "right"); // the mark says it
+      line.querySelector(".say").classList.toggle("unseen", ["right", "goes on below"].includes(verdict?.words)); // the mark says it
       showEntry(line.querySelector(".entry"), verdict?.entry);
       line.field.setAttribute("aria-invalid", ["wrong", "shape", "error"].includes(verdict?.kind));
       line.said = verdict ? [SPOKEN[verdict.kind], verdict.words.replaceAll("`", "")].filter(Boolean).join(": ") : "";

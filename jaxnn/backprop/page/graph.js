@@ -16,19 +16,19 @@ function make(kind, attributes, parent, text) {
 /** Draw the graph of a level into an element; `choose` hears which variable is chosen. */
 export function drawGraph(root, level, choose) {
   const { x, widths, layers, lines, cell } = level.graph, tall = (name) => HEAD + FOOT + bodyHeight(level.values[name], cell);
-  const top = {}, middle = [];
+  const top = {}, bands = []; // a line that passes a layer keeps straight from its top to its foot
   let y = EDGE;
   for (const layer of layers) {
     const most = Math.max(...layer.map(tall), 20);
     for (const name of layer) top[name] = y + (most - tall(name)) / 2;
-    middle.push(y + most / 2);
+    bands.push([y, y + most]);
     y += most + GAP;
   }
   const width = Math.max(...Object.keys(x).map((name) => x[name] + widths[name] / 2)) + EDGE, height = y - GAP + EDGE;
   const svg = make("svg", { viewBox: `0 0 ${width} ${height}`, width, height });
   const layerOf = Object.fromEntries(layers.flatMap((layer, i) => layer.map((name) => [name, i])));
   for (const line of lines) {
-    const points = [[x[line.from], top[line.from] + tall(line.from)], ...line.by.map((at, i) => [at, middle[layerOf[line.from] + 1 + i]]), [x[line.to], top[line.to]]];
+    const points = [[x[line.from], top[line.from] + tall(line.from)], ...line.by.flatMap((at, i) => bands[layerOf[line.from] + 1 + i].map((height) => [at, height])), [x[line.to], top[line.to]]];
     make("path", { class: "edge", d: curve(points), "data-from": line.from, "data-to": line.to }, svg);
   }
   for (const asked of level.asked) { // the derivative of a step stands on its line

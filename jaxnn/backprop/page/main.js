@@ -193,7 +193,9 @@ function showLevels() {
       item.append(button);
       return item;
     }));
-    return [Object.assign(document.createElement("h2"), { textContent: title }), list];
+    const heading = Object.assign(document.createElement("h2"), { textContent: `${title} ` }), count = some.filter(({ name }) => kept(name).solved).length;
+    if (count) heading.append(Object.assign(document.createElement("small"), { textContent: `${count} of ${some.length}` }));
+    return [heading, list];
   }));
 }
 
