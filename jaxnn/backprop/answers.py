@@ -4,6 +4,7 @@ Nothing is kept between two requests: a request brings the level and the whole t
 answer.
 """
 
+from functools import lru_cache
 from typing import Any
 
 import jax
@@ -76,6 +77,11 @@ def judge(level: str, text: str) -> dict[str, Any]:
 
 def verify(level: str, text: str) -> dict[str, Any]:
     """Return the verdict of `jaxnn.verify.check` on the whole gradient that a text computes."""
+    return _verified(level, text)
+
+
+@lru_cache(maxsize=64)  # it takes seconds, and a page that is loaded again asks for the same
+def _verified(level: str, text: str) -> dict[str, Any]:
     one = level_of(level)
     program = judging.parsed(one, text)
     if program.refused:

@@ -9,7 +9,7 @@ import { keep, kept, last, link, linked } from "./store.js";
 import { hideRun, showRun } from "./training.js";
 
 const $ = (id) => document.getElementById(id);
-const WAIT = 130, SPEAK = 900; // ms after the last key: until a text is judged, until its verdict is read out
+const WAIT = 100, SPEAK = 900, REST = 1200; // ms after the last key: until a text is judged, its verdict read out, the whole verified
 const FORMS = [
   ["dW = A.T @ dZ / m", "+ − * / ** and the matrix product @; .T transposes"],
   ["sum(dZ, axis=0, keepdims=True)", "sum, mean, max over all or along an axis; also dZ.sum(axis=0)"],
@@ -49,6 +49,7 @@ function show({ lines, solved }, text) {
   page.right = new Set(open.filter(({ kind }) => ["right", "otherwise", "kink"].includes(kind)).map(({ name }) => name));
   showRight($("graph"), level, page.right);
   if (page.chosen) showNumbers(page.chosen);
+  if (solved !== page.solved || page.judged !== text) showResult(solved);
   if (page.judged !== text) {
     const begun = text !== level.start;
     if (page.judged !== null) {
@@ -59,7 +60,6 @@ function show({ lines, solved }, text) {
   }
   page.judged = text;
   document.body.dataset.judged = String(page.asked);
-  if (solved !== page.solved || !solved) showResult(solved);
   showLevels();
   clearTimeout(page.speech);
   if (page.typed) page.speech = setTimeout(() => { $("live").textContent = editor.spoken(page.typed); }, SPEAK);
@@ -84,6 +84,8 @@ async function showResult(solved) {
     Object.assign(button, { className: "link next", textContent: `Next: ${next.title}`, onclick: () => open(next.name) });
     box.append(button);
   }
+  await new Promise((done) => setTimeout(done, REST)); // it takes seconds, and who types on would wait for it
+  if (level !== page.level.name || text !== editor.text) return;
   try {
     const found = await ask({ do: "verify", level, text });
     if (level !== page.level.name) return;
