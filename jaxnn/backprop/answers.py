@@ -42,7 +42,7 @@ def level(name: str) -> dict[str, Any]:
     """Return all that the page shows of a level."""
     one = level_of(name)
     judging.warm(one)
-    shown, _ = points(one)
+    shown = points(one)[0]
     names = [*one.missing, *(f"d{variable}" for variable in one.variables)]
     trues = {asked: true for asked in names if (true := expected(shown, asked)) is not None}
     found: dict[str, Any] = {
@@ -86,7 +86,7 @@ def _verified(level: str, text: str) -> dict[str, Any]:
     program = judging.parsed(one, text)
     if program.refused:
         raise program.refused[0]
-    shown, _ = points(one)
+    shown = points(one)[0]
     judging.gradient_of(one, program, shown.values)  # says what is missing
 
     def loss(params, data):

@@ -18,7 +18,7 @@ from jaxnn.verify.diagnosis.operands import wrong_part
 from jaxnn.verify.diagnosis.phrases import phrase
 from jaxnn.verify.diagnosis.rewrite import put
 
-MOST = 12_000  # parts of formulas that are looked at, in all the changed lines that are tried: some 10 µs each
+MOST = 8_000  # parts of formulas that are looked at, in all the changed lines that are tried: some 10 µs each
 DEEP = 3  # lines from a variable to what its adjoint may be made of
 FEW = 14  # arrays whose products are looked through for a term that is missing
 ERROR = 1e-9  # of the largest entry, within which the numbers of a wrong line are known

@@ -42,7 +42,7 @@ class Verdict(NamedTuple):
 
 
 class _Seen(NamedTuple):
-    """How a variable compares: its kind, how many times the derivative it is, both values, a sentence."""
+    """How a variable compares: its kind, how many times the derivative it is, everywhere values, a sentence."""
 
     kind: str
     scale: float
@@ -115,40 +115,40 @@ def gradient_of(level: Level, program: Program, scope: Mapping[str, Any]) -> dic
 
 
 def _verdicts(level: Level, program: Program):
-    both = points(level)
-    errors = _errors(program, both[0])  # first: it stops a program that would run for long
-    seen = _seen(level, program, both)
+    everywhere = points(level)
+    errors = _errors(program, everywhere[0])  # first: it stops a program that would run for long
+    seen = _seen(level, program, everywhere)
     solution = language.read(level.solution)
     for line in program.lines:
         if line.value is None and line is program.last[line.name]:
-            yield line, Verdict(line.number, line.name, "empty", _asked(level, line.name, both[0]))
+            yield line, Verdict(line.number, line.name, "empty", _asked(level, line.name, everywhere[0]))
         elif line.name not in seen or line is not program.last[line.name]:
-            yield line, _other(level, line, program, errors, both[0])
+            yield line, _other(level, line, program, errors, everywhere[0])
         else:
-            yield line, _verdict(level, line, program, seen, errors, solution, both[0])
+            yield line, _verdict(level, line, program, seen, errors, solution, everywhere[0])
 
 
-def _seen(level: Level, program: Program, both: tuple[Point, Point]) -> dict[str, _Seen]:
+def _seen(level: Level, program: Program, everywhere: tuple[Point, ...]) -> dict[str, _Seen]:
     """Return how each derivative of a program compares: those that are no right values give way to the true ones."""
     seen: dict[str, _Seen] = {}
     names = [name for name in program.last if level.meaning(name) and program.last[name].value is not None]
     names.sort(key=lambda name: program.last[name].number)
     for name in names:
         scales = [1.0, *(float(level.data[n]) for n in ("m",) if n in level.data)]
-        own = _compared(level, program, name, both, {})
+        own = _compared(level, program, name, everywhere, {})
         if own.kind in GOOD:
             seen[name] = own
             continue
         absent = {n: 1.0 for n in _sources(level, program, name) if n not in seen or seen[n].kind not in GOOD}
         tries = (
-            [_compared(level, program, name, both, dict.fromkeys(absent, scale)) for scale in scales]
+            [_compared(level, program, name, everywhere, dict.fromkeys(absent, scale)) for scale in scales]
             if absent
             else [own]
         )
         best = next((one for one in tries if one.kind in GOOD), None)
         convention = _convention(level, seen, name)
         seen[name] = best._replace(kind="after") if best else tries[scales.index(convention) if absent else 0]
-    return _twice(level, program, both, seen)
+    return _twice(level, program, everywhere, seen)
 
 
 def _convention(level: Level, seen: Mapping[str, _Seen], name: str) -> float:
@@ -167,7 +167,7 @@ def _scales(level: Level) -> dict[str, float]:
     return found
 
 
-def _twice(level, program, both, seen):
+def _twice(level, program, everywhere, seen):
     """Move the blame to an adjoint that is divided by m beside others that are not, if a gradient is so once more."""
     blamed: dict[str, float] = {}
     for name in [n for n, one in seen.items() if one.kind == "wrong" and level.is_gradient(n)]:
@@ -175,7 +175,7 @@ def _twice(level, program, both, seen):
             scales = {seen[n].scale for n in _sources(level, program, source) if n in seen and seen[n].kind in GOOD}
             mixed = source in seen and seen[source].kind in GOOD and scales and seen[source].scale not in scales
             if source in blamed or (mixed and len(scales) == 1):
-                again = _compared(level, program, name, both, {source: blamed.get(source) or scales.pop()})
+                again = _compared(level, program, name, everywhere, {source: blamed.get(source) or scales.pop()})
                 if again.kind in GOOD:
                     blamed.setdefault(source, float(level.data["m"]) / seen[source].scale)
                     seen[name] = again._replace(kind="after")
@@ -200,11 +200,11 @@ def _sources(level: Level, program: Program, name: str, above: frozenset = froze
 
 
 def _compared(
-    level: Level, program: Program, name: str, both: tuple[Point, Point], instead: Mapping[str, float]
+    level: Level, program: Program, name: str, everywhere: tuple[Point, ...], instead: Mapping[str, float]
 ) -> _Seen:
     """Return how a variable compares where `instead` of some derivatives stand so many times the true ones."""
     values, trues = [], []
-    for point in both:
+    for point in everywhere:
         scope = dict(point.values)
         scope |= {
             other: scale * true for other, scale in instead.items() if (true := expected(point, other)) is not None
@@ -232,11 +232,11 @@ def _compared(
         [1.0] if level.is_gradient(name) or of != level.cost or "m" not in level.data else [1.0, float(level.data["m"])]
     )
     for scale in scales:
-        first, second = (differs(v, scale * t).any() for v, t in zip(values, trues, strict=True))
-        if not first and not second:
+        first, *others = (differs(v, scale * t).any() for v, t in zip(values, trues, strict=True))
+        if not first and not any(others):
             bends = of == level.cost and bends_at(level, by)
             return _Seen("kink" if bends else "right", scale, (values[0], true))
-        if not second and of == level.cost and is_subgradient(both[0], by, values[0], scale * true, scale):
+        if not any(others) and of == level.cost and is_subgradient(everywhere[0], by, values[0], scale * true, scale):
             return _Seen("kink", scale, (values[0], true))
         if not first and np.any(true):
             return _Seen(

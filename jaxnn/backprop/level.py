@@ -113,16 +113,26 @@ class Level:
         of, by = self.meaning(name) or ("", "")
         return of == self.cost and by in self.params
 
-    def second(self) -> dict[str, Any]:
-        """Return other numbers, at which a formula has to be right too; labels and masks stay what they are."""
-        random = np.random.default_rng(21)
+    def elsewhere(self) -> list[dict[str, Any]]:
+        """Return other numbers, at which a formula has to be right too; labels and masks stay what they are.
 
-        def moved(value):
+        In the first every sign is another, so that a mask made of signs shows; in the second they are mixed.
+        """
+        random, found = np.random.default_rng(21), []
+
+        def moved(name, value, sign):
             if isinstance(value, int) or np.all(np.isin(value, (0.0, 1.0))):
                 return value
-            return value * random.uniform(0.6, 0.9, np.shape(value)) + random.normal(0.0, 0.1, np.shape(value))
+            near = value * random.uniform(0.6, 0.9, np.shape(value))
+            if name in self.data and not np.ndim(value):
+                return near  # a share, a slope or a size: it stays above 0
+            if sign < 0:
+                return np.where(value == 0, 0.4, -near)  # away from 0, where a ReLU bends
+            return near + random.normal(0.0, 0.8, np.shape(value))
 
-        return {name: moved(value) for name, value in {**self.params, **self.data}.items()}
+        for sign in (-1, 1):
+            found.append({name: moved(name, value, sign) for name, value in {**self.params, **self.data}.items()})
+        return found
 
 
 def _in_float64(numbers: Numbers) -> dict[str, Any]:

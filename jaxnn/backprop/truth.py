@@ -1,4 +1,4 @@
-"""What a level's lines should be: the forward values and the true adjoint of every variable, at two points.
+"""What a level's lines should be: the forward values and the true adjoint of every variable, at three points.
 
 The adjoints are those of `jaxnn.verify`, by autodiff of the level's own function; differences of the forward pass, run
 by the interpreter, say where the loss bends and what the slopes on both sides are.
@@ -32,8 +32,8 @@ class Point(NamedTuple):
 
 
 @cache
-def points(level: Level) -> tuple[Point, Point]:
-    """Return the point that is shown, and another at which a formula has to be right too."""
+def points(level: Level) -> tuple[Point, ...]:
+    """Return the point that is shown, and the others at which a formula has to be right too."""
     numbers = {**level.params, **level.data}
     names = [name for name, value in numbers.items() if not isinstance(value, int)]
     whole = {name: value for name, value in numbers.items() if isinstance(value, int)}
@@ -43,7 +43,7 @@ def points(level: Level) -> tuple[Point, Point]:
 
     with jax.enable_x64(True):
         at = nodes_at(loss, [numbers[name] for name in names], names)
-        return _point(level, numbers, at, names), _point(level, level.second(), at, names)
+        return tuple(_point(level, given, at, names) for given in (numbers, *level.elsewhere()))
 
 
 def _point(level: Level, given: dict[str, Any], at: Callable[[list], list[Node]], names: list[str]) -> Point:

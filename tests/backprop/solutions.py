@@ -39,7 +39,7 @@ OTHERS: dict[str, tuple[str, str]] = {
         """,
         """
         dfdx = (1 / (2 * sqrt(c)) - sin(c)) * (exp(a) + 1) * 2 * x
-        dadx = 2 * sqrt(a)
+        dadx = 2 * a / x
         dbda = exp(x ** 2)
         dcda = 3 - 2
         dcdb = dcda ** 2
