@@ -45,6 +45,7 @@ BELOW = {
     "ensembles": {"errors", "devices", "epochs", "replicas", "train", "waiting"},
     "gradients": {"errors", "ops", "losses", "networks"},  # and the rest by name, when a row is asked for
     "trace": {"errors", "ops", "losses", "references", "files", "formatting"},
+    "backprop": {"errors", "formatting", "data", "trace", "verify"},
     "verify": {"errors", "files", "formatting", "references", "environment", "trace", "gradients"},
 }
 # The heavy packages, and the only parts of the library that may import them.

@@ -21,7 +21,7 @@ LENGTHS = {"README.md": 120, "CONTRIBUTING.md": 200, "benchmarks/README.md": 450
 # Which train, measure the machine, or check gradients for seconds.
 SLOW = {("experiments/README.md", "shell"), ("CONTRIBUTING.md", "python")}
 SLOW |= {("README.md", language) for language in ("python", "shell")}
-SLOW |= {(f"jaxnn/{room}/README.md", "python") for room in ("playground", "r_neuralnet", "trace", "verify")}
+SLOW |= {(f"jaxnn/{room}/README.md", "python") for room in ("backprop", "playground", "r_neuralnet", "trace", "verify")}
 SLOW |= {(f"{folder}/README.md", "python") for folder in ("experiments", "tests")}
 SLOW |= {("jaxnn/verify/README.md", "shell")}
 
@@ -104,7 +104,15 @@ def test_pages_are_short_and_their_links_lead_somewhere():
 
 
 def test_every_module_stands_in_the_map_of_its_room():
-    rooms = ("jaxnn", "jaxnn/trace", "jaxnn/r_neuralnet", "jaxnn/playground", "jaxnn/verify", "experiments")
+    rooms = (
+        "jaxnn",
+        "jaxnn/backprop",
+        "jaxnn/trace",
+        "jaxnn/r_neuralnet",
+        "jaxnn/playground",
+        "jaxnn/verify",
+        "experiments",
+    )
     for room in (*rooms, "jaxnn/verify/diagnosis"):
         text = (ROOT / room.removesuffix("/diagnosis") / "README.md").read_text()
         modules = [path.stem for path in (ROOT / room).glob("*.py") if not path.stem.startswith("__")]

@@ -1,6 +1,6 @@
-"""What a tab may ask of its session over the socket: the session's public methods, by their signatures.
+"""What a page may ask: the public methods of a tab's session over the socket, the answers of `backprop` by POST.
 
-A request is JSON, `{"do": METHOD, argument: value, ...}`. It comes from outside, so nothing but what `REQUESTS` has is
+A request is JSON, `{"do": METHOD, argument: value, ...}`. It comes from outside, so nothing but what a table has is
 ever called: no private name, no property, and no method without all of its arguments, each of the type that the method
 annotates. What a value of the right type may be is for the method to say.
 """
@@ -9,9 +9,10 @@ import inspect
 import json
 import logging
 from collections.abc import Callable, Mapping
-from types import NoneType
+from types import ModuleType, NoneType
 from typing import Any, NamedTuple, NoReturn, get_args, get_origin, get_type_hints
 
+from jaxnn.backprop import answers
 from jaxnn.errors import InvalidArgument, require
 from jaxnn.playground.session import Session
 
@@ -31,24 +32,36 @@ class Argument(NamedTuple):
     optional: bool
 
 
-def arguments_of(method: Callable) -> dict[str, Argument]:
-    """Return the arguments of a method, by name."""
-    hints, parameters = get_type_hints(method), list(inspect.signature(method).parameters.values())
-    return {one.name: Argument(hints[one.name], one.default is not one.empty) for one in parameters[1:]}  # without self
+Table = Mapping[str, Mapping[str, Argument]]
 
 
-REQUESTS: dict[str, dict[str, Argument]] = {
-    name: arguments_of(method)
-    for name, method in vars(Session).items()
-    if inspect.isfunction(method) and not name.startswith("_")
-}
+def arguments_of(function: Callable) -> dict[str, Argument]:
+    """Return the arguments of a function, or of a method, by name."""
+    hints, parameters = get_type_hints(function), inspect.signature(function).parameters.values()
+    return {
+        one.name: Argument(hints[one.name], one.default is not one.empty) for one in parameters if one.name != "self"
+    }
 
 
-def answer(session: Session, text: str) -> dict | bytes:
-    """Return the answer to a request, what the method returns; `{"error": ...}` where that is not to be had."""
+def table_of(owner: type | ModuleType) -> Table:
+    """Return the public functions that a class or a module defines itself, with their arguments."""
+    module = owner.__module__ if isinstance(owner, type) else owner.__name__
+    return {
+        name: arguments_of(function)
+        for name, function in vars(owner).items()
+        if inspect.isfunction(function) and not name.startswith("_") and function.__module__ == module
+    }
+
+
+REQUESTS = table_of(Session)
+LESSONS = table_of(answers)
+
+
+def answer(asked: Session | ModuleType, text: str, table: Table = REQUESTS) -> dict | bytes:
+    """Return the answer to a request, what the function returns; `{"error": ...}` where that is not to be had."""
     try:
-        name, arguments = read(text)
-        return getattr(session, name)(**arguments)
+        name, arguments = read(text, table)
+        return getattr(asked, name)(**arguments)
     except InvalidArgument as error:
         return {"error": str(error)}
     except RecursionError:
@@ -58,7 +71,7 @@ def answer(session: Session, text: str) -> dict | bytes:
         return {"error": "this request failed in the server, whose log says why; the playground goes on"}
 
 
-def read(text: str) -> tuple[str, dict[str, Any]]:
+def read(text: str, table: Table = REQUESTS) -> tuple[str, dict[str, Any]]:
     """Return the name of a request and its arguments, each of its type; `InvalidArgument` says what is wrong."""
     try:
         request = json.loads(text, parse_constant=_refuse, parse_int=_whole)
@@ -66,8 +79,8 @@ def read(text: str) -> tuple[str, dict[str, Any]]:
         raise InvalidArgument(f"request: got no JSON ({error}), expected an object with 'do'") from None
     require(isinstance(request, dict), "request", type(request).__name__, "an object with 'do'")
     name = request.pop("do", None)
-    require(isinstance(name, str) and name in REQUESTS, "do", f"{name!r:.80}", f"one of {', '.join(REQUESTS)}")
-    check_arguments(name, request, REQUESTS[name])
+    require(isinstance(name, str) and name in table, "do", f"{name!r:.80}", f"one of {', '.join(table)}")
+    check_arguments(name, request, table[name])
     return name, request
 
 

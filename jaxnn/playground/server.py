@@ -1,4 +1,4 @@
-"""The playground's server: the page, and for each tab a socket on which every request gets one answer.
+"""The playground's server: its page, with a socket for each tab on which every request gets one answer, and Backprop.
 
 Nothing runs unless a tab asks: a tab that plays asks for frame after frame. So training stops with the tab that
 watches, and no thread or task outlives it.
@@ -18,20 +18,24 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from jaxnn import backprop
+from jaxnn.backprop import answers
 from jaxnn.playground import points
 from jaxnn.playground.config import EPOCHS, HIDDEN, NETWORKS, NODES
 from jaxnn.playground.optimizers import OPTIMIZERS
 from jaxnn.playground.program import ACTIVATIONS
-from jaxnn.playground.requests import answer
+from jaxnn.playground.requests import LESSONS, answer
 from jaxnn.playground.session import Session
 
 PAGE = Path(__file__).with_name("page")
+LESSON_PAGE = Path(backprop.__file__).with_name("page")
+LESSON = 1 << 16  # bytes of a question about a backward pass
 TABS = 64
 MESSAGE = 1 << 21  # bytes: networks that a page has kept may come back
 WORKERS = 2  # threads that train, for all tabs: as many tabs train at once, the others wait for their turn
@@ -100,6 +104,26 @@ async def about_page(request: Request) -> Response:
     return Response(about(), media_type="application/json")
 
 
+async def lesson(request: Request) -> Response:
+    """Answer a question of the page Backprop: it brings all that there is to know, nothing is kept in between."""
+    if not same_origin(request.headers.get("origin"), request.headers.get("host", "")):
+        return Response("another page's question", 403)
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > LESSON:
+            return Response(f"more than {LESSON} bytes", 413)
+    text = body.decode("utf-8", "replace")
+    run = asyncio.get_running_loop().run_in_executor
+    reply = await run(request.app.state.pool, answer, answers, text, LESSONS)
+    return Response(json.dumps(reply), media_type="application/json")
+
+
+async def to_lessons(request: Request) -> Response:
+    """Send the address without the slash to the one with it, from which the page finds its parts."""
+    return RedirectResponse("/backprop/")
+
+
 def with_headers(app: ASGIApp) -> ASGIApp:
     """Return the application with `HEADERS` on every answer."""
 
@@ -150,9 +174,16 @@ def application(host: str) -> Starlette:
 
     A stranger's page whose name is made to resolve to this machine (DNS rebinding) names itself as the host: refused.
     """
-    pages = StaticFiles(directory=PAGE, html=True)
+    lessons, pages = (StaticFiles(directory=folder, html=True) for folder in (LESSON_PAGE, PAGE))
     return Starlette(
-        routes=[WebSocketRoute("/socket", play), Route("/about.json", about_page), Mount("/", pages)],
+        routes=[
+            WebSocketRoute("/socket", play),
+            Route("/about.json", about_page),
+            Route("/backprop", to_lessons),
+            Route("/backprop/ask", lesson, methods=["POST"]),
+            Mount("/backprop", lessons),
+            Mount("/", pages),
+        ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[host, "localhost"]), Middleware(with_headers)],
         lifespan=lifespan,
     )

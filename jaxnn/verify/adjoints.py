@@ -41,6 +41,13 @@ def nodes(loss: Callable, leaves: Sequence[Any], names: Sequence[str], *, unstop
     in several places is followed by a node without a name for each, with that use's part of the adjoint. `unstopped`
     passes over every stop_gradient, as differences do.
     """
+    return nodes_at(loss, leaves, names, unstopped=unstopped)(leaves)
+
+
+def nodes_at(
+    loss: Callable, leaves: Sequence[Any], names: Sequence[str], *, unstopped: bool = False
+) -> Callable[[Sequence[Any]], list[Node]]:
+    """Return the function that gives the `nodes` at any leaves of these shapes, traced and compiled once."""
     program, places = marked_program(loss, list(leaves))
     made = {slot: equation for equation in program.equations for slot in equation.outputs}
     called = dict(zip(program.inputs, names, strict=True))
@@ -96,17 +103,21 @@ def nodes(loss: Callable, leaves: Sequence[Any], names: Sequence[str], *, unstop
         local = {slot: d for slot in shaped if (d := _local(equations.get(slot), env)) is not None}
         return {slot: env[slot] for slot in shaped}, adjoints, local, parts
 
-    found = jax.jit(everything, compiler_options=FAST)(list(leaves), shaped, apart)
-    value, adjoint, local, part = ({k: np.asarray(v, np.float64) for k, v in piece.items()} for piece in found)
+    compiled = jax.jit(everything, compiler_options=FAST)
 
-    def of(slot):
+    def of(slot, value, adjoint, local, part):
         equation, name = equations.get(slot), called.get(slot, "")
         inner = not name and inside(slot)
         yield Node(name, value[slot], adjoint[slot], local.get(slot), _spoken(equation, called), inner)
         for use in uses.get(slot, ()):
             yield Node("", value[slot], part[use], None, "", inner or bool(program.equations[use[0]].calls))
 
-    return [node for slot in shaped if slot not in unnamed for node in of(slot)]
+    def at(leaves):
+        found = compiled(list(leaves), shaped, apart)
+        pieces = [{k: np.asarray(v, np.float64) for k, v in piece.items()} for piece in found]
+        return [node for slot in shaped if slot not in unnamed for node in of(slot, *pieces)]
+
+    return at
 
 
 def _users(program: jaxprs.Program) -> dict[int, list[jaxprs.Equation]]:

@@ -2,10 +2,10 @@
 
 const LEFT = 34, BOTTOM = 15, TOP = 6;
 
-/** A row is [epoch, train loss, test loss, train accuracy, test accuracy]. */
+/** A row is [epoch, train loss, test loss, train accuracy, test accuracy], or a step and two other losses with their names. */
 export class Chart {
-  constructor(canvas, words) {
-    Object.assign(this, { canvas, words, at: null });
+  constructor(canvas, words, { unit = "epoch", names = ["training", "test"], widths = [1.6, 1.6], log = false } = {}) {
+    Object.assign(this, { canvas, words, unit, names, widths, log, at: null });
     this.reset();
     canvas.addEventListener("pointermove", (event) => { this.at = event.offsetX; this.draw(); });
     canvas.addEventListener("pointerleave", () => { this.at = null; this.draw(); });
@@ -29,24 +29,26 @@ export class Chart {
     const width = canvas.clientWidth, height = canvas.clientHeight;
     if (!width) return;
     if (canvas.width !== Math.round(width * ratio)) Object.assign(canvas, { width: Math.round(width * ratio), height: Math.round(height * ratio) });
-    const context = canvas.getContext("2d"), tests = !canvas.closest(".output").querySelector("#loss-test").closest(".gone");
+    const context = canvas.getContext("2d"), tests = !document.getElementById("loss-test")?.closest(".gone");
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
-    const most = rows.reduce((top, [, a, b]) => Math.max(top, a ?? 0, (tests && b) || 0), 0) || 1, last = Math.max(1, rows.at(-1)?.[0] ?? 1);
-    const x = (epoch) => LEFT + epoch / last * (width - LEFT - 4), y = (loss) => height - BOTTOM - loss / most * (height - BOTTOM - TOP);
+    const all = rows.flatMap(([, a, b]) => [a, tests ? b : null]).filter(Number.isFinite), low = Math.min(0, ...all), most = Math.max(0, ...all) || 1, last = Math.max(1, rows.at(-1)?.[0] ?? 1);
+    const least = Math.min(...all), steep = this.log && least > 0 && most / least > 30; // then in powers of ten
+    const share = steep ? (loss) => Math.log(loss / least) / Math.log(most / least) : (loss) => (loss - low) / (most - low);
+    const x = (epoch) => LEFT + epoch / last * (width - LEFT - 4), y = (loss) => height - BOTTOM - share(loss) * (height - BOTTOM - TOP);
     Object.assign(context, { font: `10px ${style.fontFamily}`, fillStyle: style.getPropertyValue("--muted"), strokeStyle: style.getPropertyValue("--line"), lineWidth: 1 });
     context.textBaseline = "middle";
     context.textAlign = "right";
-    for (const loss of ticks(most, 3)) {
+    for (const loss of steep ? powers(least, most) : ticks(most, 3)) {
       line(context, [[LEFT, y(loss)], [width - 4, y(loss)]]);
-      context.fillText(String(Number(loss.toPrecision(3))), LEFT - 4, y(loss));
+      context.fillText(steep ? loss.toExponential(0).replace("e+0", "").replace("-", "−") : String(Number(loss.toPrecision(3))), LEFT - 4, y(loss));
     }
     for (const epoch of ticks(last, 4).filter(Number.isInteger)) {
       context.textAlign = epoch ? x(epoch) > width - 20 ? "right" : "center" : "left";
       context.fillText(epoch.toLocaleString("en"), x(epoch), height - 6);
     }
     for (const [column, ink] of [[1, style.getPropertyValue("--dead")], [2, style.color]].slice(0, tests ? 2 : 1)) {
-      Object.assign(context, { strokeStyle: ink, lineWidth: 1.6 });
+      Object.assign(context, { strokeStyle: ink, lineWidth: this.widths[column - 1] });
       let part = [];
       for (const row of [...rows, [0, null, null]]) { // a loss that cannot be said ends a line
         if (row[column] !== null) part.push([x(row[0]), y(row[column])]);
@@ -62,7 +64,7 @@ export class Chart {
     if (!row) return;
     line(context, [[x(row[0]), TOP], [x(row[0]), height - BOTTOM]]);
     const say = (value) => value === null ? "–" : value.toFixed(4);
-    this.words.textContent = `epoch ${row[0].toLocaleString("en")}: training ${say(row[1])}${tests ? `, test ${say(row[2])}` : ""}`;
+    this.words.textContent = `${this.unit} ${row[0].toLocaleString("en")}: ${this.names[0]} ${say(row[1])}${tests ? `, ${this.names[1]} ${say(row[2])}` : ""}`;
   }
 }
 
@@ -70,6 +72,12 @@ export class Chart {
 export function ticks(most, count) {
   const rough = most / count, ten = 10 ** Math.floor(Math.log10(rough)), step = [1, 2, 5, 10].find((n) => n * ten >= rough) * ten;
   return Array.from({ length: Math.floor(most / step + 1e-9) + 1 }, (_, i) => i * step);
+}
+
+/** Powers of ten between two numbers, not more than five. */
+function powers(least, most) {
+  const first = Math.ceil(Math.log10(least) - 1e-9), last = Math.floor(Math.log10(most) + 1e-9), step = Math.ceil((last - first + 1) / 5);
+  return Array.from({ length: Math.floor((last - first) / step) + 1 }, (_, i) => Number(`1e${first + i * step}`));
 }
 
 function line(context, points) {

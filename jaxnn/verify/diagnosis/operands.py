@@ -29,6 +29,11 @@ def made_of(run: Callable, args: Sequence[Any], step: Step, targets: Targets) ->
             return False
         return array is not None and array.size > 1 and targets.hold(array)
 
+    return wrong_part(value, right)
+
+
+def wrong_part(value: ast.expr, right: Callable[[ast.expr], bool]) -> str:
+    """Return which factor or term of an expression must be wrong, "" where none of its parts is `right`."""
     for kinds, says in (((ast.Mult, ast.Div), _factor), ((ast.Add, ast.Sub), _term)):
         parts = _parts(value, kinds)
         good = [part for part in parts if right(part)]
@@ -39,6 +44,8 @@ def made_of(run: Callable, args: Sequence[Any], step: Step, targets: Targets) ->
     known = list(dict.fromkeys(map(text, names)))
     if not known:
         return ""
+    if len(known) == 1:
+        return f"{known[0]} is right, what is made of it is not: a factor or a term is wrong or missing"
     return f"{' and '.join(known[:4])} are right, what is made of them is not: a factor or a term is wrong or missing"
 
 
@@ -54,9 +61,11 @@ def _factor(good, rest):
     of = " and ".join(map(text, good))
     if not rest:
         return f"{of} are right, their product is not: a factor or a term is missing"
-    return f"{of} is right, so the factor {by} is not, a wrong local derivative for example, or a term is missing"
+    are = "is" if len(good) == 1 else "are"
+    return f"{of} {are} right, so the factor {by} is not, a wrong local derivative for example, or a term is missing"
 
 
 def _term(good, rest):
     by, of = (" and ".join(map(text, some)) for some in (rest, good))
-    return f"{of} is right, so the term {by} is not" if rest else f"{of} are right: a term is missing"
+    are = "is" if len(good) == 1 else "are"
+    return f"{of} {are} right, so the term {by} is not" if rest else f"{of} are right: a term is missing"

@@ -105,7 +105,7 @@ def _nonfinite(actual):
 
 def _plain(gap, known):
     """Return what is said of zeros: all that there is, or all that there should be."""
-    if not gap.actual.any():
+    if np.all(np.abs(gap.actual) <= gap.tolerance):  # what is left of a sum that cancels is zero too
         return "zero in every entry: forgotten, or multiplied by 0"
     if np.all(np.abs(gap.expected) <= gap.tolerance):
         passed = next((name for name, x in known.items() if gap.fits(x)), "")

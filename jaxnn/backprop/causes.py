@@ -1,0 +1,175 @@
+"""Why a line is wrong, in a sentence: from its numbers, from one change that mends it, or from its right parts."""
+
+import ast
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from jaxnn.backprop import language
+from jaxnn.backprop.interpreter import evaluate
+from jaxnn.backprop.language import Line
+from jaxnn.backprop.truth import Point, differs, slopes_at
+from jaxnn.errors import InvalidArgument
+from jaxnn.verify.diagnosis.edits import edits
+from jaxnn.verify.diagnosis.operands import wrong_part
+from jaxnn.verify.diagnosis.phrases import phrase
+from jaxnn.verify.diagnosis.rewrite import put
+
+MOST = 8_000  # parts of formulas that are looked at, in all the changed lines that are tried: some 10 µs each
+DEEP = 3  # lines from a variable to what its adjoint may be made of
+FEW = 14  # arrays whose products are looked through for a term that is missing
+ERROR = 1e-9  # of the largest entry, within which the numbers of a wrong line are known
+
+SPOKEN = (  # what the phrases of `jaxnn.verify` are in a lesson
+    ("by exactly", "by the factor"),
+    (" in every entry", ""),
+    ("a missing 1/m", "a mean is missing, the 1/m"),
+    ("a missing m", "the 1/m is taken once too often"),
+)
+
+
+def of_shape(name: str, value: np.ndarray, true: np.ndarray) -> str:
+    """Return what is wrong with the shape of a value, and what would mend it where that can be seen."""
+    seen = f"{name}: got shape {value.shape}, expected {true.shape}, that of {name[1:]}"
+    if value.shape == true.shape[::-1] and value.ndim == 2:
+        right = not differs(value.T, true).any()
+        return f"{seen}: it is transposed" + ("" if right else ", as in A.T @ B in place of B.T @ A")
+    if value.size == true.size and not differs(np.reshape(value, true.shape), true).any():
+        return f"{seen}: the numbers are right, the axis is lost: keepdims=True keeps it"
+    if value.size < true.size and value.shape != true.shape:
+        return f"{seen}: summed over too many axes, or never stretched to that shape"
+    summed = [
+        axis for axis in range(value.ndim) if value.ndim == true.ndim and true.shape[axis] == 1 < value.shape[axis]
+    ]
+    if summed:
+        over = summed[0] if len(summed) == 1 else tuple(summed)
+        return f"{seen}: what was stretched forward is summed backward, here with sum(..., axis={over}, keepdims=True)"
+    return seen
+
+
+def of_values(point: Point, line: Line, value: np.ndarray, true: np.ndarray, right: Mapping[str, np.ndarray]) -> str:
+    """Return why a line is wrong that gives `value` in place of `true`; `right` has the values of all derivatives."""
+    near = _near(point, line)
+    scope = {**point.values, **right}
+    arrays = [name for name in near if np.ndim(scope.get(name, 0))]
+    known = {name: np.asarray(scope[name], np.float64) for name in arrays}
+    sizes = {name: float(value) for name, value in point.level.data.items() if not np.ndim(value)}
+    sizes |= {f"sqrt({name})": size**0.5 for name, size in sizes.items() if name != "m"}
+    numbers = tuple((n, v.shape, v.tobytes()) for n, v in list(known.items())[:FEW])
+    said = _phrased(line.name, value.shape, value.tobytes(), true.tobytes(), tuple(sizes.items()), numbers)
+    if (not said or not differs(value, 0 * true).any()) and line.index is None and not line.adds:
+        mended = _mended(line, true, scope, arrays)
+        said = f"{line.name}: {mended}" if mended else said
+    if said:
+        return said
+    part = _part(line, known, scope) or "wrong, by no factor or term that is known here; compare one entry’s numbers"
+    return f"{line.name}: {part}"
+
+
+@lru_cache(maxsize=512)
+def _phrased(name, shape, value, true, sizes, numbers) -> str:
+    arrays = {n: np.frombuffer(data).reshape(size) for n, size, data in numbers}
+    a, b = (np.frombuffer(data).reshape(shape) for data in (value, true))
+    said = phrase(name, a, b, ERROR * max(np.max(np.abs(b), initial=0.0), 1e-6), sizes=dict(sizes), arrays=arrays)
+    for there, here in SPOKEN:
+        said = said.replace(there, here)
+    return said
+
+
+def _near(point: Point, line: Line) -> list[str]:
+    """Return what a line may be made of, the likeliest first: what it reads, what its variable goes into, adjoints."""
+    by = (point.level.meaning(line.name) or ("", line.name))[1]
+    forward, behind, near = point.level.forward, {by}, [by, *language.names_in(line.value)]
+    for _ in range(DEEP):
+        users = [one for one in forward if behind & set(language.names_in(one.value))]
+        behind |= {one.name for one in users}
+        near += [name for one in users for name in (one.name, *language.names_in(one.value))]
+    both = dict.fromkeys(either for name in near for either in (name, f"d{name}"))
+    read = language.names_in(line.value)
+    return [name for name in both if name in read or name != line.name and not point.level.is_gradient(name)]
+
+
+def _mended(line: Line, true: np.ndarray, scope: Mapping[str, Any], arrays: list[str]) -> str:
+    """Return the one change in a formula that makes it right, in words."""
+    assert line.value is not None
+    read = dict.fromkeys((*language.names_in(line.value), "m"))
+    numbers = [name for name in read if name in scope and not np.ndim(scope[name])]
+    count = MOST // sum(1 for _ in ast.walk(line.value))
+    likely = itertools.chain(
+        _of_values(line.value, arrays, scope), _through_weights(line.value, arrays, scope), _of_softmax(arrays, scope)
+    )
+    changed = ((edit.tree, edit.why) for edit in edits(line.value, arrays, numbers))
+    for tree, why in itertools.islice(itertools.chain(likely, changed), count):
+        try:
+            language.check(tree)
+            value = np.asarray(evaluate(tree, scope))
+        except InvalidArgument:  # most changes make no sense, or are not of the language
+            continue
+        if value.shape == true.shape and not differs(value, true).any():
+            return why
+    return ""
+
+
+def _through_weights(
+    formula: ast.expr, arrays: Sequence[str], scope: Mapping[str, Any]
+) -> Iterator[tuple[ast.expr, str]]:
+    """Yield a formula with an adjoint carried back through a matrix."""
+    matrices = [name for name in arrays if np.ndim(scope[name]) == 2 and not name.startswith("d")]
+    for node in [node for node in ast.walk(formula) if isinstance(node, ast.Name) and node.id.startswith("d")]:
+        for name in matrices:
+            through = f"{node.id} @ {name}.T"
+            yield (
+                put(node, ast.parse(through, mode="eval").body, formula),
+                f"`{node.id}` has to go back through `{name}`: `{through}`",
+            )
+
+
+def _of_values(formula: ast.expr, arrays: Sequence[str], scope: Mapping[str, Any]) -> Iterator[tuple[ast.expr, str]]:
+    """Yield an adjoint times the derivative of a sigmoid, a tanh or a ReLU, or that in place of a part of a formula."""
+    parts = [node for node in ast.walk(formula) if isinstance(node, ast.BinOp | ast.Compare | ast.Call)]
+    for x in (name for name in arrays if not name.startswith("d")):
+        for form in (f"{x} * (1 - {x})", f"1 - {x} ** 2", f"({x} > 0)"):
+            derivative = ast.parse(f"({form})", mode="eval").body
+            for d in (name for name in arrays if name.startswith("d") and np.shape(scope[name]) == np.shape(scope[x])):
+                why = f"the local derivative is that of a forward value, `{form}`, and is multiplied by `{d}`"
+                yield ast.parse(f"{d} * ({form})", mode="eval").body, why
+            for part in parts:
+                why = f"`{ast.unparse(part)}` is not the local derivative: it is `{form}`"
+                yield put(part, derivative, formula), why
+
+
+def _of_softmax(arrays: Sequence[str], scope: Mapping[str, Any]) -> Iterator[tuple[ast.expr, str]]:
+    """Yield the derivative of a softmax, which is easily taken for that of a sigmoid."""
+    for d, p in itertools.permutations(arrays, 2):
+        if d.startswith("d") and np.shape(scope[d]) == np.shape(scope[p]) and not p.startswith("d"):
+            term = f"sum({d} * {p}, axis=1, keepdims=True)"
+            why = f"the term `{p} * {term}` is missing, subtracted from `{p} * {d}`: each depends on all of its row"
+            yield ast.parse(f"{p} * ({d} - {term})", mode="eval").body, why
+
+
+def _part(line: Line, known: Mapping[str, np.ndarray], scope: Mapping[str, Any]) -> str:
+    """Return which part of a formula must be wrong since the others are right values."""
+
+    def right(node: ast.expr) -> bool:
+        try:
+            value = np.asarray(evaluate(node, scope))
+        except InvalidArgument:
+            return False
+        return value.size > 1 and any(value.shape == v.shape and not differs(value, v).any() for v in known.values())
+
+    return wrong_part(line.value, right) if line.value is not None else ""
+
+
+def entry(point: Point, name: str, value: np.ndarray, true: np.ndarray, scale: float) -> dict[str, Any]:
+    """Return one entry in numbers: the worst one, by hand, as it is, and by differences of the loss."""
+    off = np.nan_to_num(np.abs(value - true), nan=np.inf, posinf=np.inf)
+    worst = np.argmax(off if differs(value, true).any() else np.abs(true))
+    index = tuple(map(int, np.unravel_index(int(worst), true.shape)))
+    of, by = point.level.meaning(name) or ("", "")
+    found = {"index": index, "hand": float(value[index]), "true": float(true[index])}
+    if of == point.level.cost:
+        found["difference"] = scale * slopes_at(point.level, by, index).central.value
+    return found
