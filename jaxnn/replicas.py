@@ -67,14 +67,16 @@ def side_by_side(run: Callable, backend: str, mesh: Mesh | None, options: dict |
 def on_cores(program: Callable, state: Any, *others: Any) -> Any:
     """Return `program(state, *others)` of each entry of the state, stacked: as many at a time as there are cores."""
     leaves, structure = jax.tree.flatten(state)
-    others = jax.tree.map(jnp.asarray, others)
+    others = jax.tree.map(jax.device_put, others)
     # Taken apart by NumPy, which has no keys: JAX would compile a program for each number of entries.
     keys = [jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) for leaf in leaves]
-    apart = [leaf if is_key else map(jnp.asarray, np.asarray(leaf)) for leaf, is_key in zip(leaves, keys, strict=True)]
+    apart = [
+        leaf if is_key else map(jax.device_put, np.asarray(leaf)) for leaf, is_key in zip(leaves, keys, strict=True)
+    ]
     states = [structure.unflatten(some) for some in zip(*apart, strict=True)]
     # Threads, since XLA runs the loops of a single program one after the other. Compiled before they start, since
     # settings such as `jax.enable_x64` are the calling thread's own.
     compiled = program.lower(states[0], *others).compile()
     with ThreadPoolExecutor(cores()) as pool:
         done = list(pool.map(lambda one: jax.block_until_ready(compiled(one, *others)), states))
-    return jax.tree.map(lambda *some: jnp.asarray(np.stack(some)), *done)
+    return jax.tree.map(lambda *some: jax.device_put(np.stack(some)), *done)

@@ -86,7 +86,8 @@ def fit_until(
         check_mesh(mesh)
     backend = jax.default_backend()
     begin, advance = _restarts(value_and_grad, optimizer, backend, mesh)
-    starts, x, y = jax.tree.map(jnp.asarray, (starts, x, y))
+    # Put, not made by JAX: it would compile a program for each shape.
+    starts, x, y = jax.device_put((starts, x, y))
     state, limit, left = begin(starts, x, y), 0, np.arange(count)
     while True:
         limit = min(limit + every, stepmax)

@@ -27,7 +27,7 @@ from jaxnn.r_neuralnet.formula import Formula, Variable, parse
 from jaxnn.r_neuralnet.lifesign import Lifesign
 from jaxnn.r_neuralnet.net import NO_LIKELIHOOD, NeuralNet
 from jaxnn.r_neuralnet.network import Architecture, Function, objective
-from jaxnn.r_neuralnet.rows import row_weights, rows_of
+from jaxnn.r_neuralnet.rows import row_weights, rows_of, weighed
 from jaxnn.r_neuralnet.scaling import scaling_of
 from jaxnn.r_neuralnet.syntax import names_in, tree_of
 from jaxnn.r_neuralnet.weights import constant_values, depth, excluded_indices, normal_draws, start_weights
@@ -174,11 +174,12 @@ def neuralnet(
             warnings.warn(warning, stacklevel=2)
         life = Lifesign(settings, rep)
         try:
+            given = weighed(*trained, row_weight, architecture)
             restarts = fit_until(
-                objective(architecture, excluded, row_weight is not None, float(decay)),
+                objective(architecture, excluded, given[1].shape[1] > targets.shape[1], float(decay)),
                 starts,
                 optimizer,
-                trained if row_weight is None else (trained[0], np.column_stack([trained[1], row_weight])),
+                given,
                 threshold=max(threshold, np.finfo(float).tiny),  # R takes 0 as well, which no gradient need reach
                 stepmax=int(stepmax),
                 progress=life.step if lifesign == "full" else lifesign if callable(lifesign) else None,

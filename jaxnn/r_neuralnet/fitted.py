@@ -9,6 +9,7 @@ from jaxtyping import Float
 from jaxnn.errors import require
 from jaxnn.r_neuralnet.design import Design
 from jaxnn.r_neuralnet.network import Architecture, objective
+from jaxnn.r_neuralnet.rows import weighed
 from jaxnn.r_neuralnet.scaling import Scaling
 from jaxnn.restarts import Restarts
 
@@ -76,8 +77,9 @@ class Fitted(NamedTuple):
     def objective_and_data(self) -> tuple[Callable, tuple[np.ndarray, np.ndarray]]:
         """What was minimised, `value_and_grad(weights, x, y)`, and the `x` and `y` that it is given."""
         settings, (x, y) = self.settings, self.trained_on
-        function = objective(settings.architecture, settings.excluded, self.weights is not None, settings.decay)
-        return function, (x, y if self.weights is None else np.column_stack([y, self.weights]))
+        given = weighed(x, y, self.weights, settings.architecture)
+        weighted = given[1].shape[1] > y.shape[1]
+        return objective(settings.architecture, settings.excluded, weighted, settings.decay), given
 
     def in_users_units(self, rep: int) -> Float[np.ndarray, " w"]:
         """Return a restart's weights as they act on the user's covariates and give the user's responses."""

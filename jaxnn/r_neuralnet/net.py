@@ -15,6 +15,7 @@ from jaxnn.r_neuralnet import diagnosis, effects, files, importance, inference, 
 from jaxnn.r_neuralnet.fitted import Fitted
 from jaxnn.r_neuralnet.inference import ConfidenceInterval
 from jaxnn.r_neuralnet.network import error_of, matrices
+from jaxnn.r_neuralnet.rows import padded, padded_size
 
 if TYPE_CHECKING:
     from jaxnn.draw import Figure
@@ -109,7 +110,8 @@ class NeuralNet:
     def outputs(self, vector: Float[np.ndarray, " w"], x: Float[np.ndarray, "n p"]) -> Float[np.ndarray, "n k"]:
         """Return the outputs of a network with these weights for rows of covariates."""
         with jax.enable_x64(True):
-            return np.asarray(inference.outputs(vector, x, architecture=self.architecture))
+            filled = padded(x, padded_size(len(x)))  # for which there may be a program
+            return np.asarray(inference.outputs(vector, filled, architecture=self.architecture))[: len(x)]
 
     @cached_property
     def generalized_weights(self) -> list[Float[np.ndarray, "n k*p"]]:

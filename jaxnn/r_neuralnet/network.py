@@ -214,7 +214,7 @@ def weighted_error_and_dz(
     r"""Return $\sum_i v_i E_i$ and its slope by $z$, each row's error $E_i$ weighing $v_i$."""
     of_row = lambda z, y: error_and_dz(z[:, None], y[:, None], architecture)  # noqa: E731
     errors, dz = jax.vmap(of_row, in_axes=1)(z, y)
-    return row_weights @ errors, row_weights[None] * dz[:, :, 0].T
+    return jnp.sum(row_weights * errors), row_weights[None] * dz[:, :, 0].T
 
 
 # Kept, so that two fits of one network pass the very same function on: training's compiled programs are found by it.

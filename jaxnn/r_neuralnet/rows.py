@@ -1,4 +1,4 @@
-"""Which rows of the data a fit takes, and what each of them weighs."""
+"""Which rows of the data a fit takes, what each of them weighs, and how many a program is compiled for."""
 
 from typing import Any
 
@@ -8,7 +8,10 @@ from jaxtyping import Float, Int
 from jaxnn.errors import require
 from jaxnn.r_neuralnet.columns import Columns, array_of, missing
 from jaxnn.r_neuralnet.expressions import Column, value_of
+from jaxnn.r_neuralnet.network import Architecture
 from jaxnn.r_neuralnet.syntax import names_in, tree_of
+
+_PADDED = 50_000  # products of a row and a weight: below, a step costs little more than its calls, with padding too
 
 
 def rows_of(columns: Columns, used: set[str], subset: Any, na_action: str) -> Int[np.ndarray, " rows"]:
@@ -61,3 +64,38 @@ def row_weights(weights: Any, columns: Columns, n: int) -> Float[np.ndarray, " n
     right = bool((np.isfinite(given) & (given >= 0)).all() and given.sum() > 0)
     require(right, "weights", "a number below 0 or not finite, or zeros only", "finite numbers of at least 0")
     return given
+
+
+def padded_size(n: int) -> int:
+    """Return the number of rows that a program for n rows is compiled for: four sizes an octave, and 2 rows to spare.
+
+    A function of n alone, so that a fit does not hang on those before it. The spare rows keep the numbers of rows that
+    people have, and those of folds of them, away from the ends of the sizes.
+    """
+    unit = 1 << max((n + 2).bit_length() - 3, 3)
+    return -(-(n + 2) // unit) * unit
+
+
+def padded(rows: Float[np.ndarray, "n m"], size: int) -> Float[np.ndarray, "size m"]:
+    """Return the rows and behind them the first one again, until they are as many as that."""
+    return np.concatenate([rows, np.repeat(rows[:1], size - len(rows), axis=0)])
+
+
+def weighed(
+    x: Float[np.ndarray, "n p"],
+    y: Float[np.ndarray, "n k"],
+    weights: Float[np.ndarray, " n"] | None,
+    architecture: Architecture,
+) -> tuple[Float[np.ndarray, "rows p"], Float[np.ndarray, "rows q"]]:
+    """Return what the objective is given: the rows and, behind the targets, what each row weighs, if that is needed.
+
+    Small data are padded with rows that weigh 0, so that another number of rows, such as another fold's, mostly
+    compiles nothing; of large ones and of functions of the user's the rows are left as they are.
+    """
+    n = len(x)
+    pads = isinstance(architecture.error, str) and n * architecture.n_weights <= _PADDED
+    if not pads and weights is None:
+        return x, y
+    size = padded_size(n) if pads else n
+    of_rows = np.ones(n) if weights is None else weights
+    return padded(x, size), np.column_stack([padded(y, size), np.pad(of_rows, (0, size - n))])

@@ -1,5 +1,6 @@
 """Which rows a fit takes and what they weigh: against the same data written out by hand."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -7,7 +8,8 @@ from jaxnn import neuralnet
 from jaxnn.errors import InvalidArgument
 from jaxnn.r_neuralnet import load
 from jaxnn.r_neuralnet.columns import columns_of
-from jaxnn.r_neuralnet.rows import row_weights, rows_of
+from jaxnn.r_neuralnet.network import Architecture
+from jaxnn.r_neuralnet.rows import padded_size, row_weights, rows_of, weighed
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=24)
@@ -89,3 +91,25 @@ def test_a_net_saved_without_its_data_predicts(tmp_path):
         with pytest.raises(InvalidArgument, match="^net: got one that was saved without the data"):
             needs()
     again.save(tmp_path / "again.npz", data=False)
+
+
+def test_another_number_of_rows_or_restarts_compiles_nothing(caplog):
+    with jax.log_compiles():
+        for n, rep in ((24, 1), (22, 1), (23, 3)):
+            caplog.clear()
+            net = neuralnet("y ~ x", {name: values[:n] for name, values in DATA.items()}, rep=rep, **(SETTINGS | {"hidden": 5}))
+            net.predict(DATA)
+            compiled = [record for record in caplog.records if "Compiling" in record.getMessage()]
+            assert bool(compiled) == (n == 24), [record.getMessage()[:80] for record in compiled]
+
+
+def test_padding_weighs_nothing_and_large_data_have_none():
+    x, y, small = X[:, None], DATA["y"][:, None], Architecture((1, 2, 1), "tanh", "linear", "sse")
+    inputs, targets = weighed(x, y, None, small)
+    assert len(inputs) == len(targets) == padded_size(24) > 24
+    np.testing.assert_array_equal(np.column_stack([inputs, targets])[:24], np.column_stack([x, y, np.ones(24)]))
+    assert (targets[24:, -1] == 0).all() and weighed(x, y, None, small._replace(sizes=(1, 900, 1)))[1] is y
+    # the folds of data sets that people have: of 5, 7 and 10 folds, the parts to train on
+    for n in (32, 100, 150, 248, 442, 506, 569):
+        for folds in (5, 7, 10):
+            assert padded_size(n - n // folds) == padded_size(n - -(-n // folds))
