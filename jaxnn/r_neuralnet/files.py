@@ -140,7 +140,13 @@ def _of_today(header: dict[str, Any]) -> dict[str, Any]:
 
 
 def _part(
-    name: str, names: list, of: list | None, levels: list | None, labels: list | None, state: dict | None
+    name: str,
+    names: list,
+    of: list | None,
+    levels: list | None,
+    labels: list | None,
+    state: dict | None,
+    dtype: str | None = None,
 ) -> Part:
     of_, levels_, labels_ = (None if given is None else tuple(given) for given in (of, levels, labels))
-    return Part(name, tuple(names), of_, levels_, labels_, state)
+    return Part(name, tuple(names), of_, levels_, labels_, state, dtype)

@@ -158,8 +158,12 @@ def neuralnet(
     said += algorithms.without_effect(algorithm, learningrate, learningrate_limit, learningrate_factor)
     if startweights is not None and (seed is not None or rng != "R"):
         said.append(f"{'seed' if rng == 'R' else 'rng'} has no effect: the startweights are given")
-    if act_fct != "logistic" and linear_output and len(architecture.sizes) == 2:
-        said.append("act_fct has no effect: there is no hidden layer, and the output is linear")
+    if act_fct != "logistic" and len(architecture.sizes) == 2 and (linear_output or output_act_fct is not None):
+        said.append("act_fct has no effect: there is no hidden layer, and the output has a function of its own")
+    if lifesign_step != 1000 and lifesign in ("none", "minimal"):
+        said.append(f"lifesign_step has no effect with lifesign={lifesign!r}: it is for 'full' or a function")
+    if patience != 500 and validation is None:
+        said.append("patience has no effect: no rows are held out by validation")
     with jax.enable_x64(True):  # R computes in float64, and its steps are to be taken one for one
         if startweights is None:
             draw, seed = normal_draws(rng, seed)

@@ -145,13 +145,13 @@ class NeuralNet:
         """Return the class of each row; raises `InvalidArgument` where the responses name no classes."""
         first, *others = parts = self.settings.design.responses
         if not others and first.levels is not None:
-            return np.array(first.levels)[outputs.argmax(axis=1)]
+            return np.array(first.levels, first.dtype)[outputs.argmax(axis=1)]
         numbers = [part.name for part in parts if part.labels is None]
         classes = "a factor, a comparison, a response of two values, or several of which one is 1 in every row"
         require(not numbers, "type", f"'class' for the numbers of {', '.join(numbers)}: a regression", classes)
         if others:
             return np.array(self.responses)[outputs.argmax(axis=1)]
-        labels = np.array(first.labels)
+        labels = np.array(first.labels, first.dtype)
         return labels[(outputs[:, 0] > labels.astype(float).mean()).astype(int)]
 
     def predict_function(self, rep: int | str = "best") -> Callable[[Array], Array]:
