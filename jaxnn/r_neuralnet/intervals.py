@@ -202,18 +202,28 @@ def intervals(net: Net, data: Any = None, rep: int | str = "best", alpha: float 
     check_share("alpha", alpha)
     fitted, number = net.fitted, net.fitted.number(rep)
     at = fitted.covariate if data is None else fitted.settings.design.x(data)
-    return _tables(fitted, at, bounds(_of(fitted, number, at), alpha))
+    return _tables(fitted, at, bounds(_holding(fitted, number, at), alpha))
+
+
+def hindrances(fitted: Fitted, rep: int) -> list[str]:
+    """Return why intervals of a restart do not hold, nothing where they do."""
+    shrunk = [f"decay = {fitted.settings.decay:g} pulls all weights aside"] * (fitted.settings.decay > 0)
+    return shrunk + _of(fitted, rep, fitted.covariate[:1]).hindrances
 
 
 def _of(fitted: Fitted, rep: int, at: np.ndarray) -> Estimates:
-    """Return the estimates of a restart; raises `InvalidArgument` where intervals do not hold."""
-    settings = fitted.settings
-    fitted.check_at_minimum()
-    require(settings.decay == 0, "net", f"one with decay = {settings.decay:g}", "decay=0: it pulls all weights aside")
-    x, y = fitted.trained_on
+    settings, (x, y) = fitted.settings, fitted.trained_on
     scaled = at if settings.scaling is None else settings.scaling.standardised(at, y[:1])[0]
-    weights, architecture = fitted.restarts.params[rep], settings.architecture
-    found = estimates(weights, x, y, scaled, architecture, fitted.weights, settings.excluded)
+    weights = fitted.restarts.params[rep]
+    return estimates(weights, x, y, scaled, settings.architecture, fitted.weights, settings.excluded)
+
+
+def _holding(fitted: Fitted, rep: int, at: np.ndarray) -> Estimates:
+    """Return the estimates of a restart; raises `InvalidArgument` where intervals do not hold."""
+    fitted.check_at_minimum()
+    decay = fitted.settings.decay
+    require(decay == 0, "net", f"one with decay = {decay:g}", "decay=0: it pulls all weights aside")
+    found = _of(fitted, rep, at)
     reasons = "; ".join(found.hindrances)
     require(not reasons, "net", reasons, "a network at a minimum of the error that the data identify")
     return found
@@ -263,7 +273,7 @@ def bootstrap(
     check_positive_int("B", B)
     fitted, number = net.fitted, net.fitted.number(rep)
     at = fitted.covariate if data is None else fitted.settings.design.x(data)
-    found = _of(fitted, number, at)
+    found = _holding(fitted, number, at)
     columns = bounds(found, alpha)
     x, y = fitted.trained_on
     n = len(x)

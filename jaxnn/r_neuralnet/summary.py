@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jaxnn.r_neuralnet import diagnosis, effects
+from jaxnn.r_neuralnet import diagnosis, effects, intervals
 from jaxnn.r_neuralnet.fitted import Fitted
 
 
@@ -82,6 +82,9 @@ def summary(fitted: Fitted, alpha: float) -> Text:
             f"{one['identified']} of {one['trained']} directions of the weights are identified: what hangs on the "
             "others has no interval (nan); fit with fewer hidden nodes"
         )
+    if fitted.held_out is None:
+        hindered = intervals.hindrances(fitted, fitted.best)
+        lines += [f"These intervals and tests need not hold: {reason}" for reason in hindered]
     return Text("\n".join(lines))
 
 
