@@ -103,7 +103,7 @@ def fit_until(
     jax.eval_shape(lambda p: value_and_grad(p, x, of_one), first)
     if patience is not None:
         check_positive_int("patience", patience)
-    enough = np.int32(min(patience or 2**31 - 1, 2**31 - 1))
+    patient_for = () if patience is None else (min(patience, 2**31 - 1),)
     if mesh is not None:
         check_mesh(mesh)
     backend = jax.default_backend()
@@ -117,10 +117,10 @@ def fit_until(
         limit = min(limit + every, stepmax)
         rows = left if backend == "cpu" and mesh is None else _padded(left, count)
         part = _take(with_own(state), rows, count)
-        state = _put(state, rows, wait_for(advance(part, threshold, limit, enough, *shared)))
+        state = _put(state, rows, wait_for(advance(part, *shared, threshold, limit, *patient_for)))
         largest = np.asarray(_largest(state.gradients))
         finite = np.isfinite(state.loss) & np.isfinite(largest)
-        patient = np.asarray(state.steps) - np.asarray(state.best.step) < enough
+        patient = np.asarray(state.steps) - np.asarray(state.best.step) < (patience or np.inf)
         left = np.flatnonzero(finite & (largest > threshold) & patient)
         if progress is not None:
             progress(np.asarray(state.steps), np.asarray(state.smallest))
@@ -187,7 +187,7 @@ def _slot(step: jax.Array) -> jax.Array:
 
 
 @cache
-def _restarts(value_and_grad, optimizer, backend, mesh, held_out, own_targets):
+def _restarts(value_and_grad, optimizer, backend, mesh, held_out=False, own_targets=False):
     """Return the compiled functions that begin all restarts and take them on to step `limit`."""
     import optax
 
@@ -225,13 +225,14 @@ def _restarts(value_and_grad, optimizer, backend, mesh, held_out, own_targets):
         smallest, curve = jnp.fmin(smallest, largest), curve.at[_slot(steps)].set(loss)
         return _State(params, memory, loss, gradients, steps, best, smallest, curve)
 
-    def advance(own, threshold, limit, patience, x, *shared):
-        state, y = own if own_targets else (own, *shared)
+    def advance(own, x, *others):
+        (state, y), others = (own, others) if own_targets else ((own, others[0]), others[1:])
+        threshold, limit, *patience = others
 
         def running(state):
             largest = _largest_of_one(state.gradients)
-            going = ((largest > threshold) | (state.steps == 0)) & (state.steps - state.best.step < patience)
-            return going & (state.steps < limit) & jnp.isfinite(state.loss)
+            going = ((largest > threshold) | (state.steps == 0)) & (state.steps < limit) & jnp.isfinite(state.loss)
+            return going & (state.steps - state.best.step < patience[0]) if held_out else going
 
         return lax.while_loop(running, lambda state: step(state, x, y), state)
 
