@@ -236,7 +236,9 @@ def _restarts(value_and_grad, optimizer, backend, mesh, held_out=False, own_targ
 
         return lax.while_loop(running, lambda state: step(state, x, y), state)
 
-    return tuple(side_by_side(run, backend, mesh, compiler_options(backend)) for run in (begin, advance))
+    # Those with targets of their own are the refits of a bootstrap and the like: many, and mostly short.
+    group = 16 if own_targets else 1
+    return tuple(side_by_side(run, backend, mesh, compiler_options(backend), group) for run in (begin, advance))
 
 
 def _largest_of_one(gradients):

@@ -21,8 +21,8 @@ def result():
     told = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(coverage, "CASES", cases)
-        patch.setattr(coverage, "QUICK_SETS", 100)
-        patch.setattr(coverage, "QUICK_REFITS", 100)
+        patch.setattr(coverage, "QUICK_SETS", 60)
+        patch.setattr(coverage, "QUICK_REFITS", 50)
         return coverage.run(Options(quick=True, say=told.append)), told
 
 
@@ -31,16 +31,16 @@ def test_intervals_of_a_straight_line_cover_as_often_as_they_say(result):
     assert [row[0] for row in rows[:3]] == ["weight 1", "weight 2", "mean slope 1"] and len(rows) == 10
     for method in ("sandwich", "likelihood", "bootstrap"):
         place = header.index(f"{method} covers")
-        # Of 100 data sets, so less four standard deviations; quantiles of 100 refits lie further in.
-        least = (0.92 if method == "bootstrap" else 0.95) - 4 * np.sqrt(0.95 * 0.05 / 100)
+        # Of 60 data sets, so less four standard deviations; quantiles of 50 refits lie further in.
+        least = (0.92 if method == "bootstrap" else 0.95) - 4 * np.sqrt(0.95 * 0.05 / 60)
         assert min(float(row[place].split(" ")[0]) for row in rows) > 100 * least, method
 
 
 def test_what_is_refused_is_said_and_why(result):
     rows, remarks = result[0].tables[1].rows, result[0].remarks
     assert {row[2] for row in rows} == {"–"} and {row[3] for row in rows} == {"0.0 %"} and rows[0][4] != "–"
-    assert "100 are refused: too few rows a weight (100)" in remarks[-1] and "five rows a weight" in remarks[-1]
-    assert remarks[0].startswith("This is a quick run: 100 data sets") and result[1] == remarks[1:]
+    assert "60 are refused: too few rows a weight (60)" in remarks[-1] and "five rows a weight" in remarks[-1]
+    assert remarks[0].startswith("This is a quick run: 60 data sets") and result[1] == remarks[1:]
     assert isinstance(result[0].pictures["coverage"][0], Figure)
 
 
