@@ -196,8 +196,9 @@ def intervals(net: Net, data: Any = None, rep: int | str = "best", alpha: float 
 
     Each has `name` or `row` and `response`, `estimate`, and `sandwich_lower`, `sandwich_upper`, `likelihood_lower` and
     `likelihood_upper`, in the user's units but for weights (see `estimates`, `bounds`). Raises `InvalidArgument`
-    with the reasons where intervals do not hold: too few rows a weight, weights that the data do not identify, that
-    decay or rows held out chose, or that are not at a minimum. Measured by `python -m experiments coverage`.
+    with the reasons where intervals do not hold: too few rows a weight, weights that the data do not identify (of
+    softmax outputs never: what is added to all of them changes nothing), that decay or rows held out chose, or that are
+    not at a minimum. Measured by `python -m experiments coverage`.
     """
     check_share("alpha", alpha)
     fitted, number = net.fitted, net.fitted.number(rep)
