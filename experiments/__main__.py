@@ -21,7 +21,7 @@ from jaxnn.files import check_writable, write
 from jaxnn.formatting import duration
 
 NAMES = ("linear", "chain_rule", "activations", "hidden_layer", "resilient", "mlp", "convolution", "cnn")
-EXTRA = ("spiral",)  # run only where named
+EXTRA = ("spiral", "coverage")  # run only where named
 MISSED, WRONG_USE, INTERRUPTED = 1, 2, 130
 
 
@@ -57,7 +57,8 @@ def parse(arguments: Sequence[str] | None) -> tuple[list[str], Options, Path]:
     help_names = f"which to run (default: all): {', '.join(NAMES)}; and only where named {', '.join(EXTRA)}"
     parser.add_argument("names", nargs="*", metavar="NAME", help=help_names)
     parser.add_argument("--quick", action="store_true", help="shorten MNIST; the report says so")
-    help_seeds = "runs of what is random (default: 5; 1 of the convolutional network, which takes minutes; spiral: 10)"
+    help_seeds = "runs of what is random (default: 5; 1 of the convolutional network, which takes minutes; spiral: 10; "
+    help_seeds += "coverage: 1,000 data sets)"
     parser.add_argument("--seeds", type=int, metavar="N", help=help_seeds)
     parser.add_argument("--out", type=Path, default=Path("results"), help="output folder (default: results)")
     asked = parser.parse_args(arguments)

@@ -57,6 +57,8 @@ FIGURES = {
     "network": lambda: draw.network((2, 4, 1), weights(2, 4, 1), caption="Error: 1   Steps: 2"),
     "computation_graph": lambda: draw.computation_graph(*GRAPH, {("x", "y"): 6.0}),
     "generalized_weights": lambda: draw.generalized_weights([1.0, 2], [[3.0, 4], [5, np.nan]], xlabel="x", best=1),
+    "bars": lambda: draw.bars(["a", "b"], [1.0, -2], [0.1, 0.2], xlabel="share", title="t"),
+    "profiles": lambda: draw.profiles(["a", "a", "b", "b"], [0.0, 1, 0, 1], [1.0, 2, 3, 4], [1, 1, 1, 1], ylabel="y"),
     "error_curves": lambda: draw.error_curves([1, 2, 3], [[4.0, np.nan, 2], [3, 2, 1]], [3, 3], [True, False], 1),
     "restarts": lambda: draw.restarts([10, 20], [0.1, 0.2], [True, False], 74_792, 0.41125),
 }

@@ -218,3 +218,33 @@ def test_a_gradient_that_is_not_finite_stops_the_run_where_it_happens():
     ours = fit_until(turns_bad, {"w": jnp.array([1.0, 9.0])}, rprop_plus(), (X, Y), stepmax=20)
     assert ours.diverged.tolist() == [True, False] and ours.steps.tolist() == [3, 20]
     np.testing.assert_allclose(ours.params["w"], [0.9, 9 - 1.9], rtol=1e-12)
+
+
+def test_restarts_with_targets_of_their_own_are_those_of_fits_apart():
+    targets, begin = np.stack([Y, 1 - Y, Y]), starts(3)
+    settings = {"threshold": 0.15, "stepmax": 200}
+    ours = fit_until(OBJECTIVE, begin, rprop_plus(), (X, targets), own_targets=True, every=50, **settings)
+    for i in range(3):
+        one = jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], begin)
+        alone = fit_until(OBJECTIVE, one, rprop_plus(), (X, targets[i]), **settings)
+        assert ours.steps[i] == alone.steps[0]
+        np.testing.assert_allclose(ours.loss[i], alone.loss[0], rtol=1e-9)
+        jax.tree.map(lambda a, b, i=i: np.testing.assert_allclose(a[i], b[0], rtol=1e-9), ours.params, alone.params)
+
+
+def test_patience_ends_a_restart_that_gets_no_better_on_what_is_held_out():
+    def objective(params, x, y):  # the loss falls towards 0, that of what is held out is lowest at 0.7
+        loss, gradient = bowl(params, x, y)
+        return (loss, jnp.sum((params["w"] - 0.7) ** 2)), gradient
+
+    data = np.ones((1, 1)), np.ones(1)
+    start = {"w": jnp.array([[1.0], [0.65]])}
+    ours = fit_until(objective, start, optax.sgd(0.1), data, threshold=1e-3, stepmax=500, patience=4)
+    w = 0.9 ** np.arange(20)  # 1, 0.9, 0.81, 0.729, 0.6561, ...
+    np.testing.assert_array_equal(ours.best_steps, [4, 1])
+    np.testing.assert_array_equal(ours.steps, [8, 5])
+    np.testing.assert_allclose(ours.params["w"][:, 0], [w[3], 0.65])
+    np.testing.assert_allclose(ours.held_out, [(w[3] - 0.7) ** 2, 0.05**2])
+    assert ours.stopped.all() and ours.converged.all() and not ours.diverged.any()
+    with pytest.raises(InvalidArgument, match="^patience: got 0"):
+        fit_until(objective, start, optax.sgd(0.1), data, patience=0)

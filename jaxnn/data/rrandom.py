@@ -13,6 +13,7 @@ from typing import Any, TypeGuard
 import numpy as np
 from jaxtyping import Float64, Int64, Shaped
 
+from jaxnn.data import r_distributions
 from jaxnn.errors import require
 
 _WORD = 2**-32  # from a 32-bit word to [0, 1)
@@ -44,8 +45,9 @@ class RRandom:
     """One running stream of random numbers, R's own: Mersenne Twister, normals by inversion, samples by rejection.
 
     `seed`: any signed 32-bit whole number, as for `set.seed` (R keeps -2**31 for NA; here it is a seed like others).
-    `runif` and `sample` equal R bit for bit, `rnorm` to 1 unit in the last place. Each call goes on where the last
-    ended. Raises `InvalidArgument` for any other seed.
+    `runif`, `sample`, `rexp`, `rbinom`, `rpois` and `rgamma` equal R 4.2 bit for bit, with the C library that R uses,
+    `rnorm` to 1 unit in the last place. Each call goes on where the last ended. Raises `InvalidArgument` for any other
+    seed.
     Matsumoto and Nishimura (1998), Wichura (1988), and R's RNG.c, snorm.c, qnorm.c and random.c.
     """
 
@@ -104,6 +106,75 @@ class RRandom:
             return self._indices(int(x), size, replace, prob) + 1
         values = _vector(x)
         return values[self._indices(values.size, size, replace, prob)]
+
+    def rexp(self, n: int, rate: int | float = 1.0) -> Float64[np.ndarray, " n"]:
+        """Return `n` exponential numbers of mean 1 / `rate`: R's `rexp(n, rate)`.
+
+        Raises `InvalidArgument` unless `n >= 0` and `rate` is finite and above 0.
+        """
+        _check_count("n", n)
+        _check_number("rate", rate)
+        require(rate > 0, "rate", repr(rate), "a number above 0")
+        scale = 1 / float(rate)
+        return np.array([scale * r_distributions.exponential(self._one) for _ in range(n)], np.float64)
+
+    def rbinom(self, n: int, size: int, prob: int | float) -> Int64[np.ndarray, " n"]:
+        """Return how many of `size` trials succeed with probability `prob`, `n` times: R's `rbinom(n, size, prob)`.
+
+        Raises `InvalidArgument` unless `n >= 0`, `size` is in 0..2**31-2 and `prob` in [0, 1].
+        """
+        _check_count("n", n)
+        _check_count("size", size)
+        require(size < 2**31 - 1, "size", repr(size), "a whole number in 0..2**31-2")
+        _check_number("prob", prob)
+        require(0 <= prob <= 1, "prob", repr(prob), "a number in [0, 1]")
+        draw = r_distributions.binomial
+        return np.array([draw(self._one, int(size), float(prob)) for _ in range(n)], np.int64)
+
+    def rpois(self, n: int, lam: int | float) -> Int64[np.ndarray, " n"]:
+        """Return `n` Poisson numbers of mean `lam`: R's `rpois(n, lambda)`.
+
+        Raises `InvalidArgument` unless `n >= 0` and `lam` is in [0, 1e8].
+        """
+        _check_count("n", n)
+        _check_number("lam", lam)
+        require(0 <= lam <= 1e8, "lam", repr(lam), "a number in [0, 1e8]")
+        mean = float(lam)
+        if mean == 0:
+            return np.zeros(n, np.int64)
+        if mean >= 10:
+            draw = r_distributions.large_poisson
+            return np.array([draw(self._one, self._one_normal, mean) for _ in range(n)], np.int64)
+        sums, found = r_distributions.small_poisson_sums(mean), np.zeros(0, np.int64)
+        while found.size < n:  # one beyond the table is drawn again
+            places = np.searchsorted(sums, self._uniform(n - found.size))
+            found = np.concatenate([found, places[places < len(sums)]])
+        return found
+
+    def rgamma(
+        self, n: int, shape: int | float, rate: int | float = 1.0, *, scale: int | float | None = None
+    ) -> Float64[np.ndarray, " n"]:
+        """Return `n` gamma numbers of mean `shape * scale`, `scale` being 1 / `rate`: R's `rgamma(n, shape, rate)`.
+
+        Raises `InvalidArgument` unless `n >= 0`, `shape` is finite and not negative, and `rate` and `scale` are finite
+        and above 0.
+        """
+        _check_count("n", n)
+        _check_number("shape", shape)
+        require(shape >= 0, "shape", repr(shape), "a number of at least 0")
+        require(scale is None or rate == 1, "scale", f"{scale!r} with rate = {rate!r}", "one of rate and scale")
+        for name, value in (("rate", rate), ("scale", 1.0 if scale is None else scale)):
+            _check_number(name, value)
+            require(value > 0, name, repr(value), "a number above 0")
+        size = 1 / float(rate) if scale is None else float(scale)
+        draw = r_distributions.gamma
+        return np.array([draw(self._one, self._one_normal, float(shape), size) for _ in range(n)], np.float64)
+
+    def _one(self) -> float:
+        return max(self._bits.random_raw() * _WORD, _SMALLEST)
+
+    def _one_normal(self) -> float:
+        return float(self.rnorm(1)[0])
 
     def _uniform(self, n: int) -> np.ndarray:
         return np.maximum(self._bits.random_raw(n) * _WORD, _SMALLEST)

@@ -18,6 +18,8 @@ from jaxnn.draw.diagrams import network as network
 from jaxnn.draw.fits import error_curves as error_curves
 from jaxnn.draw.fits import generalized_weights as generalized_weights
 from jaxnn.draw.fits import restarts as restarts
+from jaxnn.draw.importance import bars as bars
+from jaxnn.draw.importance import profiles as profiles
 from jaxnn.draw.style import BLUE as BLUE
 from jaxnn.draw.style import DARK_BLUE as DARK_BLUE
 from jaxnn.draw.style import DARK_ORANGE as DARK_ORANGE

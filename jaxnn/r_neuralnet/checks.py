@@ -71,7 +71,8 @@ def check_response(y: np.ndarray, design: Design, architecture: Architecture) ->
             row, column = other[0]
             require(False, design.outputs[column], f"{y[row, column]} in row {row} (from 0): Error function 'ce' only "
                     "implemented for binary response.", "0 or 1; err_fct='sse' takes any number")  # fmt: skip
-        return [outside(architecture)] if outside(architecture) else []
+        known = isinstance(architecture.output, str)  # of a function of the user's only what comes of it can tell
+        return [outside(architecture)] if known and outside(architecture) else []
     if binary.all() and output == "linear" and architecture.error == "sse":
         return ["the response is 0 or 1 and the output linear: use linear_output=False to classify"]
     low, high = REACH.get(str(output), (-np.inf, np.inf))
@@ -86,10 +87,12 @@ def check_response(y: np.ndarray, design: Design, architecture: Architecture) ->
 
 def outside(architecture: Architecture) -> str:
     """Return what to do about the cross-entropy of outputs that leave (0, 1), nothing where they do not."""
-    if architecture.error != "ce" or architecture.output not in ("linear", "tanh", "relu", "softplus"):
+    if architecture.error != "ce" or architecture.output in ("logistic", "softmax"):
         return ""
+    leave = "may leave" if callable(architecture.output) else "leave"
     return (
-        f"'ce' takes the logarithms of the output and of 1 less it, and {architecture.output} outputs leave (0, 1): "
+        "'ce' takes the logarithms of the output and of 1 less it, and "
+        f"{name_of(architecture.output)} outputs {leave} (0, 1): "
         'use linear_output=False with output_act_fct="logistic"'
     )
 

@@ -13,13 +13,15 @@ from jaxnn.r_neuralnet.expressions import Column, State, value_of
 from jaxnn.r_neuralnet.formula import Formula, Variable, term_name
 
 _LARGE = 20  # inputs above this saturate nodes that start from standard normal weights
+_SMALL = 0.01  # of columns that range less, gradients are within the threshold while nothing is learned
 
 
 class Part(NamedTuple):
     """A variable of the formula in a network: as a number, as several, or as the levels of a factor.
 
     `names` are those of its columns in the matrix, `of` the data's columns that the expression `name` reads, `labels`
-    the values of a response that stand for 0 and 1, `state` what `scale` and `poly` took from the data of the fit.
+    the values of a response that stand for 0 and 1, `state` what `scale` and `poly` took from the data of the fit, and
+    `dtype` the type of the numbers that a response's levels or labels are.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Part(NamedTuple):
     levels: tuple | None = None
     labels: tuple | None = None
     state: State | None = None
+    dtype: str | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -113,7 +116,10 @@ def _part(variable: Variable, columns: Columns, response: bool, whole: bool) -> 
         names = [f"{name}{k}" for k in range(1, width + 1)]
     else:
         names, labels = [name], _labels(column.values) if response else None
-    return Part(name, tuple(names), variable.of, levels, labels, state or None)
+    numbers = response and column.values.dtype.kind in "biuf"
+    return Part(
+        name, tuple(names), variable.of, levels, labels, state or None, column.values.dtype.str if numbers else None
+    )
 
 
 def _value(name: str, of: tuple[str, ...] | None, columns: Columns, state: State | None) -> tuple[Column, State]:
@@ -196,21 +202,24 @@ def data_warnings(
     wide, far = unscaled(x, inputs), unscaled(y, responses) if responses else []
     if wide:
         found.append(
-            f"unscaled: {', '.join(wide)}; start weights are standard normal, so nodes saturate: scale=True, or "
-            "subtract each column's mean and divide by its standard deviation"
+            f"unscaled: {', '.join(wide)}; start weights are standard normal, so nodes saturate, or see nothing of "
+            "tiny numbers: scale=True, or subtract each column's mean and divide by its standard deviation"
         )
     if far:
         found.append(
-            f"unscaled response: {', '.join(far)}; outputs begin near 0 and weights move by small steps, so the way is "
-            "long: scale=True, or standardise the response"
+            f"unscaled response: {', '.join(far)}; outputs begin near 0 and weights move by small steps, so the way to "
+            "large numbers is long, and tiny errors pass for none: scale=True, or standardise the response"
         )
     return found
 
 
 def unscaled(values: Float[np.ndarray, "n p"], names: Sequence[str]) -> list[str]:
-    """Return the columns with values far above 1, with their range: nodes with weights of about 1 saturate of them."""
+    """Return the columns with values far above 1, or that hardly vary, with their range.
+
+    Nodes with weights of about 1 saturate of the first, and take no notice of the second.
+    """
     return [
         f"{name} ({v.min():g} to {v.max():g})"
         for name, v in zip(names, values.T, strict=True)
-        if np.ptp(v) > 0 and np.abs(v).max() > _LARGE
+        if np.ptp(v) > 0 and (np.abs(v).max() > _LARGE or np.ptp(v) < _SMALL)
     ]

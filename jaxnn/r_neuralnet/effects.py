@@ -18,12 +18,17 @@ _IDENTIFIED = 1e-6  # of a direction, the share that may lie where the error has
 
 
 def tables(fitted: Fitted, rep: int, alpha: float) -> dict[str, Table]:
-    """Return `weights`, `covariates`, `effects`, `residuals` and `fit`, each a table, with intervals of 1 - `alpha`."""
+    """Return `weights`, `covariates`, `effects`, `residuals` and `fit`, each a table, with intervals of 1 - `alpha`.
+
+    Where rows held out chose the step there are none.
+    """
     settings = fitted.settings
     architecture, weights = settings.architecture, fitted.restarts.params[rep]
     free = np.setdiff1d(np.arange(weights.size), settings.excluded)
     with jax.enable_x64(True):
         cov, projection = covariance(fitted, rep, free)
+        if fitted.held_out is not None:  # the rows held out chose the step: the weights are at no minimum
+            projection = np.zeros_like(projection)
         found = outputs(fitted.in_users_units(rep), fitted.covariate, architecture=architecture)
         mean_slopes, gradients = _mean_slopes(weights, fitted.trained_on[0], architecture=architecture)
     residuals = fitted.response - np.asarray(found)

@@ -18,7 +18,11 @@ from jaxnn.r_neuralnet.net import NeuralNet
 
 
 class _NeuralNetEstimator(BaseEstimator):
-    """What both have in common: `net_` is the `NeuralNet`, whose restart of lowest error predicts."""
+    """What both have in common: `net_` is the `NeuralNet`, whose restart of lowest error predicts.
+
+    The threshold is of gradients that are sums over the rows; of rows that weigh less than 1 in the mean it is as much
+    lower.
+    """
 
     net_: NeuralNet
 
@@ -71,6 +75,8 @@ class _NeuralNetEstimator(BaseEstimator):
         drawn += ("learningrate_factor", "exclude", "constant_weights", "scale", "decay", "startweights")
         settings = {name: getattr(self, name) for name in drawn}
         named = {name: getattr(self, name) for name in ("err_fct", "linear_output", "output_act_fct")}
+        if weights is not None:  # those that add up to 1, as AdaBoost's, are to stop where those of the mean 1 would
+            settings["threshold"] *= min(1.0, float(np.mean(weights)))
         settings |= usual | {name: value for name, value in named.items() if value is not None}
         if self.startweights is None:
             random = check_random_state(self.random_state)

@@ -31,6 +31,8 @@ def save(fitted: Fitted, path: str | PathLike, data: bool = True) -> None:
     file = Path(path)
     require(file.suffix == ".npz", "path", str(path), "a name that ends in .npz")
     settings = fitted.settings._asdict()
+    if settings["patience"] is None:  # a part of version 2 that came late: what has it not is as it was
+        del settings["patience"]
     architecture = settings.pop("architecture")
     for name in ("activation", "output", "error"):
         given = getattr(architecture, name)
@@ -48,11 +50,12 @@ def save(fitted: Fitted, path: str | PathLike, data: bool = True) -> None:
             "responses": [part._asdict() for part in design.responses],
         },
     }
-    arrays = {f"found.{name}": value for name, value in fitted.restarts._asdict().items()}
+    arrays = {f"found.{name}": value for name, value in fitted.restarts._asdict().items() if value is not None}
     arrays |= {"starts": fitted.starts, "constants": constants}
     if data:
         arrays |= {"covariate": fitted.covariate, "response": fitted.response}
-        arrays |= {} if fitted.weights is None else {"weights": fitted.weights}
+        of_rows = {"weights": fitted.weights, "held_out": fitted.held_out}
+        arrays |= {name: values for name, values in of_rows.items() if values is not None}
     packed = io.BytesIO()  # whole before anything is written: what fails leaves the file that is there
     np.savez_compressed(packed, header=np.array(json.dumps(header)), **arrays)
     try:
@@ -99,14 +102,14 @@ def _fitted(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fitted:
     scaling = settings.get("scaling")
     settings |= {"excluded": tuple(settings["excluded"]), "design": design, "constants": arrays["constants"]}
     settings |= {"scaling": None if scaling is None else Scaling(*map(tuple, scaling))}
-    restarts = Restarts(*(arrays[f"found.{name}"] for name in Restarts._fields))
+    restarts = Restarts(**{name: arrays[f"found.{name}"] for name in Restarts._fields if f"found.{name}" in arrays})
     count = len(restarts.loss)
     fits = restarts.params.shape == arrays["starts"].shape == (count, architecture.n_weights)
     require(fits, "params", f"shape {restarts.params.shape}", f"shape ({count}, {architecture.n_weights})")
     asked = Settings(architecture=architecture, **settings)
     kept = (arrays["covariate"], arrays["response"]) if header.get("data", True) else None
-    rows = header["rows"] if kept is None else len(kept[0])
-    return Fitted(asked, kept, arrays["starts"], restarts, rows, arrays.get("weights"))
+    rows = header["rows"] if "rows" in header else len(arrays["covariate"])
+    return Fitted(asked, kept, arrays["starts"], restarts, rows, arrays.get("weights"), arrays.get("held_out"))
 
 
 def _of_today(header: dict[str, Any]) -> dict[str, Any]:
@@ -137,7 +140,13 @@ def _of_today(header: dict[str, Any]) -> dict[str, Any]:
 
 
 def _part(
-    name: str, names: list, of: list | None, levels: list | None, labels: list | None, state: dict | None
+    name: str,
+    names: list,
+    of: list | None,
+    levels: list | None,
+    labels: list | None,
+    state: dict | None,
+    dtype: str | None = None,
 ) -> Part:
     of_, levels_, labels_ = (None if given is None else tuple(given) for given in (of, levels, labels))
-    return Part(name, tuple(names), of_, levels_, labels_, state)
+    return Part(name, tuple(names), of_, levels_, labels_, state, dtype)

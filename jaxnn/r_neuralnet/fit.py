@@ -1,6 +1,7 @@
 """R's function `neuralnet` in JAX: what is asked for is checked, then all restarts are trained by compiled programs."""
 
 import inspect
+import secrets
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
@@ -8,7 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 import jax
 import numpy as np
 
-from jaxnn.errors import Diverged, InvalidArgument, require
+from jaxnn.data.rrandom import RRandom
+from jaxnn.errors import Diverged, InvalidArgument, check_positive_int, require
 from jaxnn.r_neuralnet import algorithms
 from jaxnn.r_neuralnet.algorithms import name_of
 from jaxnn.r_neuralnet.checks import (
@@ -27,7 +29,7 @@ from jaxnn.r_neuralnet.formula import Formula, Variable, parse
 from jaxnn.r_neuralnet.lifesign import Lifesign
 from jaxnn.r_neuralnet.net import NO_LIKELIHOOD, NeuralNet
 from jaxnn.r_neuralnet.network import Architecture, Function, objective
-from jaxnn.r_neuralnet.rows import row_weights, rows_of
+from jaxnn.r_neuralnet.rows import held_out_rows, row_weights, rows_of, weighed
 from jaxnn.r_neuralnet.scaling import scaling_of
 from jaxnn.r_neuralnet.syntax import names_in, tree_of
 from jaxnn.r_neuralnet.weights import constant_values, depth, excluded_indices, normal_draws, start_weights
@@ -68,6 +70,8 @@ def neuralnet(
     decay: float = 0.0,
     subset: Any = None,
     na_action: str = "fail",
+    validation: Any = None,
+    patience: int = 500,
 ) -> NeuralNet:
     r"""Return the network that R's `neuralnet` fits, one for each of `rep` restarts, in float64 whatever JAX is set to.
 
@@ -99,6 +103,9 @@ def neuralnet(
       $\frac{\lambda}{2} \sum w^2$ over the trained weights to the error.
     - `subset`: the rows to take, R's condition as text such as `"age > 30 & sex == 'f'"`, truth values, or places from
       0; `na_action`: rows with missing values are refused, "fail", or left out, "omit".
+    - `validation`: the rows to hold out, a share such as 0.2 (those of R's `sample` after `set.seed(seed)`), truth
+      values, or places from 0. A restart ends early once `patience` steps have not lowered their error, and keeps the
+      weights of its lowest; `best` is the restart with the lowest.
     - `seed`: starts are drawn as R draws them after `set.seed(seed)`; `rng`: "R", an `RRandom` or a JAX key.
 
     Raises `InvalidArgument` for what cannot be right, before anything is compiled, and where the error is no number at
@@ -114,9 +121,16 @@ def neuralnet(
     )
     n = max(len(column.values) for column in columns.values() if column is not None)
     row_weight = row_weights(weights, columns, n)
+    check_positive_int("patience", patience)
     used = parsed.columns | (set(columns) - set(parsed.dropped) if parsed.dot else set())
     rows, inside = (rows_of(columns, used, subset, action) for action in (na_action, "fail"))
     omitted = len(inside) - len(rows)
+    held_out = None
+    if validation is not None:
+        seed = (
+            secrets.randbelow(2**31) if seed is None and isinstance(rng, str) else seed
+        )  # kept, as that of the starts
+        held_out = held_out_rows(validation, rows, n, rng if isinstance(rng, RRandom) else RRandom(seed or 0))
     columns = {name: column and Column(column.values[rows], column.levels) for name, column in columns.items()}
     row_weight = None if row_weight is None else row_weight[rows]
     design = design_of(parsed, columns)
@@ -137,14 +151,19 @@ def neuralnet(
     if scale:
         inputs, responses = design.numeric
         linear = architecture.output == "linear" and architecture.error != "ce"
-        scaling = scaling_of(x, targets, inputs, [linear and numeric for numeric in responses])
+        of_fit = np.ones(len(x), bool) if held_out is None else ~held_out
+        scaling = scaling_of(x[of_fit], targets[of_fit], inputs, [linear and numeric for numeric in responses])
     excluded = excluded_indices(exclude, architecture)
     constants = constant_values(constant_weights, excluded)
     said += algorithms.without_effect(algorithm, learningrate, learningrate_limit, learningrate_factor)
     if startweights is not None and (seed is not None or rng != "R"):
         said.append(f"{'seed' if rng == 'R' else 'rng'} has no effect: the startweights are given")
-    if act_fct != "logistic" and linear_output and len(architecture.sizes) == 2:
-        said.append("act_fct has no effect: there is no hidden layer, and the output is linear")
+    if act_fct != "logistic" and len(architecture.sizes) == 2 and (linear_output or output_act_fct is not None):
+        said.append("act_fct has no effect: there is no hidden layer, and the output has a function of its own")
+    if lifesign_step != 1000 and lifesign in ("none", "minimal"):
+        said.append(f"lifesign_step has no effect with lifesign={lifesign!r}: it is for 'full' or a function")
+    if patience != 500 and validation is None:
+        said.append("patience has no effect: no rows are held out by validation")
     with jax.enable_x64(True):  # R computes in float64, and its steps are to be taken one for one
         if startweights is None:
             draw, seed = normal_draws(rng, seed)
@@ -166,6 +185,7 @@ def neuralnet(
             scaling=scaling,
             decay=float(decay),
             omitted=omitted,
+            patience=None if held_out is None else int(patience),
         )
         trained = (x, targets) if scaling is None else scaling.standardised(x, targets)
         check_functions(architecture, trained[1])
@@ -174,11 +194,13 @@ def neuralnet(
             warnings.warn(warning, stacklevel=2)
         life = Lifesign(settings, rep)
         try:
+            inputs, outputs, behind = weighed(*trained, row_weight, architecture, held_out)
             restarts = fit_until(
-                objective(architecture, excluded, row_weight is not None, float(decay)),
+                objective(architecture, excluded, behind, float(decay)),
                 starts,
                 optimizer,
-                trained if row_weight is None else (trained[0], np.column_stack([trained[1], row_weight])),
+                (inputs, outputs),
+                patience=settings.patience,
                 threshold=max(threshold, np.finfo(float).tiny),  # R takes 0 as well, which no gradient need reach
                 stepmax=int(stepmax),
                 progress=life.step if lifesign == "full" else lifesign if callable(lifesign) else None,
@@ -187,7 +209,8 @@ def neuralnet(
         except Diverged as error:
             cure = f"; {outside(architecture)}" if outside(architecture) else ""
             raise InvalidArgument(f"'err.fct' does not fit 'data' or 'act.fct': {error}{cure}") from None
-    net = NeuralNet(Fitted(settings, (x, targets), starts, restarts, len(x), row_weight))
+    trained_rows = len(x) if held_out is None else int((~held_out).sum())
+    net = NeuralNet(Fitted(settings, (x, targets), starts, restarts, trained_rows, row_weight, held_out))
     if lifesign in ("minimal", "full"):
         life.end(net.fitted)
     if not restarts.converged.all():

@@ -1,14 +1,15 @@
 """What a fit leaves behind, as plain data: what was asked for, the data, the starts, and where each restart stopped."""
 
 from collections.abc import Callable
-from typing import NamedTuple, cast
+from typing import NamedTuple, Protocol, cast
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from jaxnn.errors import require
 from jaxnn.r_neuralnet.design import Design
 from jaxnn.r_neuralnet.network import Architecture, objective
+from jaxnn.r_neuralnet.rows import weighed
 from jaxnn.r_neuralnet.scaling import Scaling
 from jaxnn.restarts import Restarts
 
@@ -32,6 +33,7 @@ class Settings(NamedTuple):
     scaling: Scaling | None = None
     decay: float = 0.0
     omitted: int = 0  # rows with missing values that were left out
+    patience: int | None = None  # steps without a lower error of the rows held out, where some were
 
 
 class Fitted(NamedTuple):
@@ -43,6 +45,7 @@ class Fitted(NamedTuple):
     restarts: Restarts
     rows: int
     weights: Float[np.ndarray, " n"] | None = None  # of the rows, where they do not all weigh 1
+    held_out: Bool[np.ndarray, " n"] | None = None  # the rows that were not trained on, and chose the step
 
     @property
     def covariate(self) -> Float[np.ndarray, "n p"]:
@@ -59,10 +62,23 @@ class Fitted(NamedTuple):
         require(there, "net", "one that was saved without the data of its fit", "one that was saved with data=True")
         return cast(tuple, self.data)
 
+    def number(self, rep: int | str) -> int:
+        """Return the place of a restart, from 0: its own, or of "best" the one with the lowest error."""
+        if rep == "best":
+            return self.best
+        count = len(self.restarts.loss)
+        whole = isinstance(rep, int | np.integer) and not isinstance(rep, bool)
+        known = whole and int(rep) in range(-count, count)
+        require(known, "rep", f"{rep!r}: 'rep' does not exist", f'0 to {count - 1}, or "best"')
+        return int(rep) % count
+
     @property
     def best(self) -> int:
-        """The place of the restart with the lowest error, among those that converged if any did."""
-        error, converged = self.restarts.loss, self.restarts.converged
+        """The place of the restart with the lowest error, of the rows held out if there are any, among those that
+        converged if any did.
+        """
+        restarts, converged = self.restarts, self.restarts.converged
+        error = restarts.loss if restarts.held_out is None else restarts.held_out
         return int(np.nanargmin(np.where(converged, error, np.inf) if converged.any() else error))
 
     @property
@@ -76,8 +92,20 @@ class Fitted(NamedTuple):
     def objective_and_data(self) -> tuple[Callable, tuple[np.ndarray, np.ndarray]]:
         """What was minimised, `value_and_grad(weights, x, y)`, and the `x` and `y` that it is given."""
         settings, (x, y) = self.settings, self.trained_on
-        function = objective(settings.architecture, settings.excluded, self.weights is not None, settings.decay)
-        return function, (x, y if self.weights is None else np.column_stack([y, self.weights]))
+        x, y, columns = weighed(x, y, self.trained_weights, settings.architecture)
+        return objective(settings.architecture, settings.excluded, columns, settings.decay), (x, y)
+
+    @property
+    def trained_weights(self) -> Float[np.ndarray, " n"] | None:
+        """What each row weighs in the error, 0 of those held out; `None` where all weigh 1."""
+        if self.held_out is None:
+            return self.weights
+        return np.where(self.held_out, 0.0, 1.0 if self.weights is None else self.weights)
+
+    def check_at_minimum(self) -> None:
+        """Raise `InvalidArgument` where rows held out chose the weights, which are at no minimum then."""
+        expected = "weights at a minimum of the error, which alone have intervals: fit without validation"
+        require(self.held_out is None, "net", "one whose rows held out chose the step", expected)
 
     def in_users_units(self, rep: int) -> Float[np.ndarray, " w"]:
         """Return a restart's weights as they act on the user's covariates and give the user's responses."""
@@ -112,3 +140,9 @@ class Fitted(NamedTuple):
     def criteria(self) -> dict[str, Float[np.ndarray, " restarts"]]:
         """AIC and BIC of every restart where they were asked for (`likelihood=True`)."""
         return {"aic": self.aic, "bic": self.bic} if self.settings.likelihood else {}
+
+
+class Net(Protocol):
+    """A `NeuralNet`, as the functions of other modules see it that are its methods."""
+
+    fitted: Fitted

@@ -22,16 +22,20 @@ def check_elementwise(argument: str, function: Callable[..., Any]) -> None:
     require(
         shape == points.shape, argument, f"{name_of(function)}, which makes shape {shape} of {points.shape}", expected
     )
+    floating = jnp.issubdtype(found.dtype, jnp.floating)
+    require(floating, argument, f"{name_of(function)}, which makes {found.dtype} of {points.dtype}", expected)
     _traced(argument, slope, expected, function, points)
 
-    @jax.jit
     def both(z):
-        return function(z), jax.vmap(function)(z.ravel()).reshape(z.shape)
+        return function(z), jax.vmap(function)(z.ravel()).reshape(z.shape), slope(z)
 
-    together, apart = both(points)
+    _traced(argument, both, expected, function, points)
+    together, apart, slopes = jax.jit(both)(points)
     alike = np.allclose(together, apart, rtol=1e-6, atol=1e-12, equal_nan=True)
     seen = f"{name_of(function)}, which makes another number of one value beside others than of it alone"
     require(alike, argument, seen, expected)
+    flat = f"{name_of(function)}, whose slope is 0 at {', '.join(f'{z:g}' for z in points.ravel().tolist())}"
+    require(bool(np.any(np.asarray(slopes) != 0)), argument, flat, f"{expected}, with a slope to train weights by")
 
 
 def check_error(argument: str, function: Callable[..., Any], y: Float[np.ndarray, "n k"]) -> None:

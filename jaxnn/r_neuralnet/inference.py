@@ -14,11 +14,11 @@ from jaxnn.r_neuralnet.fitted import Fitted
 from jaxnn.r_neuralnet.network import (
     Architecture,
     error_and_dz,
+    errors_and_dz,
     forward,
     layers,
     matrices,
     output_of,
-    weighted_error_and_dz,
 )
 
 _RCOND = float(np.finfo(float).eps ** 0.5)  # below it a singular value is 0, as in R's MASS::ginv
@@ -85,13 +85,14 @@ def confidence_interval(fitted: Fitted, alpha: float, as_in_r: bool) -> Confiden
     """
     architecture, excluded = fitted.settings.architecture, fitted.settings.excluded
     free = np.setdiff1d(np.arange(architecture.n_weights), excluded)
+    fitted.check_at_minimum()
     z = -NormalDist().inv_cdf(alpha / 2)  # of Python, as exact as R's qnorm: JAX would compile dozens of programs
     lower, upper, nic, without = [], [], [], 0
     covariate, response = fitted.trained_on
     with jax.enable_x64(True):
         for weights, error in zip(fitted.restarts.params, fitted.restarts.loss, strict=True):
             errors, penalty = standard_errors(
-                weights, covariate, response, architecture, free, as_in_r, fitted.weights, fitted.settings.decay
+                weights, covariate, response, architecture, free, as_in_r, fitted.trained_weights, fitted.settings.decay
             )
             half = np.full(weights.size, np.nan)
             without += errors is None or bool(np.isnan(errors).any())
@@ -157,7 +158,12 @@ def covariance(
     x, y = fitted.trained_on
     n = len(x)
     found = information_matrices(
-        fitted.restarts.params[rep], x, y, fitted.settings.architecture, by_output=False, row_weights=fitted.weights
+        fitted.restarts.params[rep],
+        x,
+        y,
+        fitted.settings.architecture,
+        by_output=False,
+        row_weights=fitted.trained_weights,
     )
     b, a = (np.array(m)[np.ix_(free, free)] / n for m in found)
     a += fitted.settings.decay / n * np.eye(len(a))
@@ -193,7 +199,7 @@ def information_matrices(
     g = jax.vmap(jax.jacrev(errors), (None, 0, 0, 0))(weights, x, y, row_weights).reshape(-1, weights.size)
 
     def error(w):
-        return weighted_error_and_dz(forward(w, x.T, architecture)[2], y.T, row_weights, architecture)[0]
+        return row_weights @ errors_and_dz(forward(w, x.T, architecture)[2], y.T, architecture)[0]
 
     hessian = jax.hessian(error)(weights)
     return g.T @ g, hessian

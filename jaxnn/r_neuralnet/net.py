@@ -1,23 +1,21 @@
 """The fitted network: what R's object of class `nn` has, and what its methods do."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property, partial
 from os import PathLike
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from jaxnn.errors import check_share, require
-from jaxnn.r_neuralnet import diagnosis, effects, files, importance, inference, pictures, summary
+from jaxnn.r_neuralnet import diagnosis, effects, files, importance, inference, intervals, pictures, summary
 from jaxnn.r_neuralnet.fitted import Fitted
 from jaxnn.r_neuralnet.inference import ConfidenceInterval
 from jaxnn.r_neuralnet.network import error_of, matrices
-
-if TYPE_CHECKING:
-    from jaxnn.draw import Figure
+from jaxnn.r_neuralnet.rows import padded, padded_size
 
 NO_LIKELIHOOD = "the error is no negative log-likelihood, so AIC, BIC and NIC do not mean much: use err_fct='ce'"
 
@@ -89,12 +87,7 @@ class NeuralNet:
 
     def number(self, rep: int | str) -> int:
         """Return the place of a restart, from 0: its own, or of "best" the one with the lowest error."""
-        if rep == "best":
-            return self.best
-        whole = isinstance(rep, int | np.integer) and not isinstance(rep, bool)
-        known = whole and int(rep) in range(-len(self.error), len(self.error))
-        require(known, "rep", f"{rep!r}: 'rep' does not exist", f'0 to {len(self.error) - 1}, or "best"')
-        return int(rep) % len(self.error)
+        return self.fitted.number(rep)
 
     @property
     def best(self) -> int:
@@ -109,7 +102,8 @@ class NeuralNet:
     def outputs(self, vector: Float[np.ndarray, " w"], x: Float[np.ndarray, "n p"]) -> Float[np.ndarray, "n k"]:
         """Return the outputs of a network with these weights for rows of covariates."""
         with jax.enable_x64(True):
-            return np.asarray(inference.outputs(vector, x, architecture=self.architecture))
+            filled = padded(x, padded_size(len(x)))  # for which there may be a program
+            return np.asarray(inference.outputs(vector, filled, architecture=self.architecture))[: len(x)]
 
     @cached_property
     def generalized_weights(self) -> list[Float[np.ndarray, "n k*p"]]:
@@ -151,13 +145,13 @@ class NeuralNet:
         """Return the class of each row; raises `InvalidArgument` where the responses name no classes."""
         first, *others = parts = self.settings.design.responses
         if not others and first.levels is not None:
-            return np.array(first.levels)[outputs.argmax(axis=1)]
+            return np.array(first.levels, first.dtype)[outputs.argmax(axis=1)]
         numbers = [part.name for part in parts if part.labels is None]
         classes = "a factor, a comparison, a response of two values, or several of which one is 1 in every row"
         require(not numbers, "type", f"'class' for the numbers of {', '.join(numbers)}: a regression", classes)
         if others:
             return np.array(self.responses)[outputs.argmax(axis=1)]
-        labels = np.array(first.labels)
+        labels = np.array(first.labels, first.dtype)
         return labels[(outputs[:, 0] > labels.astype(float).mean()).astype(int)]
 
     def predict_function(self, rep: int | str = "best") -> Callable[[Array], Array]:
@@ -257,37 +251,18 @@ class NeuralNet:
             data_error = float(error_of(alike.T, response.T, self.architecture))
         return Prediction(tables[0], tables[1:], data_error)
 
-    def garson(self, rep: int | str = 0) -> dict[str, float]:
-        """Return Garson's relative importance of each covariate by name, shares that add up to 1.
-
-        Raises `InvalidArgument` unless there is one hidden layer and one response. Garson 1991, as NeuralNetTools has
-        it, and as all importances by weights of the fit's own columns: scale them, or fit with `scale=True`.
-        """
-        return importance.garson(self.fitted, self.number(rep))
-
-    def olden(self, rep: int | str = 0, response: str | None = None) -> dict[str, float]:
-        """Return Olden's importance of each covariate by name, for a response, by default the first one.
-
-        The weights along each way through the network, multiplied, and added up over the ways; for any number of hidden
-        layers. Olden, Joy and Death 2004, as NeuralNetTools has it.
-        """
-        return importance.olden(self.fitted, self.number(rep), response)
-
-    def lek_profile(
-        self, rep: int | str = 0, steps: int = 100, groups: int | Sequence[float] = 6, seed: int | None = None
-    ) -> dict[str, np.ndarray]:
-        """Return Lek's profiles: the outputs while one covariate goes from its least to its largest value in `steps`.
-
-        The others are held at the centres of `groups` clusters of the rows, or at the quantiles that `groups` lists.
-        The clusters are R's `kmeans` after the fit: from R's stream where the fit left it, or where `seed` begins it.
-        Arrays of one length: `name` (the covariate), `explanatory` (its value), `response` (the output),
-        `response_name`, `group` (from 1, in the order of the centres). Lek et al. 1996, as NeuralNetTools has it.
-        """
-        return importance.lek_profile(self.fitted, self.number(rep), steps, groups, seed)
-
-    def sensitivities(self, rep: int | str = 0, response: str | None = None) -> dict[str, dict[str, float]]:
-        """Return of the slopes by each covariate, over the rows, `mean`, `sd`, `rms` and `mean_square`, by name."""
-        return importance.sensitivities(self.fitted, self.number(rep), response)
+    bootstrap = intervals.bootstrap
+    intervals = intervals.intervals
+    garson = importance.garson
+    olden = importance.olden
+    lek_profile = importance.lek_profile
+    sensitivities = importance.sensitivities
+    permutation_importance = importance.permutation_importance
+    plot = pictures.plot
+    plot_generalized_weights = pictures.plot_generalized_weights
+    plot_decision = pictures.plot_decision
+    plot_errors = pictures.plot_errors
+    plot_importance = pictures.plot_importance
 
     def not_converged(self) -> str:
         """Return R's words for restarts that did not converge, why they did not, and what to try."""
@@ -333,58 +308,6 @@ class NeuralNet:
         Raises `InvalidArgument` where an activation or the error is a function, which a file cannot hold.
         """
         files.save(self.fitted, path, data)
-
-    def plot(
-        self,
-        rep: int | str = "best",
-        *,
-        show_weights: bool = True,
-        intercept: bool = True,
-        information: bool = True,
-        col_entry: str = "#377EB8",
-        col_hidden: str = "#377EB8",
-        col_out: str = "#377EB8",
-        col_intercept: str = "white",
-        fontsize: float = 13,
-        file: str | PathLike | None = None,
-    ) -> "Figure":
-        """Return the figure of a restart's network and its weights (lecture figure 17), written to `file` if given.
-
-        The options are those of R's `plot`: whether weights, intercepts, and error and steps are drawn; the colours of
-        input, hidden, output and intercept nodes, as matplotlib names them; the size of the names, in points.
-        """
-        colors = col_entry, col_hidden, col_out, col_intercept
-        options = {"show_weights": show_weights, "intercept": intercept, "colors": colors, "fontsize": fontsize}
-        return pictures.network(self.fitted, self.number(rep), file, information=information, **options)
-
-    def plot_generalized_weights(
-        self,
-        covariate: int | str = 0,
-        response: int | str = 0,
-        rep: int | str | None = None,
-        *,
-        highlight: bool = False,
-        min: float | None = None,
-        max: float | None = None,
-        file: str | PathLike | None = None,
-    ) -> "Figure":
-        """Return R's `gwplot`: a covariate's generalized weights in every row, of one restart or of all.
-
-        Of a linear output the slopes are drawn, since it has no odds. `highlight` marks the restart of lowest error;
-        `min` and `max` are the ends of the axis.
-        """
-        reps = list(range(len(self.error))) if rep is None else [self.number(rep)]
-        return pictures.generalized_weights(self.fitted, covariate, response, reps, highlight, (min, max), file)
-
-    def plot_decision(
-        self, response: int | str = 0, rep: int | str = "best", *, file: str | PathLike | None = None
-    ) -> "Figure":
-        """Return the outputs over the plane of two covariates, with the boundary at 0.5 (lecture figure 18)."""
-        return pictures.decision(self.fitted, response, self.number(rep), file)
-
-    def plot_errors(self, *, file: str | PathLike | None = None) -> "Figure":
-        """Return the error of every restart by step, both logarithmic, the best one marked."""
-        return pictures.errors(self.fitted, file)
 
 
 def load(path: str | PathLike) -> NeuralNet:

@@ -152,16 +152,19 @@ def error_and_gradient(
     x: Float[Array, "p n"],
     y: Float[Array, "k n"],
     architecture: Architecture,
-    row_weights: Float[Array, " n"] | None = None,
-) -> tuple[Float[Array, ""], Float[Array, " w"]]:
+    row_weights: Float[Array, "v n"] | None = None,
+) -> tuple[Float[Array, "..."], Float[Array, " w"]]:
     r"""Return $E$ and its gradient, `forward` from the last line to the first: $\bar Z = \bar A f'(Z)$,
     $\bar W = \bar Z [1, A]'$, $\bar A = W' \bar Z$ without the intercept's row; sums over the examples, as in R.
+
+    With `row_weights` $E$ is `(v,)`, a sum for each row of them; the gradient is that of the first.
     """
     inputs, residuals, z = forward(weights, x, architecture)
     if row_weights is None:
         error, dz = error_and_dz(z, y, architecture)
     else:
-        error, dz = weighted_error_and_dz(z, y, row_weights, architecture)
+        errors, dz = errors_and_dz(z, y, architecture)
+        error, dz = jnp.sum(row_weights * errors[None], axis=1), row_weights[:1] * dz
     _, bwd = activation_rule(architecture.activation)
     gradients = [products(dz, inputs[-1])]  # in place of `@`: half the time on a CPU where both have few rows
     for layer, kept, a in zip(layers(weights, architecture)[:0:-1], residuals[::-1], inputs[-2::-1], strict=True):
@@ -208,36 +211,40 @@ def output_of(z: Float[Array, "k n"], architecture: Architecture) -> Float[Array
     return softmax(z) if architecture.output == "softmax" else activation_rule(architecture.output)[0](z)[0]
 
 
-def weighted_error_and_dz(
-    z: Float[Array, "k n"], y: Float[Array, "k n"], row_weights: Float[Array, " n"], architecture: Architecture
-) -> tuple[Float[Array, ""], Float[Array, "k n"]]:
-    r"""Return $\sum_i v_i E_i$ and its slope by $z$, each row's error $E_i$ weighing $v_i$."""
+def errors_and_dz(
+    z: Float[Array, "k n"], y: Float[Array, "k n"], architecture: Architecture
+) -> tuple[Float[Array, " n"], Float[Array, "k n"]]:
+    r"""Return each row's error $E_i$ by itself, and its slope by $z$."""
     of_row = lambda z, y: error_and_dz(z[:, None], y[:, None], architecture)  # noqa: E731
     errors, dz = jax.vmap(of_row, in_axes=1)(z, y)
-    return row_weights @ errors, row_weights[None] * dz[:, :, 0].T
+    return errors, dz[:, :, 0].T
 
 
 # Kept, so that two fits of one network pass the very same function on: training's compiled programs are found by it.
 @cache
 def objective(
-    architecture: Architecture, excluded: tuple[int, ...], weighted: bool = False, decay: float = 0.0
-) -> Callable[..., tuple[Array, Array]]:
+    architecture: Architecture, excluded: tuple[int, ...], weighted: bool | int = False, decay: float = 0.0
+) -> Callable[..., tuple[Any, Array]]:
     r"""Return `value_and_grad(weights (w,), x (n, p), y (n, k))` of the error, its gradient 0 at the excluded places.
 
-    Where rows are `weighted`, the last column of `y` is their weights. `decay` adds $\frac{\lambda}{2} \sum w^2$ over
-    the weights that are trained, intercepts included, which R's nnet adds to a squared error, too.
+    Where rows are `weighted`, the last column of `y` is their weights; with 2 the last but one is, and the last is what
+    rows that are held out weigh in the second error, which is returned beside the first. `decay` adds
+    $\frac{\lambda}{2} \sum w^2$ over the weights that are trained, intercepts included, which R's nnet adds to a
+    squared error, too.
     """
     free = np.ones(architecture.n_weights)
     free[list(excluded)] = 0
+    columns = int(weighted)
 
     def value_and_grad(weights, x, y):
-        row_weights = y[:, -1] if weighted else None
-        targets = y[:, :-1] if weighted else y
-        error, gradient = error_and_gradient(weights, x.T, targets.T, architecture, row_weights)
+        targets, row_weights = (y[:, :-columns], y[:, -columns:].T) if columns else (y, None)
+        found, gradient = error_and_gradient(weights, x.T, targets.T, architecture, row_weights)
+        error, *held_out = found if columns else (found,)
         if decay:
             error, gradient = error + decay / 2 * jnp.sum(free * weights**2), gradient + decay * weights
         # Chosen, not multiplied: 0 times an infinite gradient is NaN. A gradient of 0 keeps the weight where it is,
         # with each of R's algorithms, and out of what is compared with the threshold.
-        return error, jnp.where(free == 0, 0, gradient) if excluded else gradient
+        gradient = jnp.where(free == 0, 0, gradient) if excluded else gradient
+        return (error, *held_out) if held_out else error, gradient
 
     return value_and_grad

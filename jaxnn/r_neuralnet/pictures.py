@@ -1,4 +1,4 @@
-"""The pictures of a fitted network: each function returns a figure, and writes it to a new file if one is named.
+"""The pictures of a fitted network, its methods: each returns a figure, and writes it to a new file if one is named.
 
 `jaxnn.draw` is imported when something is drawn: it imports matplotlib, without which a network can be fitted.
 """
@@ -11,8 +11,8 @@ import jax
 import numpy as np
 
 from jaxnn.errors import require
-from jaxnn.r_neuralnet import inference
-from jaxnn.r_neuralnet.fitted import Fitted
+from jaxnn.r_neuralnet import importance, inference
+from jaxnn.r_neuralnet.fitted import Net
 from jaxnn.r_neuralnet.network import matrices
 from jaxnn.restarts import curve_steps
 
@@ -20,10 +20,26 @@ if TYPE_CHECKING:
     from jaxnn.draw import Figure
 
 
-def network(
-    fitted: Fitted, rep: int, file: str | PathLike | None = None, *, information: bool = True, **options: Any
+def plot(
+    net: Net,
+    rep: int | str = "best",
+    *,
+    show_weights: bool = True,
+    intercept: bool = True,
+    information: bool = True,
+    col_entry: str = "#377EB8",
+    col_hidden: str = "#377EB8",
+    col_out: str = "#377EB8",
+    col_intercept: str = "white",
+    fontsize: float = 13,
+    file: str | PathLike | None = None,
 ) -> "Figure":
-    """Return the figure of a restart's network and its weights (lecture figure 17); options are `draw.network`'s."""
+    """Return the figure of a restart's network and its weights (lecture figure 17), written to `file` if given.
+
+    The options are those of R's `plot`: whether weights, intercepts, and error and steps are drawn; the colours of
+    input, hidden, output and intercept nodes, as matplotlib names them; the size of the names, in points.
+    """
+    fitted, rep = net.fitted, net.fitted.number(rep)
     from jaxnn import draw
 
     design, architecture = fitted.settings.design, fitted.settings.architecture
@@ -33,25 +49,32 @@ def network(
         input_names=design.variables,
         output_names=design.outputs,
         caption=f"Error: {fitted.restarts.loss[rep]:.6f}   Steps: {fitted.restarts.steps[rep]}" if information else "",
-        **options,
+        show_weights=show_weights,
+        intercept=intercept,
+        colors=(col_entry, col_hidden, col_out, col_intercept),
+        fontsize=fontsize,
     )
     return _written(figure, file)
 
 
-def generalized_weights(
-    fitted: Fitted,
-    covariate: int | str,
-    response: int | str,
-    reps: list[int],
-    highlight: bool,
-    limits: tuple[float | None, float | None] = (None, None),
+def plot_generalized_weights(
+    net: Net,
+    covariate: int | str = 0,
+    response: int | str = 0,
+    rep: int | str | None = None,
+    *,
+    highlight: bool = False,
+    min: float | None = None,
+    max: float | None = None,
     file: str | PathLike | None = None,
 ) -> "Figure":
-    """Return R's `gwplot`: a covariate's generalized weights in every row, of these restarts.
+    """Return R's `gwplot`: a covariate's generalized weights in every row, of one restart or of all.
 
-    Of a linear output the slopes are drawn, since it has no odds. `highlight` marks the restart of lowest error,
-    `limits` are the lowest and the highest value drawn.
+    Of a linear output the slopes are drawn, since it has no odds. `highlight` marks the restart of lowest error; `min`
+    and `max` are the ends of the axis.
     """
+    fitted = net.fitted
+    reps = list(range(len(fitted.restarts.loss))) if rep is None else [fitted.number(rep)]
     from jaxnn import draw
 
     design, architecture = fitted.settings.design, fitted.settings.architecture
@@ -70,15 +93,17 @@ def generalized_weights(
         best=reps.index(best) if highlight and best in reps else None,
         best_label=f"Minimal Error: {fitted.restarts.loss[best]:.3f}",
     )
-    low, high = limits
-    ordered = low is None or high is None or low < high
-    require(ordered, "min", f"{low} with max = {high}", "a number below max")
-    figure.axes[0].set_ylim(low, high)
+    ordered = min is None or max is None or min < max
+    require(ordered, "min", f"{min} with max = {max}", "a number below max")
+    figure.axes[0].set_ylim(min, max)
     return _written(figure, file)
 
 
-def decision(fitted: Fitted, response: int | str, rep: int, file: str | PathLike | None = None) -> "Figure":
+def plot_decision(
+    net: Net, response: int | str = 0, rep: int | str = "best", *, file: str | PathLike | None = None
+) -> "Figure":
     """Return the outputs over the plane of two covariates, with the boundary at 0.5 (lecture figure 18)."""
+    fitted, rep = net.fitted, net.fitted.number(rep)
     from jaxnn import draw
 
     design, architecture = fitted.settings.design, fitted.settings.architecture
@@ -97,13 +122,55 @@ def decision(fitted: Fitted, response: int | str, rep: int, file: str | PathLike
     return _written(figure, file)
 
 
-def errors(fitted: Fitted, file: str | PathLike | None = None) -> "Figure":
+def plot_errors(net: Net, *, file: str | PathLike | None = None) -> "Figure":
     """Return the error of every restart by step, both logarithmic, the best one marked."""
+    fitted = net.fitted
     from jaxnn import draw
 
     restarts = fitted.restarts
     figure = draw.error_curves(curve_steps(), restarts.curves, restarts.steps, restarts.converged, fitted.best)
     return _written(figure, file)
+
+
+def plot_importance(
+    net: Net,
+    kind: str = "olden",
+    rep: int | str = "best",
+    *,
+    response: str | None = None,
+    data: Any = None,
+    file: str | PathLike | None = None,
+    **options: Any,
+) -> "Figure":
+    """Return a picture of what the covariates matter by "garson", "olden", "sensitivities", "permutation" or "lek".
+
+    Bars, the largest on top; of "sensitivities" the mean slopes and of "permutation" the mean growth of a row's error,
+    each with one standard deviation to both sides; of "lek" a panel for each covariate, a line for each group. `data`
+    is what "permutation" shuffles; `options` are those of the function of that name.
+    """
+    from jaxnn import draw
+
+    kinds = ("garson", "olden", "sensitivities", "permutation", "lek")
+    require(kind in kinds, "kind", repr(kind), ", ".join(kinds))
+    design = net.fitted.settings.design
+    of = design.outputs[importance.place(response, design.outputs)]
+    if kind == "lek":
+        found = importance.lek_profile(net, rep, **options)
+        own = {name: values[found["response_name"] == of] for name, values in found.items()}
+        return _written(draw.profiles(own["name"], own["explanatory"], own["response"], own["group"], ylabel=of), file)
+    if kind == "permutation":
+        spread = importance.permutation_importance(net, data, rep, **options)
+        xlabel, title = "growth of a row's error when the column is shuffled", "Permutation importance"
+    elif kind == "sensitivities":
+        spread = importance.sensitivities(net, rep, response, **options)
+        xlabel, title = "slope, mean over the rows", f"Slopes of {of}"
+    else:
+        values = importance.garson(net, rep) if kind == "garson" else importance.olden(net, rep, response)
+        title = f"{kind.capitalize()}'s importance" + f" for {of}" * (kind == "olden")
+        xlabel = "share" if kind == "garson" else "product of the weights, summed over the ways"
+        return _written(draw.bars(list(values), list(values.values()), xlabel=xlabel, title=title), file)
+    means, sds = ([v[name] for v in spread.values()] for name in ("mean", "sd"))
+    return _written(draw.bars(list(spread), means, sds, xlabel=xlabel, title=title), file)
 
 
 def _index(argument: str, given: int | str, names: list[str]) -> int:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jaxnn.r_neuralnet import diagnosis, effects
+from jaxnn.r_neuralnet import diagnosis, effects, intervals
 from jaxnn.r_neuralnet.fitted import Fitted
 
 
@@ -10,15 +10,20 @@ def table(fitted: Fitted) -> str:
     """Return what R prints: the call, the number of repetitions, and of each the error, sorted by it."""
     restarts, criteria = fitted.restarts, fitted.criteria
     count = len(restarts.loss)
-    heads = ["Error", *map(str.upper, criteria), "Reached Threshold", "Steps"]
-    columns = [restarts.loss, *criteria.values(), restarts.largest_gradient]
+    held_out = {} if restarts.held_out is None else {"Error of Rows Held Out": restarts.held_out}
+    heads = ["Error", *held_out, *map(str.upper, criteria), "Reached Threshold", "Steps"]
+    columns = [restarts.loss, *held_out.values(), *criteria.values(), restarts.largest_gradient]
     rows = []
     for i in np.argsort(restarts.loss, kind="stable"):
         cells = [f"{column[i]:.7g}" for column in columns] + [str(restarts.steps[i])]
-        rows.append([str(i), *cells, "" if restarts.converged[i] else "did not converge"])
+        stopped = restarts.stopped is not None and restarts.stopped[i]
+        at_best = "" if restarts.best_steps is None else f"weights of step {restarts.best_steps[i]}"
+        ended = "stopped early" if stopped else "" if restarts.converged[i] else "did not converge"
+        rows.append([str(i), *cells, ", ".join(filter(None, (ended, at_best)))])
     whole = [["", *heads, ""], *rows]
     widths = [max(len(row[j]) for row in whole) for j in range(len(whole[0]))]
-    lines = [" ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in whole]
+    lines = [" ".join(cell.rjust(width) for cell, width in zip(row[:-1], widths, strict=False)) for row in whole]
+    lines = [f"{line} {row[-1]}".rstrip() for line, row in zip(lines, whole, strict=True)]
     repetitions = "1 repetition was" if count == 1 else f"{count} repetitions were"
     return f"Call: {fitted.settings.call}\n\n{repetitions} calculated.\n\n" + "\n".join(lines) + "\n"
 
@@ -45,6 +50,11 @@ def summary(fitted: Fitted, alpha: float) -> Text:
     if len(error) > 1:
         errors = f"errors {np.nanmin(error):.6g} to {np.nanmax(error):.6g}, median {np.nanmedian(error):.6g}"
         lines.append(f"{errors}; {int(converged.sum())} of {len(error)} converged")
+    if fitted.held_out is not None:
+        lines.append(
+            f"{fitted.held_out.sum()} rows were held out; each repetition has the weights of the step at which their "
+            "error was lowest, which is no minimum of its own: there are no intervals (nan)"
+        )
     if fitted.data is None:
         names, best = fitted.weight_names, fitted.best
         lines.append(f"saved without its data\n\nweights of repetition {best}:")
@@ -67,11 +77,14 @@ def summary(fitted: Fitted, alpha: float) -> Text:
         f"\nResidual standard deviation {one['residual_sd']:.5g}, R squared {one['r_squared']:.5g}; error "
         f"{one['error']:.6g}, AIC {one['aic']:.6g}, BIC {one['bic']:.6g}"
     )
-    if one["identified"] < one["trained"]:
+    if one["identified"] < one["trained"] and fitted.held_out is None:
         lines.append(
             f"{one['identified']} of {one['trained']} directions of the weights are identified: what hangs on the "
             "others has no interval (nan); fit with fewer hidden nodes"
         )
+    if fitted.held_out is None:
+        hindered = intervals.hindrances(fitted, fitted.best)
+        lines += [f"These intervals and tests need not hold: {reason}" for reason in hindered]
     return Text("\n".join(lines))
 
 

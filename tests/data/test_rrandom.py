@@ -87,6 +87,20 @@ def test_a_long_stream_is_that_of_r(r):
     np.testing.assert_allclose([u.sum(), z.sum()], [r["runif2000_sum"], r["then_rnorm3000_sum"]], rtol=1e-13)
 
 
+@pytest.mark.parametrize("r", REFERENCE["distributions"], ids=lambda r: f"{r['draw']}{tuple(r['arguments'])}")
+def test_other_distributions_are_rs_bit_for_bit(r):
+    """R: set.seed(seed); x <- draw(400, ...); head(x, 4), tail(x, 4), and the uniform behind them."""
+    rng = RRandom(r["seed"])
+    arguments = [int(r["arguments"][0]), *r["arguments"][1:]] if r["draw"] == "rbinom" else r["arguments"]
+    found = getattr(rng, r["draw"])(400, *arguments)
+    np.testing.assert_array_equal(found[[0, 1, 2, 3, -4, -3, -2, -1]], r["first4"] + r["last4"])
+    np.testing.assert_array_equal(rng.runif(1), r["then_runif1"])
+
+
+def test_a_gamma_numbers_scale_is_one_by_its_rate():
+    np.testing.assert_array_equal(RRandom(4).rgamma(9, 2.5, scale=0.25), RRandom(4).rgamma(9, 2.5, 4))
+
+
 @quick
 @given(SEEDS)
 def test_uniforms_are_the_twisters_words(seed):
@@ -228,6 +242,17 @@ def test_a_bad_seed_is_refused(seed):
         (lambda rng: rng.rnorm(1, [0.0]), "mean"),
         (lambda rng: rng.rnorm(1, 0, -1), "sd"),
         (lambda rng: rng.rnorm(1, 0, math.nan), "sd"),
+        (lambda rng: rng.rexp(1, 0), "rate"),
+        (lambda rng: rng.rexp(-1), "n"),
+        (lambda rng: rng.rbinom(1, 2.5, 0.5), "size"),
+        (lambda rng: rng.rbinom(1, 2**31 - 1, 0.5), "size"),
+        (lambda rng: rng.rbinom(1, 2, 1.5), "prob"),
+        (lambda rng: rng.rpois(1, -1), "lam"),
+        (lambda rng: rng.rpois(1, math.inf), "lam"),
+        (lambda rng: rng.rgamma(1, -1), "shape"),
+        (lambda rng: rng.rgamma(1, 1, 0), "rate"),
+        (lambda rng: rng.rgamma(1, 1, scale=0), "scale"),
+        (lambda rng: rng.rgamma(1, 1, 2, scale=2), "scale"),
         (lambda rng: rng.sample(0), "x"),
         (lambda rng: rng.sample(3, 4), "size"),
         (lambda rng: rng.sample(3, replace=1), "replace"),

@@ -115,6 +115,14 @@ def test_what_cannot_be_right_is_refused(wrong, message, monkeypatch):
         ),
         ({"linear_output": False, "startweights": [1.0, 2, 3, 4], "seed": 3}, "^seed has no effect"),
         ({"formula": "z ~ x", "hidden": 0, "act_fct": "tanh"}, "^act_fct has no effect"),
+        (
+            {"hidden": 0, "act_fct": "tanh", "linear_output": False, "output_act_fct": "softplus"},
+            "^act_fct has no effect",
+        ),
+        ({"linear_output": False, "lifesign_step": 10}, "^lifesign_step has no effect with lifesign='none'"),
+        ({"linear_output": False, "patience": 10}, "^patience has no effect"),
+        ({"formula": "t ~ x"}, "^unscaled response: t .0 to 4e-05.*scale=True"),
+        ({"formula": "z ~ t"}, "^unscaled: t .0 to 4e-05.*scale=True"),
         ({"formula": "w ~ x", "linear_output": False}, "w: logistic outputs reach 0 to 1 only: use linear_output=True"),
         ({"err_fct": "ce"}, 'linear outputs leave .0, 1.: use linear_output=False with output_act_fct="logistic"'),
         (
@@ -124,7 +132,7 @@ def test_what_cannot_be_right_is_refused(wrong, message, monkeypatch):
     ],
 )
 def test_warnings_come_before_anything_is_trained(settings, message, untrained):
-    data = SMALL | {"c": [1] * 5, "w": [100, 200, 300, 400, 500]}
+    data = SMALL | {"c": [1] * 5, "w": [100, 200, 300, 400, 500], "t": np.arange(5) * 1e-5}
     with pytest.raises(InvalidArgument, match="not trained here"), pytest.warns(UserWarning, match=message):
         neuralnet(**({"formula": "y ~ x", "data": data, "seed": 1} | settings))
 
@@ -146,6 +154,9 @@ def mean_error(output, target):
             {"act_fct": lambda z: z - z.mean()},
             "act_fct: got <lambda>, which makes another number of one value beside others",
         ),
+        ({"act_fct": jax.nn.softmax}, "act_fct: got softmax, of which JAX makes no program"),
+        ({"act_fct": lambda z: jnp.where(z > 0, 1.0, 0.0)}, "act_fct: got <lambda>, whose slope is 0 at -2, -1.2"),
+        ({"act_fct": lambda z: (z > 0).astype(int)}, "act_fct: got <lambda>, which makes int"),
         ({"act_fct": lambda z, a: z}, "missing 1 required positional argument"),
         ({"act_fct": lambda z: jax.lax.while_loop(lambda a: (a > 9).all(), lambda a: a / 2, z)}, "Reverse-mode"),
         ({"output_act_fct": np.exp, "linear_output": False}, "output_act_fct: got exp, of which JAX makes no program"),

@@ -123,10 +123,9 @@ def test_rows_and_classes_weigh():
 @ignored
 @pytest.mark.slow
 def test_in_a_boosted_ensemble():
-    # Its weights add up to 1, so the error is a mean: a threshold for sums, such as 0.5, would stop at the start.
-    model = AdaBoostClassifier(
-        NeuralNetClassifier(hidden=0, threshold=1e-3, stepmax=500), n_estimators=2, random_state=0
-    )
+    # Its weights add up to 1, so the error is a mean: a threshold for sums must not stop it at the start.
+    learner = NeuralNetClassifier(hidden=0, threshold=0.5, random_state=0)
+    model = AdaBoostClassifier(learner, n_estimators=2, random_state=0)
     assert model.fit(X, SIDE).score(X, SIDE) > 0.9
 
 

@@ -100,3 +100,41 @@ def test_sensitivities_sum_up_the_slopes(small):
     np.testing.assert_allclose(slopes, -(1 - np.tanh(np.array(DATA["a"]) - 3 * np.array(DATA["b"])) ** 2))
     expected = {"mean": slopes.mean(), "sd": slopes.std(ddof=1), "mean_square": np.mean(slopes**2)}
     assert found == pytest.approx(expected | {"rms": np.sqrt(np.mean(slopes**2))})
+
+
+def test_shuffled_columns_are_those_of_the_data():
+    """By prediction and NumPy alone: the error of a row, less that of the data as they are; a factor stays whole."""
+    rng = np.random.default_rng(3)
+    data = {"a": rng.normal(size=30), "k": ["p", "q", "r"] * 10, "z": rng.normal(size=30)}
+    data["y"] = 50 * data["a"] + np.array([0, 10, 20] * 10)
+    net = neuralnet("y ~ a * z + k", data, 2, threshold=0.3, seed=1, scale=True)
+    new = {name: values[:20] for name, values in data.items()}
+    found = net.permutation_importance(new, repeats=3, seed=5)
+
+    def error(of):
+        return np.mean((net.predict(of)[:, 0] - new["y"]) ** 2) / 2 / np.var(data["y"], ddof=1)
+
+    orders = np.random.default_rng(5)
+    for name in ("a", "z", "k"):  # in the order of the formula: a, z, k and then their products
+        grown = [error(new | {name: orders.permutation(new[name])}) - error(new) for _ in range(3)]
+        assert found[name] == pytest.approx({"mean": np.mean(grown), "sd": np.std(grown, ddof=1)}, rel=1e-8, abs=1e-12)
+    assert len(found) == 3 and found["a"]["mean"] > found["k"]["mean"] > found["z"]["mean"]
+    with pytest.raises(InvalidArgument, match="^data: got the column y, which the data lacks"):
+        net.permutation_importance({"a": [1.0], "k": ["p"], "z": [0.0]})
+
+
+def test_pictures_of_importance_show_its_numbers(small, tmp_path):
+    bars = small.plot_importance("olden", response="z", file=tmp_path / "olden.png").axes[0]
+    assert [tick.get_text() for tick in bars.get_yticklabels()] == ["a", "b"]  # the largest size on top
+    assert [bar.get_width() for bar in bars.patches] == [-1, 3] and (tmp_path / "olden.png").exists()
+    spread = small.plot_importance("permutation", data=DATA, repeats=4).axes[0]
+    expected = small.permutation_importance(DATA, repeats=4)
+    assert sorted(bar.get_width() for bar in spread.patches) == sorted(part["mean"] for part in expected.values())
+    panels = small.plot_importance("lek", response="z", steps=5, groups=[0, 1]).axes
+    assert [ax.get_xlabel() for ax in panels] == ["a", "b"] and [len(ax.lines) for ax in panels] == [2, 2]
+    np.testing.assert_allclose(panels[0].lines[0].get_ydata(), -np.tanh(np.linspace(0, 2, 5)))
+    assert len(small.plot_importance("sensitivities").axes[0].patches) == 2
+    with pytest.raises(InvalidArgument, match="^kind: got 'gini', expected garson, olden"):
+        small.plot_importance("gini")
+    with pytest.raises(InvalidArgument, match="^net: got 2 responses, expected one"):
+        small.plot_importance("garson")

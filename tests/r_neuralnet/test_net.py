@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from jaxnn import draw, neuralnet
 from jaxnn.errors import InvalidArgument
+from jaxnn.r_neuralnet import load
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(60, 2))
@@ -199,3 +200,13 @@ def test_what_is_not_there_cannot_be_drawn(net):
         net.plot_generalized_weights(0, 1)
     with pytest.raises(InvalidArgument, match="^net: got 1 covariates, expected two"):
         neuralnet("b ~ a", DATA, hidden=1, threshold=5, seed=1).plot_decision()
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint16", "float32", "bool"])
+def test_classes_are_of_the_datas_own_type(kind, tmp_path):
+    data = {"x": X[:, 0], "k": (X[:, 0] > 0).astype(kind)}
+    net = neuralnet("k ~ x", data, hidden=0, linear_output=False, threshold=1, seed=1)
+    net.save(tmp_path / "net.npz")
+    for one in (net, load(tmp_path / "net.npz")):
+        found = one.predict(data, type="class")
+        assert found.dtype == kind and (found == data["k"]).mean() > 0.95

@@ -1,0 +1,126 @@
+"""Intervals against the formulas of linear and logistic regression, which a network without a hidden layer is."""
+
+import numpy as np
+import pytest
+from scipy.stats import norm, t
+
+from jaxnn import neuralnet
+from jaxnn.errors import InvalidArgument
+from jaxnn.r_neuralnet import intervals
+
+RNG = np.random.default_rng(0)
+N = 120
+X = RNG.normal(size=(N, 2)) * [1, 3] + [0, 1]
+Y = 3 + 2 * X[:, 0] - 0.4 * X[:, 1] + 0.5 * RNG.normal(size=N)
+DATA = {"a": X[:, 0], "b": X[:, 1], "y": Y, "k": (X[:, 0] + RNG.logistic(size=N) > 0).astype(float)}
+DATA["v"] = RNG.integers(1, 4, N).astype(float)
+ONES = np.column_stack([np.ones(N), X])
+NEW = {"a": [0.5, -1.0], "b": [2.0, 0.0]}
+AT = np.array([[1, 0.5, 2], [1, -1, 0]])
+LINEAR = {"hidden": 0, "threshold": 1e-7, "algorithm": "lbfgs", "seed": 1}
+
+
+def bounds(table, method):
+    return np.stack([table[f"{method}_lower"], table[f"{method}_upper"]])
+
+
+def around(centre, covariance, rows, critical):
+    half = critical * np.sqrt(np.einsum("qi,ij,qj->q", rows, covariance, rows))
+    return np.stack([centre - half, centre + half])
+
+
+def test_a_linear_network_has_least_squares_intervals_by_both_methods():
+    """MacKinnon and White 1985 (HC3), and s^2 (X'X)^-1 with Student's t, written out."""
+    net = neuralnet("y ~ a + b", DATA, **LINEAR)
+    tables = net.intervals(NEW, alpha=0.1)
+    inverse = np.linalg.inv(ONES.T @ ONES)
+    beta = inverse @ ONES.T @ Y
+    residuals = Y - ONES @ beta
+    left_out = residuals / (1 - np.einsum("ni,ij,nj->n", ONES, inverse, ONES))
+    hc3 = inverse @ (ONES.T * left_out**2) @ ONES @ inverse
+    ours, critical = residuals @ residuals / (N - 3) * inverse, t.ppf(0.95, N - 3)
+    for method, covariance in (("sandwich", hc3), ("likelihood", ours)):
+        for name, rows in (("weights", np.eye(3)), ("slopes", np.eye(3)[1:]), ("predictions", AT)):
+            expected = around(rows @ beta, covariance, rows, critical)
+            given = np.isfinite(bounds(tables[name], method))
+            assert given.all() or method == "likelihood"  # none where the two differ by more than a tenth
+            np.testing.assert_allclose(bounds(tables[name], method)[given], expected[given], rtol=1e-5)
+    assert tables["predictions"]["row"].tolist() == [0, 1] and tables["slopes"]["name"].tolist() == ["a", "b"]
+    scaled = neuralnet("y ~ a + b", DATA, scale=True, **LINEAR).intervals(NEW, alpha=0.1)
+    for name in ("slopes", "predictions"):  # in the user's units
+        for column in ("estimate", "sandwich_lower", "likelihood_upper"):
+            np.testing.assert_allclose(scaled[name][column], tables[name][column], rtol=1e-4)
+
+
+def test_a_logistic_network_has_the_inverse_information_on_the_scale_of_the_logit():
+    net = neuralnet("k ~ a", DATA, err_fct="ce", linear_output=False, **LINEAR)
+    table, rows = net.intervals({"a": [0.5, -1.0]})["predictions"], AT[:, :2]
+    p = net.predict(DATA)[:, 0]
+    information = np.linalg.inv((ONES[:, :2].T * (p * (1 - p))) @ ONES[:, :2])
+    expected = 1 / (1 + np.exp(-around(rows @ net.vector(), information, rows, norm.ppf(0.975))))
+    given = np.isfinite(bounds(table, "likelihood"))
+    assert given.any()
+    np.testing.assert_allclose(bounds(table, "likelihood")[given], expected[given], rtol=1e-6)
+
+
+def test_likelihoods_intervals_are_refused_where_the_noise_differs_between_rows():
+    noisy = DATA | {"y": 2 * X[:, 0] + X[:, 0] ** 2 * RNG.normal(size=N)}
+    slopes = neuralnet("y ~ a", noisy, **LINEAR).intervals()["slopes"]
+    assert np.isnan(slopes["likelihood_lower"][0]) and np.isfinite(slopes["sandwich_lower"][0])
+
+
+def test_the_bootstrap_refits_by_weighted_least_squares():
+    net = neuralnet("y ~ a + b", DATA, weights="v", exclude=[3], constant_weights=[-0.4], **LINEAR)
+    found = net.bootstrap(40, NEW, seed=3, alpha=0.2)
+    counts = np.random.default_rng(3).multinomial(N, np.full(N, 1 / N), size=40) * DATA["v"]
+    betas = []
+    for count in counts:
+        root = np.sqrt(count)[:, None]
+        betas.append(np.linalg.lstsq(root * ONES[:, :2], root[:, 0] * (Y + 0.4 * X[:, 1]))[0])
+    betas = np.column_stack([betas, np.full(40, -0.4)])
+    np.testing.assert_allclose(found.weights, betas, rtol=1e-6)
+    expected = np.quantile(betas @ AT.T, [0.1, 0.9], axis=0)
+    np.testing.assert_allclose(bounds(found.tables["predictions"], "bootstrap"), expected, rtol=1e-6)
+    assert found.asked == 40 and found.tables["weights"]["name"].tolist() == ["Intercept.to.y", "a.to.y"]
+
+
+@pytest.mark.slow
+def test_the_three_methods_agree_where_a_network_is_identified():
+    x = np.linspace(-2, 2, 400)
+    data = {"x": x, "y": np.tanh(1 + 2 * x) + 0.2 * np.random.default_rng(1).normal(size=400)}
+    net = neuralnet("y ~ x", data, 1, 1e-4, act_fct="tanh", seed=2)
+    for table in net.bootstrap(400, {"x": [-1.0, 0.3]}).tables.values():
+        widths = [np.diff(bounds(table, method), axis=0)[0] for method in ("sandwich", "likelihood", "bootstrap")]
+        np.testing.assert_allclose(widths[2], widths[0], rtol=0.25)
+        given = np.isfinite(widths[1])
+        np.testing.assert_allclose(widths[1][given], widths[0][given], rtol=0.1)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"hidden": 0, "subset": range(60)}, "60 rows and responses for 3 weights, fewer than 25 a weight"),
+        ({"hidden": 1, "stepmax": 30}, "standard errors from the minimum: fit with a smaller threshold"),
+        ({"hidden": 0, "decay": 1.0}, "decay = 1, expected decay=0"),
+        ({"hidden": 0, "validation": 0.2}, "one whose rows held out chose the step"),
+        ({"hidden": 0, "formula": "y ~ a + a2"}, "a direction of the weights along which the error is flat"),
+    ],
+)
+def test_intervals_that_do_not_hold_are_refused(settings, reason):
+    data = DATA | {"a2": 2 * DATA["a"]}
+    net = neuralnet(**({"formula": "y ~ a + b", "data": data, "threshold": 1e-3, "seed": 1} | settings))
+    assert "validation" in settings or "These intervals and tests need not hold: " in net.summary()
+    for asked in (net.intervals, net.bootstrap):
+        with pytest.raises(InvalidArgument, match=f"^net: got .*{reason}"):
+            asked()
+
+
+def test_nodes_without_output_are_found_superfluous():
+    arch = intervals.Architecture((1, 2, 1), "tanh", "linear", "sse")
+    weights = np.array([0.3, 1.0, -1.5, 3.0, 0.1, 2.0, 0.1])
+    x = np.linspace(-2, 2, 300)[:, None]
+    y = 0.1 + 2 * np.tanh(0.3 + x) + 0.1 * np.tanh(-1.5 + 3 * x) + 0.5 * np.random.default_rng(2).normal(size=x.shape)
+    (weights,), _ = intervals.refits(arch, (), weights, x, y[None], np.ones((1, 300)), 1e-6)
+    found = intervals.estimates(weights, x, y, x[:2], arch)
+    assert any("superfluous" in reason and reason.endswith(": 1layhid2") for reason in found.hindrances)
