@@ -285,6 +285,9 @@ def _names(node, arrays, numbers):
             for add in (-1, 1):
                 new = ast.BinOp(node, ast.Add() if add > 0 else ast.Sub(), ast.Constant(1))
                 yield new, f"`{node.id}` should be {text(new)}: off by one"
+            for other in (name for name in numbers if name.isidentifier() and name != node.id):  # a stride, a dilation
+                new = ast.BinOp(node, ast.Mult(), parsed(other))
+                yield new, f"`{node.id}` should be {text(new)}: the factor `{other}` is missing"
     elif isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Load):
         called = ast.unparse(node)
         for known in (arrays, numbers):

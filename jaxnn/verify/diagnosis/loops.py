@@ -62,7 +62,8 @@ def ended(line: Line, code: CodeType) -> Iterator[tuple[list[tuple[Line, ast.stm
                         body = [*part.body[:-1], last, part.body[-1]]
                         new = ast.copy_location(ast.If(part.test, body, part.orelse), part)
                         why = f"`continue` leaves out {text(last)}, which belongs before it too"
-                        yield [(source_line(line.file, part.lineno, line.function), part, new)], why
+                        at = source_line(line.file, part.body[-1].lineno, line.function)
+                        yield [(at, part, new)], why
 
 
 def _given(node: ast.AST) -> set[str]:

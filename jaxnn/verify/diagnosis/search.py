@@ -1,6 +1,7 @@
 """The change of one line of several that puts the gradient right, found by running the function with each."""
 
 import ast
+import copy
 import heapq
 import inspect
 import itertools
@@ -172,7 +173,9 @@ def in_order(program: Program, lines: Sequence[tuple[Line, Scope]]) -> Repair | 
         if statement is None or after is None or may_not_end(line):
             continue
         functions = functions_of(scope.code)
-        pair = [Change(line, *two, functions) for two in ((statement, after), (after, statement))]
+        # Copies: what stands in two places at once would be found in the wrong one.
+        exchanged = (statement, copy.copy(after)), (after, copy.copy(statement))
+        pair = [Change(line, *two, functions) for two in exchanged]
         if program.is_right_with(pair):
             return Repair(pair, f"{text(statement)} has to come after {text(after)}: exchange the two", True, True)
     return None

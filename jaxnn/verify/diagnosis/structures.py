@@ -88,6 +88,13 @@ def indices(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Cha
         for offset in [*names, *products] if totals else names:
             other = put(total, ast.BinOp(total, ast.Add(), parsed(offset)), node)
             yield other, f"the offset `{offset}` is missing in the index of {text(node)}: write {text(other)}"
+    moved = [part for part in ast.walk(node.slice) if isinstance(part, ast.BinOp)]
+    for index, form in itertools.product(moved[:2], ("max({i}, 0)", *(f"min({{i}}, {n} - 1)" for n in names))):
+        other = put(index, parsed(form.format(i=ast.unparse(index))), node)
+        yield (
+            other,
+            f"{text(node)} should be {text(other)}: at the border a negative index wraps, a large one is outside",
+        )
 
 
 def counts(parts: Sequence[str]) -> Change:

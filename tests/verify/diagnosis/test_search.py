@@ -142,3 +142,30 @@ def skips(x, g):
 def test_what_a_continue_leaves_out_goes_before_it():
     found = by_running(Program(skips, [((X, G), wrong)]), record(skips, X, G), inside=True)
     assert "`continue` leaves out `k += 1`" in found.why
+
+
+def updates_too_early(x, g):
+    d = np.zeros((3, 2))
+    moved = np.zeros((1, 3))
+    for row, seed in zip(x, np.concatenate([g[1:], g[:1]]), strict=True):
+        moved = 0.5 * moved
+        d = d + moved.T * seed
+        moved = moved + row
+    return d
+
+
+def in_the_right_order(x, g):
+    d = np.zeros((3, 2))
+    moved = np.zeros((1, 3))
+    for row, seed in zip(x, np.concatenate([g[1:], g[:1]]), strict=True):
+        d = d + moved.T * seed
+        moved = 0.5 * moved
+        moved = moved + row
+    return d
+
+
+def test_two_statements_in_the_wrong_order_are_exchanged():
+    right = in_the_right_order(X, G)
+    steps = record(updates_too_early, X, G)
+    found = by_running(Program(updates_too_early, [((X, G), lambda output: ~np.isclose(output, right))]), steps)
+    assert [change.line.text for change in found.changes] and "exchange the two" in found.why
