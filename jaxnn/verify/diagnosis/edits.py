@@ -19,7 +19,7 @@ from jaxnn.verify.diagnosis.structures import (
     too_much,
     triangles,
 )
-from jaxnn.verify.diagnosis.wraps import factors, forms, plain, powers, signs
+from jaxnn.verify.diagnosis.wraps import factors, forms, plain, powers, products, signs
 
 ALIKE = [
     pair.split("/")
@@ -77,8 +77,9 @@ def edits(
         (layouts, nodes, True),
         (indices, [node for node in ast.walk(root) if isinstance(node, ast.Subscript)], True),
         (signs, nodes, False),
+        *((change, operands[:1], False) for change in (products, factors)),  # of all of it first
         *((change, operands, False) for change in (plain(library), called(functions), triangles(library))),
-        *((factors, some, False) for some in (operands[:1], operands[1:])),  # of all of it first
+        (factors, operands[1:], False),
         (forms, nodes, False),
         (projections, operands, False),
     ]

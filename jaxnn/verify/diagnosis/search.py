@@ -34,7 +34,7 @@ from jaxnn.verify.diagnosis.statements import copies, text
 from jaxnn.verify.diagnosis.steps import Scope, Step, as_array, held, is_array, scopes
 from jaxnn.verify.diagnosis.targets import digest
 
-MOST_RUNS = 3000  # changes of several lines, each tried by running everything
+MOST_RUNS = 5000  # changes of several lines, each tried by running everything
 MOST_TOLD_APART = 15_000  # changes that are looked at for what they evaluate to
 MOST_LINES = 12  # whose numbers are followed to the lines that made them
 MOST_RUNS_IN_JAX, MOST_TOLD_APART_IN_JAX = 150, 1500  # which take a hundred times as long

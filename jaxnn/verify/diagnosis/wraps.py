@@ -1,10 +1,12 @@
 """Something put around a part of a line: a sign, a factor, a term, a power, a local derivative in its place."""
 
 import ast
+import itertools
 from collections.abc import Sequence
 
 from jaxnn.verify.diagnosis.statements import Change, Changes, parsed, text
 
+MOST_FACTORS = 12  # of a product, those in the line first
 FACTORS = (  # what an array `x` may stand in as a factor: activations and their derivatives among them
     *("{x}", "(1 - {x})", "{x} * (1 - {x})", "(1 - {x} ** 2)", "({x} > 0)", "({x} >= 0)", "{x} ** 2"),
     *("(2 * {x})", "(1 + {x} ** 2)"),
@@ -47,6 +49,16 @@ def factors(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Ch
         yield ast.BinOp(node, ast.Div(), other), f"{text(node)} should be divided by {text(other)}"
         factor = name if name.isdigit() else f"`{name}`"
         yield ast.BinOp(node, ast.Mult(), other), f"the factor {factor} is missing: multiply {text(node)} by {factor}"
+
+
+def products(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
+    """Yield the node plus or minus the product of two others: what a variable that is used twice adds."""
+    seen = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+    known = sorted((name for name in (*arrays, *numbers) if name.isidentifier()), key=lambda name: name not in seen)
+    for one, other in itertools.combinations_with_replacement(known[:MOST_FACTORS], 2):
+        term = parsed(f"{one} * {other}")
+        for operator, what in ((ast.Add(), "add it to"), (ast.Sub(), "subtract it from")):
+            yield ast.BinOp(node, operator, term), f"the term {text(term)} is missing: {what} {text(node)}"
 
 
 def forms(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
