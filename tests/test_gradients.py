@@ -163,7 +163,7 @@ def test_every_gradient_of_the_networks_is_in_the_table():
     found = {f"{m.__name__.split('.')[-1]}.{name}" for m in modules for name in gradients_of(m)}
     # What value_and_grad returns a part of.
     found -= {"mlp.metrics_and_grad", "cnn.metrics_and_grad", "whitened.metrics_and_grad"}
-    modules = {"linear", "hidden_layer", "mlp", "cnn", "blocks", "whitened", "phases"}
+    modules = {"linear", "hidden_layer", "mlp", "cnn", "blocks", "whitened", "phases", "on_features"}
     assert {name.split(".")[0] for name in found} == modules
     assert found <= {row.name for row in ROWS.values()}
 

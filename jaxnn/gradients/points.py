@@ -173,6 +173,12 @@ def image_point(n_features: int, **sizes: Any) -> tuple:
     return {**params, **head}, x, np.eye(3)
 
 
+def dense_on_images() -> Points:
+    """Return the parameters `W3`, `b3`, `W4`, `b4`, images of six pixels and one-hot targets."""
+    params, x, y = image_point(6, n=3, size=(3, 2))
+    return {"std": ({name: params[name] for name in ("W3", "b3", "W4", "b4")}, x, y)}
+
+
 def whitened_features() -> Points:
     """Return the whitened network's convolutions and images: ordinary, of odd sizes, several channels, black."""
     params, x = whitened_point()

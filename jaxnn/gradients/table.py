@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxnn import losses
 from jaxnn.gradients import points
 from jaxnn.gradients.points import Points
 from jaxnn.networks import mlp
@@ -141,6 +142,8 @@ def rows() -> Iterator[Gradient]:
         of_points = points.whitened_features
         yield Gradient(f"{module}.features_bwd", "", f"{networks}{module}", features_of, of_points)
     yield Gradient("whitened.value_and_grad", "", f"{networks}whitened", network(), points.whitened)
+    of_images = points.dense_on_images
+    yield Gradient("on_features.metrics_and_grad", "", f"{networks}on_features", on_the_images_themselves, of_images)
     for activation, output, error in NEURALNETS:
         variant = f"{activation}, {output} outputs, {error}"
         of = neuralnet_of(activation, output, error)
@@ -233,6 +236,21 @@ def features_of(module: ModuleType) -> Problem:
     def grad(params, x):
         features, residuals = module.features_fwd(params, x)
         return module.features_bwd(residuals, jnp.cos(features) / len(x))
+
+    return Problem(loss, grad)
+
+
+def on_the_images_themselves(module: ModuleType) -> Problem:
+    """Return the dense layers that the convolutional networks end with, the pixels for features."""
+
+    def features_fwd(params, x):
+        return x.reshape(len(x), -1), ()
+
+    def loss(params, x, y):
+        return losses.softmax_cross_entropy(module.logits(features_fwd, params, x), y) / len(x)
+
+    def grad(params, x, y):
+        return module.metrics_and_grad(features_fwd, lambda residuals, g: {}, params, x, y)[1]
 
     return Problem(loss, grad)
 

@@ -173,11 +173,11 @@ def test_the_link_is_copied(play):
 def test_the_keyboard_is_enough(play):
     p = play()
     order = []
-    for _ in range(7):
+    for _ in range(8):
         p.page.keyboard.press("Tab")
         order.append(p.page.evaluate("document.activeElement.id || document.activeElement.className"))
     buttons = ["reset-button", "play-pause-button", "next-step-button", "restart-button"]
-    assert order == ["skip", "to-challenge", *buttons, "learningRate"]
+    assert order == ["skip", "to-challenge", "to-backprop", *buttons, "learningRate"]
     p.page.evaluate("document.activeElement.blur()")
     p.page.keyboard.press("Space")
     p.until(lambda: p.playing and p.epoch > 2)

@@ -31,6 +31,8 @@ def place(loss: Callable, grad: Callable, args: Sequence[Any], argnums: int | Se
         seen = scopes(grad, problem.args, {step.key for step in last})
         lines += [(step.line, seen[step.key]) for step in last if step.key in seen]
         raises = lines[0][0] if error is not None and lines else None
+        if raises is not None and raises.text.startswith("raise"):  # it is meant to
+            return raises, ""
         try:
             true = [np.asarray(v) for v in jax.grad(problem.loss)(problem.leaves)]
         except Exception:  # whatever keeps JAX from differentiating the loss
