@@ -16,6 +16,7 @@ from jaxnn.verify.diagnosis.structures import (
     indices,
     layouts,
     projections,
+    strides,
     too_much,
     triangles,
 )
@@ -73,11 +74,11 @@ def edits(
         (powers, operands, True),
         (_everywhere, [root], True),
         (targets, [root], True),
-        (counts(parts), whole, True),
+        *((change, whole, True) for change in (counts(parts), strides)),
         (layouts, nodes, True),
         (indices, [node for node in ast.walk(root) if isinstance(node, ast.Subscript)], True),
         (signs, nodes, False),
-        *((change, operands[:1], False) for change in (products, factors)),  # of all of it first
+        *((change, operands[:1], False) for change in (factors, products)),  # of all of it first
         *((change, operands, False) for change in (plain(library), called(functions), triangles(library))),
         (factors, operands[1:], False),
         (forms, nodes, False),
@@ -286,9 +287,6 @@ def _names(node, arrays, numbers):
             for add in (-1, 1):
                 new = ast.BinOp(node, ast.Add() if add > 0 else ast.Sub(), ast.Constant(1))
                 yield new, f"`{node.id}` should be {text(new)}: off by one"
-            for other in (name for name in numbers if name.isidentifier() and name != node.id):  # a stride, a dilation
-                new = ast.BinOp(node, ast.Mult(), parsed(other))
-                yield new, f"`{node.id}` should be {text(new)}: the factor `{other}` is missing"
     elif isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Load):
         called = ast.unparse(node)
         for known in (arrays, numbers):

@@ -4,6 +4,7 @@ import ast
 import difflib
 import itertools
 import linecache
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def _spans(text, old, new):
     written = ast.unparse(small_new)
     yield start, end, written
     yield start, end, f"({written})"
-    yield *_extent(text, old), ast.unparse(new)
+    yield *_extent(text, old), textwrap.indent(ast.unparse(new), " " * old.col_offset).lstrip()
 
 
 def _is_so(span, text, old, new):

@@ -111,6 +111,13 @@ def counts(parts: Sequence[str]) -> Change:
     return change
 
 
+def strides(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
+    """Yield a whole number times another, such as a stride or a dilation."""
+    for name in (name for name in numbers if name.isidentifier() and name != ast.unparse(node)):
+        new = ast.BinOp(node, ast.Mult(), parsed(name))
+        yield new, f"{text(node)} should be {text(new)}: the factor `{name}` is missing"
+
+
 def _without_whole_axes(part):
     cut = parsed(part)
     if isinstance(cut, ast.Subscript) and isinstance(cut.slice, ast.Tuple):

@@ -76,6 +76,7 @@ def test_what_was_meant_is_among_the_changes(wrong, right, why):
 def test_what_takes_more_than_a_token_is_among_the_changes(wrong, right, why):
     root, given = ast.parse(wrong, mode="eval").body, {"functions": ["g", "h"], "parts": ["b[:, i:m]"]}
     fixed = [root] if wrong == "k * k" else []  # a whole number
+    fixed += [root.right] if wrong == "m - k" else []
     every = edits(root, ARRAYS, ["m", "i", "k"], fixed=fixed, **given)
     found = {ast.dump(edit.tree): edit.why for edit in reversed(list(every))}
     assert why in found[ast.dump(ast.parse(right, mode="eval").body)]

@@ -142,6 +142,8 @@ def skips(x, g):
 def test_what_a_continue_leaves_out_goes_before_it():
     found = by_running(Program(skips, [((X, G), wrong)]), record(skips, X, G), inside=True)
     assert "`continue` leaves out `k += 1`" in found.why
+    patch = unified([(change.line.file, change.old, change.new) for change in found.changes])
+    assert [row for row in patch.splitlines() if row[0] in "+-"][2:] == ["+            k += 1"]
 
 
 def updates_too_early(x, g):
