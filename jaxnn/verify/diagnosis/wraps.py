@@ -54,8 +54,11 @@ def factors(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Ch
 def products(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
     """Yield the node plus or minus the product of two others: what a variable that is used twice adds."""
     seen = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+    present = {ast.unparse(n) for n in ast.walk(node) if isinstance(n, ast.BinOp)}
     known = sorted((name for name in (*arrays, *numbers) if name.isidentifier()), key=lambda name: name not in seen)
     for one, other in itertools.combinations_with_replacement(known[:MOST_FACTORS], 2):
+        if {f"{one} * {other}", f"{other} * {one}"} & present:  # once more is a factor of 2
+            continue
         term = parsed(f"{one} * {other}")
         for operator, what in ((ast.Add(), "add it to"), (ast.Sub(), "subtract it from")):
             yield ast.BinOp(node, operator, term), f"the term {text(term)} is missing: {what} {text(node)}"
