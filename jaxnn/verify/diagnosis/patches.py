@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from jaxnn.verify.diagnosis.rewrite import Part, Written, put
+from jaxnn.verify.diagnosis.rewrite import Part, Written, put, same
 
 
 def unified(changes: Sequence[tuple[str, Part, Written]]) -> str:
@@ -86,20 +86,12 @@ def _smallest(old, new):
     for field in old._fields:
         one, other = getattr(old, field, None), getattr(new, field, None)
         if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-            differ += [pair for pair in zip(one, other, strict=True) if not _same(*pair)]
-        elif not _same(one, other):
+            differ += [pair for pair in zip(one, other, strict=True) if not same(*pair)]
+        elif not same(one, other):
             differ.append((one, other))
     if len(differ) == 1 and all(isinstance(part, ast.expr | ast.stmt) for part in differ[0]):
         return _smallest(*differ[0])
     return old, new
-
-
-def _same(one, other):
-    if isinstance(one, ast.AST) and isinstance(other, ast.AST):
-        return ast.dump(one) == ast.dump(other)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_same, one, other))
-    return one == other
 
 
 def _extent(text, node):
