@@ -6,6 +6,7 @@ methods and closures, and inside of `jit` too, which is switched off meanwhile. 
 """
 
 import ctypes
+import gc
 import linecache
 import re
 import sys
@@ -157,7 +158,7 @@ def watched(
     wanted = None if lines is None else {(line.file, line.number) for line in lines}
     times: Counter[tuple[Line, str]] = Counter()
     known: dict[int, tuple[Any, Any]] = {}  # what has been told, and so has a name; of NumPy's arrays a copy
-    former = sys.gettrace()
+    former, collecting = sys.gettrace(), gc.isenabled()
 
     def hears(line):
         return wanted is None or (line.file, line.number) in wanted
@@ -228,11 +229,14 @@ def watched(
             known.get(id(leaf), (0, leaf))[1], leaf, equal_nan=True
         )
 
+    gc.disable()  # what a collection calls (finalizers, callbacks of a library) is no part of the function
     sys.settrace(on_call)
     try:
         yield
     finally:
         sys.settrace(former)
+        if collecting:
+            gc.enable()
 
 
 def _scope(

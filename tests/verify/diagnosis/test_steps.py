@@ -1,5 +1,6 @@
 """Tests for `diagnosis/steps.py`: every assignment is seen as it stands in the source, and can be replaced."""
 
+import gc
 import sys
 
 import jax
@@ -65,6 +66,22 @@ def test_assignments_are_seen_in_order_with_their_values_and_lines(x):
     assert [step.line.text for step in steps if step.name in "yz"] == ["y = 2 * x", "z = y + 1"]
     assert all(step.line.file == __file__ for step in steps)
     assert [step.number for step in steps] == sorted({step.number for step in steps})
+
+
+def test_what_a_garbage_collection_calls_is_not_seen():
+    def callback(phase, info):
+        now = 1.0
+        return now
+
+    def collects(x):
+        garbage = [[i] for i in range(100_000)]
+        return x if garbage else 0 * x
+
+    gc.callbacks.append(callback)
+    try:
+        assert {step.name for step in record(collects, X)} == {"return"}
+    finally:
+        gc.callbacks.remove(callback)
 
 
 def test_what_helpers_methods_and_closures_assign_is_seen():
