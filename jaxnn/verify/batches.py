@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxnn.verify import evaluation
 from jaxnn.verify.problem import Leaves, Problem, pose
 from jaxnn.verify.rounding import EPSILON, SAFETY
 
@@ -53,10 +54,16 @@ def examples(
     split: Split, problem: Problem, argnums: int | Sequence[int], options: Mapping[str, Any]
 ) -> Iterator[tuple[tuple[Any, ...], float, Leaves]]:
     """Yield each part's arguments, weight and hand-written gradient, as float64 arrays; compiled with `options`."""
+
+    def grad(arrays, frame):
+        part = pose(problem.whole_loss, problem.whole_grad, frame.fill(arrays), argnums, any_dtype=True)
+        return part.grad(part.leaves)
+
+    program = jax.jit(grad, static_argnums=1, compiler_options=dict(options))  # one for parts of one size
     for args, weight in zip(split.parts, split.weights, strict=True):
         part = pose(problem.whole_loss, problem.whole_grad, args, argnums, any_dtype=True)
         try:
-            found = jax.jit(part.grad, compiler_options=dict(options))(part.leaves)
+            found = program(*evaluation.split(part, part.leaves, data_too=True))
         except Exception:  # it runs outside of `jit` only
             found = part.grad(part.leaves)
         yield args, weight, [np.asarray(v, np.float64) for v in found]

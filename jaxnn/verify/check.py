@@ -20,7 +20,7 @@ from jaxnn.verify.doubled import doubled, lowest_inside, must_double
 from jaxnn.verify.evaluation import Programs, can_trace, evaluator, programs, split
 from jaxnn.verify.given_data import WITHIN, as_far_as_known
 from jaxnn.verify.numeric import by_differences
-from jaxnn.verify.problem import OtherDtype, Problem, in_float64, pose
+from jaxnn.verify.problem import OtherDtype, Problem, in_float64, pose, widen
 from jaxnn.verify.rounding import EPSILON, lowest_epsilon
 from jaxnn.verify.state import carried_over, fresh
 from jaxnn.verify.trial import Finding, Given, Point, Trial, at_entry, float64, second_point, working_epsilon
@@ -102,8 +102,9 @@ def _run(loss, grad, args, argnums, ready, quick, tolerated, defines):
         what = "args: got a dict whose keys cannot be sorted, expected keys of one kind, strings for example"
         raise InvalidArgument(what) from error
     own = pose(loss, grad, args, argnums)
-    given = _quickly(own, ready) if quick else None
-    if given is None:
+    by_jit = quick and can_trace(own.whole_grad, own, data_too=True)
+    given = None
+    if not by_jit:
         runs = _twice(own)
         for unsteady in (_changed(args, untouched), _unsteady(own, runs)):
             if unsteady is not None:
@@ -114,6 +115,9 @@ def _run(loss, grad, args, argnums, ready, quick, tolerated, defines):
     own_x64 = bool(jax.config.jax_enable_x64)
     own_dtypes = [jax.dtypes.canonicalize_dtype(jnp.result_type(leaf)) for leaf in own.leaves]
     own_epsilon = max(float(jnp.finfo(dtype).eps) for dtype in own_dtypes)
+    # In float64 the evaluation is the gradient as `jit` gives it: a program less to compile.
+    if by_jit and not (own_x64 and all(map(_is_wide, jax.tree.leaves(args)))):
+        given = _of_gradient(ready.hand(*split(own, own.leaves, True)))
     own_ready, rounds = ready, must_double(loss, grad, args, own_x64)
     if rounds:
         own_epsilon = max(own_epsilon, lowest_inside(loss, args, own_x64))
@@ -146,7 +150,7 @@ def _run(loss, grad, args, argnums, ready, quick, tolerated, defines):
             argnums=argnums,
             own=own,
             exact=exact,
-            given=given,
+            given=given or _of_gradient(here.hand),
             own_x64=own_x64,
             own_epsilon=own_epsilon,
             epsilon=epsilon,
@@ -164,12 +168,14 @@ def _run(loss, grad, args, argnums, ready, quick, tolerated, defines):
         return _heard(trial, witnesses.QUICK if quick else witnesses.WITNESSES)
 
 
-def _quickly(own: Problem, ready: Programs) -> Given | None:
-    """Return the gradient as `jit` gives it, or None where JAX cannot trace it."""
-    if not can_trace(own.whole_grad, own, data_too=True):
-        return None
-    found = ready.hand(*split(own, own.leaves, True))
-    return Given(float("nan"), None, [np.asarray(v, np.float64) for v in found], {})
+def _of_gradient(gradient: Sequence[Any]) -> Given:
+    """Return what is known of functions of which the gradient alone was run."""
+    return Given(float("nan"), None, [np.asarray(v, np.float64) for v in gradient], {})
+
+
+def _is_wide(leaf: Any) -> bool:
+    """Return whether an argument keeps its digits in float64: it is that, or no floating-point array."""
+    return widen(leaf) is leaf or leaf.dtype == jnp.float64
 
 
 def _heard(trial: Trial, heard: Sequence[Callable[[Trial], Finding]]) -> Verdict:
