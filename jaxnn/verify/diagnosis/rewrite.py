@@ -173,26 +173,52 @@ def put(old: ast.AST, new: Any, tree: ast.AST) -> Any:
 
 
 def merged(old: Any, one: Any, other: Any) -> Any:
-    """Return a tree changed as `one` and as `other` are changed from `old`; None where both change the same place."""
+    """Return a tree changed as `one` and as `other` are changed from `old`; None where both change the same place.
+
+    One may have kept a part of what it changed, and the other have changed something in that part.
+    """
+    found = _side_by_side(old, one, other)
+    for tree, change in (one, other), (other, one):
+        if found is None and isinstance(tree, ast.AST):
+            place, new = _changed(old, change)
+            found = put(place, new, tree) if any(node is place for node in ast.walk(tree)) else None
+    return found
+
+
+def _side_by_side(old, one, other):
     if same(old, one) or same(one, other):
         return other
     if same(old, other):
         return one
-    parts = [part for part in (old, one, other) if isinstance(part, ast.AST)]
-    if len(parts) == 3 and type(old) is type(one) is type(other):
-        fields = {name: merged(*(getattr(part, name, None) for part in parts)) for name in old._fields}
-        if any(value is None and getattr(old, name, None) is not None for name, value in fields.items()):
-            return None
-        return ast.copy_location(type(old)(**fields), old)
-    if (
-        isinstance(old, list)
-        and isinstance(one, list)
-        and isinstance(other, list)
-        and len(old) == len(one) == len(other)
-    ):
-        found = [merged(*parts) for parts in zip(old, one, other, strict=True)]
+    if not type(old) is type(one) is type(other):
+        return None
+    if isinstance(old, ast.AST):
+        fields = {name: [getattr(part, name, None) for part in (old, one, other)] for name in old._fields}
+        found = {name: _side_by_side(*parts) for name, parts in fields.items()}
+        lost = any(value is None and fields[name][0] is not None for name, value in found.items())
+        return None if lost else ast.copy_location(type(old)(**found), old)
+    if isinstance(old, list) and len(old) == len(one) == len(other):
+        found = [_side_by_side(*parts) for parts in zip(old, one, other, strict=True)]
         return None if any(part is None for part in found) else found
     return None
+
+
+def _changed(old, new):
+    """Return the innermost node in which two trees differ, in the one and in the other."""
+    if type(old) is type(new):
+        pairs = [
+            pair
+            for name in old._fields
+            for pair in zip(*(_listed(getattr(tree, name, None)) for tree in (old, new)), strict=False)
+        ]
+        differ = [pair for pair in pairs if not same(*pair)]
+        if len(differ) == 1 and all(isinstance(part, ast.expr) for part in differ[0]):
+            return _changed(*differ[0])
+    return old, new
+
+
+def _listed(field):
+    return field if isinstance(field, list) else [field]
 
 
 def same(one: Any, other: Any) -> bool:

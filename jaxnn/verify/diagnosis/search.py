@@ -28,6 +28,7 @@ from jaxnn.verify.diagnosis.rewrite import (
     lambda_at,
     made_from,
     may_not_end,
+    merged,
     statement_at,
 )
 from jaxnn.verify.diagnosis.statements import copies, text
@@ -37,6 +38,7 @@ from jaxnn.verify.diagnosis.targets import digest
 MOST_RUNS = 5000  # changes of several lines, each tried by running everything
 MOST_TOLD_APART = 15_000  # changes that are looked at for what they evaluate to
 MOST_LINES = 12  # whose numbers are followed to the lines that made them
+MOST_OF_A_LINE, MOST_PAIRS = 60, 4000  # changes of a line that are tried two at a time, and such pairs of all lines
 MOST_RUNS_IN_JAX, MOST_TOLD_APART_IN_JAX = 150, 1500  # which take a hundred times as long
 
 
@@ -137,6 +139,49 @@ def _fingerprint(program, expression, names):
         return None
     arrays = [as_array(leaf) for leaf in jax.tree.leaves(value)]
     return [repr(leaf)[:80] if x is None else digest(x) for leaf, x in zip(jax.tree.leaves(value), arrays, strict=True)]
+
+
+def in_two_places(program: Program, steps: Sequence[Step]) -> Repair | None:
+    """Return the proven change of two things in the line of one step, of which neither is enough.
+
+    What is there is changed or taken away, nothing put around it. The likeliest pairs of all lines come first.
+    """
+    first, last = ({step.line: step for step in some} for some in (reversed(steps), steps))
+    keys = {step.key for step in (*first.values(), *last.values())}
+    seen = scopes(program.run, jax.tree.map(fresh, program.points[0][0]), keys)
+    pairs = []
+    for line, step in last.items():
+        rounds = [seen[one.key] for one in (step, first[line]) if one.key in seen]
+        if not rounds:
+            continue
+        functions = functions_of(rounds[0].code)
+        changes = [one for one in _in_line(program, line, rounds[0], True) if not isinstance(one[3], ast.For | ast.If)]
+        some = list(itertools.islice(_of_one_shape(program, changes, rounds), MOST_OF_A_LINE))
+        for (i, one), (k, two) in itertools.combinations(enumerate(some), 2):
+            pairs.append((i + k, len(pairs), line, changes[0][3], one, two, functions))
+    for _, _, line, old, one, two, functions in heapq.nsmallest(MOST_PAIRS, pairs):
+        new = merged(old, one.tree, two.tree)
+        if new is not None and program.is_right_with([change := Change(line, old, new, functions)]):
+            return Repair([change], f"{one.why}; and {two.why}", True, True)
+    return None
+
+
+def _of_one_shape(program, changes, rounds):
+    """Yield the edits, of changes of a line, that evaluate to an array as large as its own, each to another one."""
+
+    def values(part):
+        arrays = [as_array(value_of(program, _computed(part), scope.names)) for scope in rounds]
+        return [array for array in arrays if array is not None]
+
+    told: set[str] = set()
+    shapes = [array.shape for array in values(changes[0][3])] if changes else []
+    for edit, *_ in changes:
+        found = values(edit.tree)
+        if found and [array.shape for array in found] == shapes:
+            spelt = str([digest(array) for array in found])
+            if spelt not in told:
+                told.add(spelt)
+                yield edit
 
 
 def in_copies(program: Program, steps: Sequence[Step]) -> Repair | None:

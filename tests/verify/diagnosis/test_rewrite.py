@@ -12,6 +12,7 @@ from jaxnn.verify.diagnosis.rewrite import (
     may_not_end,
     merged,
     only_assembles,
+    put,
     rewritten,
     statement_at,
 )
@@ -161,3 +162,12 @@ def test_two_changes_of_one_statement_are_made_together(one, other, both):
     old, *new = (ast.parse(text).body[0] for text in ("a, b = x, -y", one, other))
     found = merged(old, *new)
     assert (found and ast.unparse(found)) == (both and ast.unparse(ast.parse(both)))
+
+
+def test_a_change_in_a_part_that_another_change_kept_is_made_with_it():
+    old = ast.parse("d = f(a + b) / n").body[0]
+    quotient = old.value
+    without_divisor = put(quotient, quotient.left, old)
+    inside = put(quotient.left.args[0], ast.parse("a - b", mode="eval").body, old)
+    assert ast.unparse(merged(old, without_divisor, inside)) == "d = f(a - b)"
+    assert ast.unparse(merged(old, inside, without_divisor)) == "d = f(a - b)"

@@ -6,7 +6,7 @@ import numpy as np
 
 from jaxnn.verify.diagnosis.patches import unified
 from jaxnn.verify.diagnosis.programs import Program
-from jaxnn.verify.diagnosis.search import by_running, in_copies
+from jaxnn.verify.diagnosis.search import by_running, in_copies, in_two_places
 from jaxnn.verify.diagnosis.steps import record
 
 RNG = np.random.default_rng(5)
@@ -171,3 +171,23 @@ def test_two_statements_in_the_wrong_order_are_exchanged():
     steps = record(updates_too_early, X, G)
     found = by_running(Program(updates_too_early, [((X, G), lambda output: ~np.isclose(output, right))]), steps)
     assert [change.line.text for change in found.changes] and "exchange the two" in found.why
+
+
+def two_things_in_one_line(x, g):
+    d = np.zeros((3, 2))
+    for k in range(len(x)):
+        part = x[k, :, None] @ (g[0][None] * 2) / len(x)
+        d = d + part
+    return 2 * d
+
+
+def test_two_things_in_one_line_are_changed_together():
+    # The index g[0] is one thing, the divisor another: neither alone makes an entry right.
+    def wrong(output):
+        return ~np.isclose(output, 4 * X.T @ G)
+
+    program = Program(two_things_in_one_line, [((X, G), wrong)])
+    steps = [step for step in record(two_things_in_one_line, X, G) if step.name in ("part", "d")]
+    assert by_running(program, steps) is None
+    (change,) = in_two_places(program, steps).changes
+    assert ast.unparse(change.new) == "part = x[k, :, None] @ (g[k][None] * 2)"
