@@ -228,7 +228,8 @@ def _line_and_change(
     step, expected = (suspect.step, suspect.expected) if suspect else (made, true)
     if step is None:
         return None, None
-    returned = [other for other in hand.backward.steps[: step.number] if other.name.startswith("return")]
+    returned = (other for other in hand.backward.steps[: step.number] if other.name.startswith("return"))
+    returned = [other for other in returned if other.line not in hand.program.defined]
     inner = next((other for other in returned if close(other.value, step.value)), None)
     if inner is not None:  # what a function returns is made there
         change, inside = by(inner, expected)

@@ -10,12 +10,15 @@ from typing import Any, NamedTuple
 from jaxnn.verify.diagnosis.rewrite import put
 from jaxnn.verify.diagnosis.statements import SWAPPED, copies, parsed, statements, sums, targets, text
 from jaxnn.verify.diagnosis.structures import (
+    broadcasts,
     called,
     conditions,
     counts,
     indices,
     layouts,
+    permutations,
     projections,
+    rounds,
     strides,
     too_much,
     triangles,
@@ -307,7 +310,8 @@ def _calls(node, arrays, numbers):
     func = node.func
     kept = [func.value] if isinstance(func, ast.Attribute) and not _is_module(func.value) else []
     for part in kept + node.args[:2]:
-        yield part, f"`{called}` is too much: write {text(part)} in place of {text(node)}"
+        what = " is a cast, which rounds, and" if called == "astype" else ""
+        yield part, f"`{called}`{what} is too much: write {text(part)} in place of {text(node)}"
     for i, j in itertools.combinations(range(len(node.args)), 2):
         args = list(node.args)
         args[i], args[j] = args[j], args[i]
@@ -382,17 +386,6 @@ def _slices(node, arrays, numbers):
 
 
 INSIDE = (
-    *(
-        _operators,
-        _axes,
-        _slices,
-        _removals,
-        _constants,
-        _transposes,
-        _named,
-        _groupings,
-        _calls,
-        _sizes,
-        _names,
-    ),
+    *(rounds, _operators, _axes, _slices, broadcasts, permutations, _removals, _constants, _transposes, _named),
+    *(_groupings, _calls, _sizes, _names),
 )

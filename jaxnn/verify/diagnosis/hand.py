@@ -101,13 +101,15 @@ def hand_of(trial: Trial, problem: Problem, point: Point, tape: list[Node]) -> H
             points.append((there.args, comparison))
     true = dict(zip(problem.names, point.comparison.expected, strict=True))
 
-    steps = [*record(run, *problem.args), *until_error(problem.whole_loss, *problem.args)[0]]
-    called = {step.line.function for step in steps}
+    by_hand, by_loss = record(run, *problem.args), until_error(problem.whole_loss, *problem.args)[0]
+    called, defined = {step.line.function for step in (*by_hand, *by_loss)}, {step.line for step in by_loss}
+    if by_hand and by_hand[-1].line in defined:  # one function returns both
+        defined = set()
 
     def program(leaf: int | None = None):
         leaves = slice(None) if leaf is None else slice(leaf, leaf + 1)
         given = [(args, wrong_at(comparison, leaves)) for args, comparison in points]
-        return as_numpy(Program(run, given, called=called))
+        return as_numpy(Program(run, given, called=called, defined=defined))
 
     whole = program()
     if whole.in_numpy:

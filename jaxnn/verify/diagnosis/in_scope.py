@@ -41,8 +41,10 @@ def named(names: dict[str, Any], tree: ast.AST, line: Line, called: Collection[s
             found.arrays.append(name)
         elif isinstance(value, int | float) and not isinstance(value, bool):
             found.numbers.append(name)
-        elif isinstance(value, list):
-            found.containers.append(name)
+        elif isinstance(value, list | tuple) or (is_whole(value) and np.ndim(value)):
+            found.numbers.append(f"len({name})")
+            if isinstance(value, list):
+                found.containers.append(name)
         elif isinstance(value, FunctionType):
             if value.__name__ in called and value.__code__.co_argcount - len(value.__defaults__ or ()) == 1:
                 found.functions.append(name)

@@ -23,7 +23,8 @@ class Program(NamedTuple):
 
     Where it runs `in_numpy`, what is right is held against its `own`, the program as it was given, since NumPy takes
     more: arrays that are written into, for example. Parts of its source are evaluated while it is `reading` NumPy.
-    `called` are the names of the functions that it, or the loss, calls.
+    `called` are the names of the functions that it, or the loss, calls; `defined` are the lines that the loss runs too:
+    they say what is meant, so that no change of them is a repair.
     """
 
     run: Callable
@@ -32,9 +33,12 @@ class Program(NamedTuple):
     own: "Program | None" = None
     reading: AbstractContextManager = nullcontext()
     called: Collection[str] = ()
+    defined: Collection[Line] = ()
 
     def is_right_with(self, changes: Sequence["Change"]) -> bool:
         """Return whether it is right at all points with something else in the place of what stands in its source."""
+        if any(change.line in self.defined for change in changes):
+            return False
         right = all(wrong is not None and not np.any(wrong) for wrong in self._wrong_with(changes))
         return right and (self.own is None or self.own.is_right_with(changes))
 
@@ -133,7 +137,7 @@ def _with_library(program, points, files, library) -> Program | None:
                 return None
     except Exception:  # it needs what only JAX has
         return None
-    return Program(run, points, True, program, reading, program.called)
+    return program._replace(run=run, points=points, in_numpy=True, own=program, reading=reading)
 
 
 def equals(value: Any, expected: np.ndarray, share: float = SHARE) -> bool:

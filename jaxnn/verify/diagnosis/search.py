@@ -285,7 +285,7 @@ def _changes(
 def _in_line(program: Program, line: Line, scope: Scope, inside: bool) -> Iterator[tuple[Edit, Line, Scope, Part]]:
     """Yield the changes of a line, those inside of what stands there before those around it."""
     place = lambda_at(line, scope.code) if scope.code.co_name == "<lambda>" else statement_at(line)
-    if place is None or may_not_end(line):
+    if place is None or may_not_end(line) or line in program.defined:
         return
     place = place.body if isinstance(place, ast.Lambda) else place
     head = _head(place)

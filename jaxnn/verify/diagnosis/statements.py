@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
+from jaxnn.verify.diagnosis.rewrite import put
+
 Changes = Iterator[tuple[Any, str]]  # what may have been meant, and what is changed in words
 Change = Callable[[Any, Sequence[str], Sequence[str]], Changes]  # of a node, with the arrays and numbers there
 SWAPPED = {  # operators, comparisons and functions that are easily taken for one another
@@ -64,7 +66,14 @@ def sums(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Change
 
 
 def copies(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
-    """Yield a statement that takes a copy in the place of one that gives an array a second name."""
+    """Yield a statement that takes copies for one that gives an array a second name, or puts it into a list n times."""
+    for many in ast.walk(node) if isinstance(node, ast.Assign) else ():
+        if isinstance(many, ast.BinOp) and isinstance(many.op, ast.Mult) and isinstance(many.left, ast.List):
+            (thing, *others), times = many.left.elts or [None], many.right
+            if isinstance(thing, ast.Dict | ast.List | ast.Call | ast.Name) and not others:
+                each = ast.parse(f"[{ast.unparse(thing)} for _ in range({ast.unparse(times)})]", mode="eval").body
+                why = "is one object several times, an alias, and what changes one entry changes all"
+                yield put(many, each, node), f"{text(many)} {why}: write {text(each)}"
     if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name | ast.Attribute | ast.Subscript):
         copied = ast.Call(ast.Attribute(node.value, "copy", ast.Load()), [], [])
         new = ast.Assign(node.targets, copied)

@@ -155,3 +155,49 @@ def conditions(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> 
                 test = ast.BoolOp(ast.And(), [node.test, parsed(other)])
                 new = ast.If(test, node.body, node.orelse)
                 yield new, f"`{ast.unparse(node.test)}` holds too often: only where `{other}` as well"
+
+
+def broadcasts(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
+    """Yield an array as a column, or as a row, which meets another one along another axis."""
+    if isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node) in arrays:
+        for index, what in (("..., None", "a column, as keepdims leaves a sum"), ("None", "a row")):
+            new = ast.Subscript(node, parsed(f"x[{index}]").slice, ast.Load())
+            yield new, f"{text(node)} should be {what}: {text(new)} is broadcast along the other axis"
+
+
+def permutations(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
+    """Yield the inverse of a permutation: what `argsort` returns is where things come from, its own where they go."""
+    order = node.slice if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Name) else None
+    order = node if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("argsort") else order
+    if order is not None and ast.unparse(order) not in numbers:
+        inverse = ast.Call(ast.Attribute(ast.Name("np", ast.Load()), "argsort", ast.Load()), [order], [])
+        new = inverse if order is node else ast.Subscript(node.value, inverse, ast.Load())
+        yield new, f"{text(node)} should be {text(new)}: the inverse of the permutation, which puts everything back"
+
+
+def rounds(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
+    """Yield a `range` with one round more or less, at its beginning or at its end."""
+    if not isinstance(node, ast.Call) or ast.unparse(node.func) != "range" or not 1 <= len(node.args) <= 3:
+        return
+    ends = node.args[:2] if len(node.args) > 1 else [ast.Constant(0), node.args[0]]
+    down = len(node.args) == 3 and ast.unparse(node.args[2]).startswith("-")
+    for (side, which), by in itertools.product(enumerate(("first", "last")), (1, -1)):
+        start, stop = (_plus(end, by) if k == side else end for k, end in enumerate(ends))
+        kept = [stop] if ast.unparse(start) == "0" and len(node.args) < 3 else [start, stop]
+        new = ast.Call(node.func, [*kept, *node.args[2:]], [])
+        more = ((by > 0) == (side > 0)) != down
+        what = f"a round is missing, its {which} one" if more else f"the {which} round is too much"
+        yield new, f"{text(node)} should be {text(new)}: {what}, a bound off by one"
+
+
+def _plus(number: ast.expr, by: int) -> ast.expr:
+    """Return a whole number that is larger by 1 or -1, as it would be written."""
+    try:
+        return parsed(str(ast.literal_eval(number) + by))
+    except (TypeError, ValueError):
+        pass
+    if isinstance(number, ast.BinOp) and isinstance(number.op, ast.Add | ast.Sub):
+        if isinstance(number.right, ast.Constant) and isinstance(number.right.value, int):
+            by += number.right.value if isinstance(number.op, ast.Add) else -number.right.value
+            number = number.left
+    return ast.BinOp(number, ast.Add() if by > 0 else ast.Sub(), ast.Constant(abs(by))) if by else number

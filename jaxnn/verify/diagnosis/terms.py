@@ -11,6 +11,7 @@ from jaxnn.verify.diagnosis.targets import close
 NEAR = 1e-5  # what differences know of a right value is no more; whoever asks runs what is found
 MOST_FACTORS = 30  # whose products are looked through, the likeliest first
 LOCAL = {"{x} * (1 - {x})": lambda x: x * (1 - x), "(1 - {x} ** 2)": lambda x: 1 - x**2, "({x} > 0)": lambda x: x > 0}
+FEW_FACTORS = 8  # of which also quotients of products are looked through
 COMPARISONS = {"!=": np.not_equal, "==": np.equal, ">": np.greater, "<": np.less}
 PLAIN = {"": 1.0, "2 * ": 2.0, "0.5 * ": 0.5}
 
@@ -108,6 +109,7 @@ def _products(arrays, numbers, shape):
         yield from _summed(name, x, shape)
         for other, n in numbers.items():
             yield from _summed(f"({name} - {other})", x - n, shape)
+    yield from _quotients(singles[:MOST_FACTORS], shape)
     for (one, x), (other, y) in itertools.combinations_with_replacement(singles[:MOST_FACTORS], 2):
         try:
             yield from _summed(f"({one} * {other})", x * y, shape)
@@ -124,6 +126,22 @@ def _products(arrays, numbers, shape):
                     yield from _summed(f"({a} @ {b})", left @ right, shape)
                 except ValueError:
                     pass
+
+
+def _quotients(singles, shape):
+    """Yield one array, or a product of two, over another or its square: the second term of the quotient rule."""
+    above = [(name, x) for name, x in singles if not name.endswith(".T")]
+    below = [(name, y) for name, y in above if np.all(y)]
+    pairs = itertools.combinations_with_replacement(above[:FEW_FACTORS], 2)
+    above += [(f"{a} * {b}", x * y) for (a, x), (b, y) in pairs if _are_broadcast(x, y)]
+    for (a, x), (b, y) in itertools.product(above, below):
+        if a != b and _are_broadcast(x, y):
+            yield from _summed(f"({a} / {b})", x / y, shape)
+            yield from _summed(f"({a} / {b} ** 2)", x / y**2, shape)
+
+
+def _are_broadcast(x, y):
+    return all(n == m or 1 in (n, m) for n, m in zip(x.shape[::-1], y.shape[::-1], strict=False))
 
 
 def _summed(text, array, shape):

@@ -18,6 +18,7 @@ FUNCTIONS = {  # of a node `x`, and what there is to say
     "np.cumsum({x})": ": the sum of all before and this one",
     "np.cumsum({x}[::-1])[::-1]": ": the sum of this one and all after",
     "1 / (1 + np.exp(-{x}))": ": the sigmoid, a probability and no logit",
+    **{f"{{x}} / {{x}}.sum(axis={axis}, keepdims=True)": ": shared out, among ties for example" for axis in (0, 1, -1)},
     "np.exp({x}) / np.exp({x}).sum(axis=-1, keepdims=True)": ": the softmax, probabilities and no logits",
 }
 
