@@ -19,6 +19,7 @@ from jaxnn.verify.diagnosis.structures import (
     permutations,
     projections,
     rounds,
+    running,
     strides,
     too_much,
     triangles,
@@ -386,6 +387,18 @@ def _slices(node, arrays, numbers):
 
 
 INSIDE = (
-    *(rounds, _operators, _axes, _slices, broadcasts, permutations, _removals, _constants, _transposes, _named),
+    *(
+        rounds,
+        _operators,
+        _axes,
+        _slices,
+        broadcasts,
+        permutations,
+        running,
+        _removals,
+        _constants,
+        _transposes,
+        _named,
+    ),
     *(_groupings, _calls, _sizes, _names),
 )

@@ -110,12 +110,13 @@ def _written(place, names, value, expected):
 
 def _completed(root, names, line, value, expected):
     """Yield an expression with the term or the factor that it lacks, and what is said of it."""
-    arrays, numbers, *_ = named(names, root, line)
+    arrays, numbers, *_, library = named(names, root, line)
     values = {name: array for name in arrays if (array := as_array(evaluated(name, names))) is not None}
     labels = {name: np.asarray(x, np.float64) for name, x in names.items() if name.isidentifier() and is_whole(x)}
     values |= dict(itertools.islice(labels.items(), MOST_LABELS))
     sizes = {name: float(evaluated(name, names)) for name in numbers}
     for sign, lacking in missing(value, expected, values, sizes):
+        lacking = lacking.replace("np.", f"{library}.")
         part = parsed(lacking)
         if sign == "=":
             yield part, f"{text(root)} should be `{lacking}`"

@@ -35,14 +35,23 @@ def statement_at(line: Line, name: str = "") -> ast.stmt | None:
     return next(assigning, None) or next(plain, None)
 
 
-def following(line: Line) -> ast.stmt | None:
-    """Return the statement after the one of a line in the same block, where both are simple ones; else None."""
+def row_of(line: Line) -> tuple[list[ast.stmt], int]:
+    """Return the simple statements that follow each other around that of a line, and its place among them."""
     part, statement = _part(line), statement_at(line)
-    if part is None or statement is None or part is statement or hasattr(statement, "body"):
-        return None
+    if part is None or statement is None or part is statement or not _is_simple(statement):
+        return [], 0
     parent, field, index = parents(part)[statement]
-    after = getattr(parent, field)[index + 1 :] if index is not None else []
-    return after[0] if after and not hasattr(after[0], "body") and not isinstance(after[0], ast.Return) else None
+    block = getattr(parent, field) if index is not None else [statement]
+    first = last = index or 0
+    while first > 0 and _is_simple(block[first - 1]):
+        first -= 1
+    while last + 1 < len(block) and _is_simple(block[last + 1]):
+        last += 1
+    return block[first : last + 1], (index or 0) - first
+
+
+def _is_simple(statement):
+    return not hasattr(statement, "body") and not isinstance(statement, ast.Return)
 
 
 def lambda_at(line: Line, code: CodeType) -> ast.Lambda | None:

@@ -23,12 +23,12 @@ from jaxnn.verify.diagnosis.rewrite import (
     Part,
     blocks_around,
     code_with,
-    following,
     functions_of,
     lambda_at,
     made_from,
     may_not_end,
     merged,
+    row_of,
     statement_at,
 )
 from jaxnn.verify.diagnosis.statements import copies, text
@@ -39,6 +39,7 @@ MOST_RUNS = 5000  # changes of several lines, each tried by running everything
 MOST_TOLD_APART = 15_000  # changes that are looked at for what they evaluate to
 MOST_LINES = 12  # whose numbers are followed to the lines that made them
 MOST_OF_A_LINE, MOST_PAIRS = 60, 4000  # changes of a line that are tried two at a time, and such pairs of all lines
+MOST_MOVES, NEXT = 400, 12  # of a statement to another place; in JAX, which takes long
 MOST_RUNS_IN_JAX, MOST_TOLD_APART_IN_JAX = 150, 1500  # which take a hundred times as long
 
 
@@ -211,18 +212,23 @@ def in_loops(program: Program, lines: Sequence[tuple[Line, Scope]]) -> Repair | 
 
 
 def in_order(program: Program, lines: Sequence[tuple[Line, Scope]]) -> Repair | None:
-    """Return the proven exchange of one of the lines with the statement after it."""
+    """Return the proven move of one of the lines to another place among the simple statements around it."""
+    moves = []
     for line, scope in lines:
-        statement = statement_at(line)
-        after = following(line) if statement is not None else None
-        if statement is None or after is None or may_not_end(line):
-            continue
-        functions = functions_of(scope.code)
+        row, at = row_of(line)
+        if not may_not_end(line):
+            moves += [(abs(to - at), len(moves), line, scope, row, at, to) for to in range(len(row)) if to != at]
+    for _, _, line, scope, row, at, to in itertools.islice(sorted(moves), MOST_MOVES if program.in_numpy else NEXT):
+        moved = [part for k, part in enumerate(row) if k != at]
+        moved.insert(to, row[at])
+        functions, places = functions_of(scope.code), [at, *(k for k in range(len(row)) if k != at)]
         # Copies: what stands in two places at once would be found in the wrong one.
-        exchanged = (statement, copy.copy(after)), (after, copy.copy(statement))
-        pair = [Change(line, *two, functions) for two in exchanged]
-        if program.is_right_with(pair):
-            return Repair(pair, f"{text(statement)} has to come after {text(after)}: exchange the two", True, True)
+        changes = [Change(line, row[k], copy.copy(moved[k]), functions) for k in places if moved[k] is not row[k]]
+        if program.is_right_with(changes):
+            order = "before" if to < at else "after"
+            return Repair(
+                changes, f"{text(row[at])} has to come {order} {text(row[to])}: the order is wrong", True, True
+            )
     return None
 
 

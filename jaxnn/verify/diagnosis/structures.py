@@ -175,6 +175,16 @@ def permutations(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -
         yield new, f"{text(node)} should be {text(new)}: the inverse of the permutation, which puts everything back"
 
 
+def running(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
+    """Yield a running sum, or product, from the end: the adjoint of one from the beginning."""
+    if isinstance(node, ast.Call) and node.args and ast.unparse(node.func).endswith(("cumsum", "cumprod")):
+        for index in ("::-1", "..., ::-1"):
+            back = parsed(f"x[{index}]").slice
+            given = [ast.Subscript(node.args[0], back, ast.Load()), *node.args[1:]]
+            new = ast.Subscript(ast.Call(node.func, given, node.keywords), back, ast.Load())
+            yield new, f"{text(node)} should be {text(new)}: from the end, in reverse, of this one and all after"
+
+
 def rounds(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
     """Yield a `range` with one round more or less, at its beginning or at its end."""
     if not isinstance(node, ast.Call) or ast.unparse(node.func) != "range" or not 1 <= len(node.args) <= 3:

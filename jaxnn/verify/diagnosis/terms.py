@@ -11,6 +11,7 @@ from jaxnn.verify.diagnosis.targets import close
 NEAR = 1e-5  # what differences know of a right value is no more; whoever asks runs what is found
 MOST_FACTORS = 30  # whose products are looked through, the likeliest first
 LOCAL = {"{x} * (1 - {x})": lambda x: x * (1 - x), "(1 - {x} ** 2)": lambda x: 1 - x**2, "({x} > 0)": lambda x: x > 0}
+MOST_SUMS = 20  # of two terms that are proposed
 FEW_FACTORS = 8  # of which also quotients of products are looked through
 COMPARISONS = {"!=": np.not_equal, "==": np.equal, ">": np.greater, "<": np.less}
 PLAIN = {"": 1.0, "2 * ": 2.0, "0.5 * ": 0.5}
@@ -48,6 +49,27 @@ def missing(
                         else:
                             yield sign, f"{'-' * negative}{spelt}{text}"
                         break
+    yield from itertools.islice(_two_terms(known, expected - value), MOST_SUMS)
+
+
+def _two_terms(known, lack):
+    """Yield sums and differences of two arrays that are what is lacking: what two paths add.
+
+    They are found by one number each, since there are a hundred thousand pairs.
+    """
+    along = np.random.default_rng(0).normal(size=lack.shape)
+    arrays = {text: whole for text, x in known if np.any(whole := np.broadcast_to(x, lack.shape))}
+    signed = [(s * float(np.vdot(along, x)), s, text) for text, x in arrays.items() for s in (1, -1)]
+    signed = sorted((n, s, text) for n, s, text in signed if np.isfinite(n))
+    numbers = np.array([n for n, _, _ in signed])
+    total, near = float(np.vdot(along, lack)), NEAR * float(np.sum(np.abs(along * lack)))
+    for n, s, one in signed:
+        first, last = np.searchsorted(numbers, [total - n - near, total - n + near])
+        for _, t, other in signed[first:last]:
+            if (s, one) < (t, other) and s + t >= 0 and close(s * arrays[one] + t * arrays[other], lack, NEAR):
+                yield "+", f"({other} {'+' if s > 0 else '-'} {one})"
+            elif (s, one) <= (t, other) and s + t < 0 and close(arrays[one] + arrays[other], -lack, NEAR):
+                yield "-", f"({one} + {other})"
 
 
 def rest(
@@ -109,6 +131,7 @@ def _products(arrays, numbers, shape):
         yield from _summed(name, x, shape)
         for other, n in numbers.items():
             yield from _summed(f"({name} - {other})", x - n, shape)
+    yield from _looked_up(singles, shape)
     yield from _quotients(singles[:MOST_FACTORS], shape)
     for (one, x), (other, y) in itertools.combinations_with_replacement(singles[:MOST_FACTORS], 2):
         try:
@@ -130,14 +153,27 @@ def _products(arrays, numbers, shape):
 
 def _quotients(singles, shape):
     """Yield one array, or a product of two, over another or its square: the second term of the quotient rule."""
-    above = [(name, x) for name, x in singles if not name.endswith(".T")]
-    below = [(name, y) for name, y in above if np.all(y)]
-    pairs = itertools.combinations_with_replacement(above[:FEW_FACTORS], 2)
-    above += [(f"{a} * {b}", x * y) for (a, x), (b, y) in pairs if _are_broadcast(x, y)]
-    for (a, x), (b, y) in itertools.product(above, below):
-        if a != b and _are_broadcast(x, y):
-            yield from _summed(f"({a} / {b})", x / y, shape)
-            yield from _summed(f"({a} / {b} ** 2)", x / y**2, shape)
+    plain = [(name, x) for name, x in singles if not name.endswith(".T")]
+    pairs = itertools.combinations_with_replacement(plain[:FEW_FACTORS], 2)
+    above = [((name,), x) for name, x in plain] + [((a, b), x * y) for (a, x), (b, y) in pairs if _are_broadcast(x, y)]
+    for (names, x), (other, y) in itertools.product(above, plain):
+        if other not in names and np.all(y) and _are_broadcast(x, y):
+            yield from _summed(f"({' * '.join(names)} / {other})", x / y, shape)
+            yield from _summed(f"({' * '.join(names)} / {other} ** 2)", x / y**2, shape)
+
+
+def _looked_up(singles, shape):
+    """Yield arrays added up into the rows that labels name: what a lookup `table[labels]` hands back to its table."""
+    tables = [name for name, x in singles if x.shape == shape]
+    for labels, ids in singles if tables and len(shape) > 1 else ():
+        if not ids.ndim or not np.all((ids == np.round(ids)) & (ids >= 0) & (ids < shape[0])) or ids.max() < 2:
+            continue
+        for name, x in singles:
+            if x.shape[: ids.ndim] == ids.shape and x.shape[ids.ndim :] == shape[1:]:
+                total = np.zeros(shape)
+                np.add.at(total, ids.astype(int), x)
+                rows = f"np.eye(len({tables[0]}))[{labels}.ravel()].T @ {name}.reshape({labels}.size, -1)"
+                yield f"({rows}).reshape({tables[0]}.shape)" if len(shape) > 2 else f"({rows})", total
 
 
 def _are_broadcast(x, y):

@@ -42,7 +42,14 @@ def changes(expression):
         ("np.einsum('ij,jk->ik', a, b)", "np.einsum('ji,jk->ik', a, b)", "transposed"),
         ("a.at[0].set(b)", "a.at[0].add(b)", "`set` in place of `add`"),
         ("f(a, b)", "f(b, a)", "swapped"),
-        ("a.astype(t)", "a", "`astype` is too much"),
+        ("a.astype(t)", "a", "`astype` is a cast, which rounds, and is too much"),
+        ("a * b", "a * b[..., None]", "a column"),
+        ("a[i]", "a[np.argsort(i)]", "inverse of the permutation"),
+        ("np.cumsum(a, axis=0)", "np.cumsum(a[::-1], axis=0)[::-1]", "in reverse"),
+        ("sum(a for k in range(m))", "sum((a for k in range(1, m)))", "first round is too much"),
+        ("sum(a for k in range(m, -1, -1))", "sum((a for k in range(m - 1, -1, -1)))", "first round is too much"),
+        ("sum(a for k in range(m - 2))", "sum((a for k in range(m - 1)))", "a round is missing, its last one"),
+        ("a * b", "a * (b / b.sum(axis=1, keepdims=True))", "shared out"),
     ],
 )
 def test_what_was_meant_is_among_the_changes(wrong, right, why):
@@ -106,3 +113,9 @@ def test_an_expression_is_left_as_it_was():
 def test_every_change_is_an_expression_that_python_takes():
     for edited in changes("x.at[i].set(np.einsum('ij,jk->ik', a, b[::-1]) * (z > 0) - 2.0 * a.T)"):
         compile(edited, "test", "eval")
+
+
+def test_a_list_of_one_object_is_made_of_as_many():
+    root = ast.parse("grads = [{'W': 0.0}] * n").body[0]
+    found = {ast.unparse(edit.tree): edit.why for edit in edits(root, [], [])}
+    assert "alias" in found["grads = [{'W': 0.0} for _ in range(n)]"]

@@ -170,7 +170,7 @@ def test_two_statements_in_the_wrong_order_are_exchanged():
     right = in_the_right_order(X, G)
     steps = record(updates_too_early, X, G)
     found = by_running(Program(updates_too_early, [((X, G), lambda output: ~np.isclose(output, right))]), steps)
-    assert [change.line.text for change in found.changes] and "exchange the two" in found.why
+    assert found.line.text == "moved = 0.5 * moved" and "has to come after" in found.why
 
 
 def two_things_in_one_line(x, g):
@@ -190,4 +190,4 @@ def test_two_things_in_one_line_are_changed_together():
     steps = [step for step in record(two_things_in_one_line, X, G) if step.name in ("part", "d")]
     assert by_running(program, steps) is None
     (change,) = in_two_places(program, steps).changes
-    assert ast.unparse(change.new) == "part = x[k, :, None] @ (g[k][None] * 2)"
+    assert "g[k][None]" in ast.unparse(change.new)

@@ -39,3 +39,21 @@ def test_a_number_that_a_size_explains_is_written_as_that_size():
 
 def test_what_no_product_gives_is_not_guessed():
     assert list(missing(Y, Y + np.cos(X), ARRAYS, NUMBERS)) == []
+
+
+def test_the_second_term_of_a_quotient_and_two_terms_at_once_are_found():
+    x, y = np.abs(X) + 1, np.abs(Y) + 1
+    assert ("-", "(x / y ** 2)") in list(missing(Y, Y - x / y**2, {"x": x, "y": y}, {}))
+    found = [(sign, part) for sign, part in missing(Y, Y + X * X - X * Y, ARRAYS, {}) if " - (" in part]
+    assert ("+", "((x * x) - (x * y))") in found
+
+
+def test_what_a_table_gets_from_a_lookup_is_found():
+    table, labels, given = RNG.normal(size=(4, 2)), np.array([[0, 3], [3, 1]]), RNG.normal(size=(2, 2, 2))
+    expected = table.copy()
+    for row, place in zip(given.reshape(-1, 2), labels.ravel(), strict=True):
+        expected[place] += row
+    arrays = {"table": table, "labels": labels.astype(float), "given": given}
+    (found, *_) = [part for sign, part in missing(table, expected, arrays, {}) if sign == "+"]
+    names = {"table": table, "labels": labels, "given": given, "np": np}
+    np.testing.assert_allclose(table + eval(found, names), expected)
