@@ -20,7 +20,7 @@ from jaxnn.verify.diagnosis.phrases import phrase
 from jaxnn.verify.diagnosis.programs import at_once
 from jaxnn.verify.diagnosis.repair import Repair, by_value
 from jaxnn.verify.diagnosis.rewrite import only_assembles, only_unpacks
-from jaxnn.verify.diagnosis.search import by_running, in_copies, in_function, in_two_places
+from jaxnn.verify.diagnosis.search import by_running, in_copies, in_function, in_lines_alike, in_two_places
 from jaxnn.verify.diagnosis.sizes import constants, likely_sizes
 from jaxnn.verify.diagnosis.steps import Step, is_array, record
 from jaxnn.verify.diagnosis.targets import FACTOR, Targets, close
@@ -196,7 +196,7 @@ def _searched(hand: Hand, step: Step | None) -> Repair | None:
     near = [other for line in dict.fromkeys(other.line for other in lines) for other in every if other.line == line]
     others = [other for other in every if other.line not in {step.line for step in near}]
     found = by_running(hand.program, near, inside=False) or by_running(hand.program, others, inside=False)
-    return found or in_two_places(hand.program, near)
+    return found or in_lines_alike(hand.program, near) or in_two_places(hand.program, near)
 
 
 def _likeliest(hand: Hand, found: Iterator[Suspect]) -> Suspect | None:

@@ -289,22 +289,22 @@ def _aligned(backward, errors, wrong_now, targets, groups, scales):
 
     Of several such lines it is the one that is run first.
     """
-    found, runs = [], itertools.count()
+    trials = []
     for name, line in dict.fromkeys((group[0].name, group[0].line) for group in groups):
         rounds = [step for step in backward.steps if (step.name, step.line) == (name, line)]
-        if any(step.value.shape != rounds[0].value.shape for step in rounds):
+        if all(step.value.shape == rounds[0].value.shape for step in rounds):
+            several = enumerate(targets.repeated(rounds[0], len(rounds)))
+            trials += [(scale != 1, k, rounds, scale, *one) for k, one in several for scale in scales]
+    found: dict[Key, Suspect] = {}  # by the first of its rounds; the likeliest values of every line come first
+    for *_, rounds, scale, meaning, values in sorted(trials, key=lambda trial: trial[:2])[: backward.most // 4]:
+        pairs = list(zip(rounds, [scale * value for value in values], strict=True))
+        if rounds[0].key in found:
             continue
-        for meaning, values in targets.repeated(rounds[0], len(rounds)):
-            for scale in scales:
-                if next(runs) > backward.most // 4:
-                    return min(found, key=lambda suspect: suspect.step.number, default=None)
-                pairs = list(zip(rounds, [scale * value for value in values], strict=True))
-                if _repaired(backward, errors, wrong_now, {step.key: value for step, value in pairs}) == sum(wrong_now):
-                    wrong = (pair for pair in pairs if not close(pair[0].value, pair[1]))
-                    step, value = next(wrong, pairs[0])
-                    found.append(Suspect(name, step, value, meaning if scale == 1 else FACTOR, True))
-                    break
-    return min(found, key=lambda suspect: suspect.step.number, default=None)
+        if _repaired(backward, errors, wrong_now, {step.key: value for step, value in pairs}) == sum(wrong_now):
+            step, value = next((pair for pair in pairs if not close(pair[0].value, pair[1])), pairs[0])
+            whole = Suspect(step.name, step, value, meaning if scale == 1 else FACTOR, True)
+            found[rounds[0].key] = whole
+    return min(found.values(), key=lambda suspect: suspect.step.number, default=None)
 
 
 def _in_loops(backward, errors, choices, groups):

@@ -1,5 +1,6 @@
 """A function by hand that repairs are tried on: run with changes in its source, in NumPy where that gives the same."""
 
+import ast
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from types import CodeType, FunctionType
@@ -37,7 +38,7 @@ class Program(NamedTuple):
 
     def is_right_with(self, changes: Sequence["Change"]) -> bool:
         """Return whether it is right at all points with something else in the place of what stands in its source."""
-        if any(change.line in self.defined for change in changes):
+        if any(change.line in self.defined or _written_out(change) & self._sizes() for change in changes):
             return False
         right = all(wrong is not None and not np.any(wrong) for wrong in self._wrong_with(changes))
         return right and (self.own is None or self.own.is_right_with(changes))
@@ -58,6 +59,14 @@ class Program(NamedTuple):
                 return None
             found.append((was & ~now).ravel())
         return np.concatenate(found)
+
+    def _sizes(self):
+        """Return the sizes of the arguments: a factor written out as one of them is right at this size alone."""
+        leaves, structure = jax.tree.flatten(tuple(self.points[0][0]))
+        nodes = [structure]
+        for node in nodes:
+            nodes += node.children()
+        return {n for n in (*(n for x in leaves for n in np.shape(x)), *(len(n.children()) for n in nodes)) if n > 2}
 
     def _wrong_with(self, changes):
         """Yield which entries are wrong with changes, point after point; None, and no more, where it does not run."""
@@ -86,6 +95,17 @@ class Change(NamedTuple):
     old: Part
     new: Written
     functions: Sequence[FunctionType]
+
+
+def _written_out(change):
+    """Return the whole numbers that a change multiplies or divides by, and that did not stand there before."""
+
+    def numbers(part):
+        products = [n for n in ast.walk(part) if isinstance(n, ast.BinOp)]
+        sides = [side for n in products if isinstance(n.op, ast.Mult | ast.Div) for side in (n.left, n.right)]
+        return {n.value for n in sides if isinstance(n, ast.Constant)}
+
+    return numbers(change.new) - numbers(change.old)
 
 
 def at_once(changes: Iterable[Change]) -> list[Change]:

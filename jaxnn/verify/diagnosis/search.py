@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxnn.trace.jaxprs import Line
+from jaxnn.trace.jaxprs import Line, source_line
 from jaxnn.verify.diagnosis.edits import Edit
 from jaxnn.verify.diagnosis.locate import ALIAS
 from jaxnn.verify.diagnosis.loops import carried, ended
@@ -39,6 +39,7 @@ MOST_RUNS = 5000  # changes of several lines, each tried by running everything
 MOST_TOLD_APART = 15_000  # changes that are looked at for what they evaluate to
 MOST_LINES = 12  # whose numbers are followed to the lines that made them
 MOST_OF_A_LINE, MOST_PAIRS = 60, 4000  # changes of a line that are tried two at a time, and such pairs of all lines
+OF_A_KIND = 3  # changes of one kind of a line that are tried in lines that are alike
 MOST_MOVES, NEXT = 400, 12  # of a statement to another place; in JAX, which takes long
 MOST_RUNS_IN_JAX, MOST_TOLD_APART_IN_JAX = 150, 1500  # which take a hundred times as long
 
@@ -165,6 +166,47 @@ def in_two_places(program: Program, steps: Sequence[Step]) -> Repair | None:
         if new is not None and program.is_right_with([change := Change(line, old, new, functions)]):
             return Repair([change], f"{one.why}; and {two.why}", True, True)
     return None
+
+
+def in_lines_alike(program: Program, steps: Sequence[Step]) -> Repair | None:
+    """Return the proven change of the same kind in lines that stand side by side, such as `=` for `+=` in each."""
+    seen = scopes(program.run, jax.tree.map(fresh, program.points[0][0]), {step.key for step in steps})
+    rows: dict[ast.stmt, tuple[list[ast.stmt], Line, Scope]] = {}
+    for step in steps:
+        row, _ = row_of(step.line) if step.key in seen else ([], 0)
+        if len(row) > 1 and step.line not in program.defined:
+            rows.setdefault(row[0], (row, step.line, seen[step.key]))
+    for row, line, scope in rows.values():
+        each = [_of_kind(program, statement, line, scope) for statement in row]
+        kinds = dict.fromkeys(kind for changes in each for kind in changes)
+        functions = functions_of(scope.code)
+        for kind, (first, last) in itertools.product(kinds, _neighbours(len(row))):
+            some = [(row[k], each[k][kind]) for k in range(first, last) if kind in each[k]]
+            if len(some) < last - first:
+                continue
+            at = source_line(line.file, row[first].lineno, line.function)
+            changes = [Change(at, old, edit.tree, functions) for old, edit in some]
+            if program.is_right_with(changes):
+                return Repair(changes, "; and ".join(edit.why for _, edit in some), True, True)
+    return None
+
+
+def _of_kind(program, statement, line, scope):
+    """Return the first few changes of each kind of a statement, by the kind and their place among these."""
+    found: dict[tuple[int, int], Edit] = {}
+    times: Counter[int] = Counter()
+    for edit in line_edits(program, statement, scope.names, line):
+        if not edit.inside:
+            break
+        if times[edit.rank] < OF_A_KIND:
+            found[edit.rank, times[edit.rank]] = edit
+        times[edit.rank] += 1
+    return found
+
+
+def _neighbours(count):
+    """Return where to begin and to end in a row: two neighbours, or all."""
+    return [*((k, k + 2) for k in range(count - 1)), *([(0, count)] if count > 2 else [])]
 
 
 def _of_one_shape(program, changes, rounds):
