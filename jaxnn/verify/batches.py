@@ -31,8 +31,9 @@ def split(problem: Problem, loss: Callable[[Sequence[Any]], float]) -> Split | N
     data = {i: arg for i, arg in enumerate(problem.args) if i not in problem.argnums and _is_data(arg)}
     whole = None
     for axis in (0, -1):
-        for size in dict.fromkeys(np.shape(arg)[axis] for arg in data.values()):
-            places = tuple(i for i, arg in data.items() if np.shape(arg)[axis] == size)
+        sizes = {i: _size(arg, axis) for i, arg in data.items()}
+        for size in dict.fromkeys(sizes.values()):
+            places = tuple(i for i in data if sizes[i] == size)
             if size < 2:
                 continue
             whole = loss(problem.args) if whole is None else whole
@@ -87,12 +88,24 @@ def disagreement(parts: Sequence[tuple[float, Leaves]], whole: Leaves, noise: Le
 
 
 def _is_data(arg):
+    """Return whether an argument may hold examples: an array, or a list of them."""
+    if isinstance(arg, list):
+        return True
     array = isinstance(arg, jax.Array | np.ndarray) and np.ndim(arg) >= 1
     return array and not jnp.issubdtype(arg.dtype, jax.dtypes.prng_key)
 
 
+def _size(arg, axis):
+    """Return how many examples there are along an axis, 0 where there is none."""
+    if isinstance(arg, list):
+        return len(arg) if axis == 0 else 0
+    return np.shape(arg)[axis]
+
+
 def _part(args, places, axis, piece):
     def cut(arg):
+        if isinstance(arg, list):
+            return arg[piece]
         whole = np.asarray(arg)  # a slice of JAX's is a program that has to be compiled
         part = whole[piece] if axis == 0 else whole[..., piece]
         return jnp.asarray(part) if isinstance(arg, jax.Array) else part

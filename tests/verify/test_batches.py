@@ -97,3 +97,12 @@ def test_the_gradients_of_the_parts_add_up_to_that_of_the_whole(grad):
 def test_nan_in_a_part_is_a_disagreement():
     gap, _ = disagreement([(1.0, [np.array([np.nan])])], [np.ones(1)], [np.ones(1)])
     assert np.isinf(gap)
+
+
+def test_examples_in_a_list_are_seen():
+    def loss(w, examples):
+        return sum(jnp.sum((w * x - y) ** 2) for x, y in examples) / len(examples)
+
+    examples = [(X[k], Y[k]) for k in range(len(X))]
+    found = splitted(problem(loss, jax.grad(loss), X[0], examples))
+    assert found.size == len(X) and [len(part[1]) for part in found.parts] == [1, len(X) - 1]

@@ -1,11 +1,13 @@
 """The function by hand as it is looked into: its program, its backward pass step by step, and the right values."""
 
 from collections.abc import Callable, Sequence
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from jaxnn.verify import batches
 from jaxnn.verify.adjoints import Node, nodes
 from jaxnn.verify.compare import Comparison
 from jaxnn.verify.diagnosis.exchange import Exchange
@@ -15,10 +17,13 @@ from jaxnn.verify.diagnosis.replayed import nodes_by_replaying
 from jaxnn.verify.diagnosis.sizes import constants
 from jaxnn.verify.diagnosis.steps import record, until_error
 from jaxnn.verify.diagnosis.targets import Targets
+from jaxnn.verify.evaluation import evaluator
 from jaxnn.verify.numeric import by_differences
 from jaxnn.verify.problem import Problem, in_float64, split_output
 from jaxnn.verify.rounding import SAFETY
-from jaxnn.verify.trial import Point, Trial, moved_by
+from jaxnn.verify.trial import Point, Trial, loss_at, moved_by
+
+NEAR = 1e-7  # of the largest entry, at fewer examples, where rounding was not measured
 
 
 def tape_of(trial: Trial, problem: Problem, point: Point) -> tuple[list[Node], list[float]]:
@@ -106,10 +111,19 @@ def hand_of(trial: Trial, problem: Problem, point: Point, tape: list[Node]) -> H
     if by_hand and by_hand[-1].line in defined:  # one function returns both
         defined = set()
 
+    @cache
+    def smaller():
+        return _of_fewer_examples(trial)
+
     def program(leaf: int | None = None):
         leaves = slice(None) if leaf is None else slice(leaf, leaf + 1)
         given = [(args, wrong_at(comparison, leaves)) for args, comparison in points]
-        return as_numpy(Program(run, given, called=called, defined=defined))
+
+        @cache
+        def elsewhere():
+            return [(args, wrong_at(comparison, leaves)) for args, comparison in smaller()]
+
+        return as_numpy(Program(run, given, called=called, defined=defined, elsewhere=elsewhere))
 
     whole = program()
     if whole.in_numpy:
@@ -130,3 +144,23 @@ def _by_differences(trial: Trial) -> list[tuple[Sequence[Any], Comparison]]:
     if not np.isfinite(there.value):
         return []
     return [(trial.exact.rebuild(leaves), by_differences(trial.evaluator, leaves, there, trial.tolerated))]
+
+
+def _of_fewer_examples(trial: Trial) -> list[tuple[Sequence[Any], Comparison]]:
+    """Return a point with one example less and the comparison there; nothing where the loss does not add up over them.
+
+    What is right at one size alone, such as a number written out, is wrong there.
+    """
+    try:
+        found = batches.split(trial.exact, partial(loss_at, trial))
+        if found is None:
+            return []
+        there = in_float64(trial.exact.whole_loss, trial.exact.whole_grad, found.parts[1], trial.argnums)
+        evaluate = evaluator(there, trial.evaluator.directions, trial.programs)
+        there.grad(there.leaves)  # a program that holds the number of examples itself says nothing there
+        if evaluate.reference is None:
+            return [(there.args, by_differences(evaluate, there.leaves, evaluate.at(there.leaves), trial.tolerated))]
+        expected = [np.asarray(v, np.float64) for v in evaluate.reference(there.leaves)]
+    except Exception:
+        return []
+    return [(there.args, Comparison(expected, expected, [NEAR * np.max(np.abs(e), initial=0.0) for e in expected]))]

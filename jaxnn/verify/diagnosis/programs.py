@@ -1,6 +1,5 @@
 """A function by hand that repairs are tried on: run with changes in its source, in NumPy where that gives the same."""
 
-import ast
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from types import CodeType, FunctionType
@@ -19,33 +18,44 @@ from jaxnn.verify.diagnosis.targets import SHARE, close
 ROUNDING = 64  # machine epsilons by which NumPy and JAX may differ in a result
 
 
+Points = Sequence[tuple[Sequence[Any], Callable[[Any], Any]]]
+
+
 class Program(NamedTuple):
     """A function by hand, and its `points`: arguments, each with which entries of an output are wrong there.
 
     Where it runs `in_numpy`, what is right is held against its `own`, the program as it was given, since NumPy takes
     more: arrays that are written into, for example. Parts of its source are evaluated while it is `reading` NumPy.
-    `called` are the names of the functions that it, or the loss, calls; `defined` are the lines that the loss runs too:
-    they say what is meant, so that no change of them is a repair.
+    `called` are the names of the functions that it, or the loss, calls; `defined` are the lines that the loss runs too,
+    which say what is meant: no change of them is a repair. `elsewhere()` are more points, of other sizes, that
+    only what is right at the first ones is tried at.
     """
 
     run: Callable
-    points: Sequence[tuple[Sequence[Any], Callable[[Any], Any]]]
+    points: Points
     in_numpy: bool = False
     own: "Program | None" = None
     reading: AbstractContextManager = nullcontext()
     called: Collection[str] = ()
     defined: Collection[Line] = ()
+    elsewhere: Callable[[], Points] = tuple
 
     def is_right_with(self, changes: Sequence["Change"]) -> bool:
         """Return whether it is right at all points with something else in the place of what stands in its source."""
-        if any(change.line in self.defined or _written_out(change) & self._sizes() for change in changes):
+        if any(change.line in self.defined for change in changes):
             return False
-        right = all(wrong is not None and not np.any(wrong) for wrong in self._wrong_with(changes))
-        return right and (self.own is None or self.own.is_right_with(changes))
+        if self._is_wrong_with(changes, self.points):
+            return False
+        if self.own is not None:
+            return self.own.is_right_with(changes)
+        return not self._is_wrong_with(changes, self.elsewhere())
+
+    def _is_wrong_with(self, changes, points):
+        return any(wrong is None or np.any(wrong) for wrong in self._wrong_with(changes, points))
 
     def wrong(self) -> list[np.ndarray]:
         """Return which entries are wrong as it stands, at each point; nothing where it does not run."""
-        found = [wrong for wrong in self._wrong_with([]) if wrong is not None]
+        found = [wrong for wrong in self._wrong_with([], self.points) if wrong is not None]
         return found if len(found) == len(self.points) else []
 
     def repaired(self, changes: Sequence["Change"], before: Sequence[np.ndarray]) -> np.ndarray | None:
@@ -54,26 +64,18 @@ class Program(NamedTuple):
         None where it is none at a point, or where something right is wrong then.
         """
         found = []
-        for now, was in zip(self._wrong_with(changes), before, strict=False):
+        for now, was in zip(self._wrong_with(changes, self.points), before, strict=False):
             if now is None or now.shape != was.shape or np.any(now & ~was) or (was.any() and np.array_equal(now, was)):
                 return None
             found.append((was & ~now).ravel())
         return np.concatenate(found)
 
-    def _sizes(self):
-        """Return the sizes of the arguments: a factor written out as one of them is right at this size alone."""
-        leaves, structure = jax.tree.flatten(tuple(self.points[0][0]))
-        nodes = [structure]
-        for node in nodes:
-            nodes += node.children()
-        return {n for n in (*(n for x in leaves for n in np.shape(x)), *(len(n.children()) for n in nodes)) if n > 2}
-
-    def _wrong_with(self, changes):
+    def _wrong_with(self, changes, points):
         """Yield which entries are wrong with changes, point after point; None, and no more, where it does not run."""
         of_code: dict[CodeType | None, list[Change]] = {}
         for change in changes:
             of_code.setdefault(next((f.__code__ for f in change.functions), None), []).append(change)
-        for args, wrong in self.points:
+        for args, wrong in points:
             try:
                 with ExitStack() as stack:
                     for some in of_code.values():
@@ -95,17 +97,6 @@ class Change(NamedTuple):
     old: Part
     new: Written
     functions: Sequence[FunctionType]
-
-
-def _written_out(change):
-    """Return the whole numbers that a change multiplies or divides by, and that did not stand there before."""
-
-    def numbers(part):
-        products = [n for n in ast.walk(part) if isinstance(n, ast.BinOp)]
-        sides = [side for n in products if isinstance(n.op, ast.Mult | ast.Div) for side in (n.left, n.right)]
-        return {n.value for n in sides if isinstance(n, ast.Constant)}
-
-    return numbers(change.new) - numbers(change.old)
 
 
 def at_once(changes: Iterable[Change]) -> list[Change]:

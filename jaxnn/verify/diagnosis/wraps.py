@@ -45,7 +45,8 @@ def factors(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Ch
         yield ast.BinOp(node, ast.Add(), other), f"the term {text(other)} is missing: add it to {text(node)}"
         yield ast.BinOp(node, ast.Sub(), other), f"the term {text(other)} is missing: subtract it from {text(node)}"
     sizes = [f"{name}.shape[{k}]" for name in arrays for k in (0, -1)]
-    for name in ("2", "3", *numbers, *sizes, *(f"{name}.size" for name in arrays), *(f"{n} ** 0.5" for n in sizes)):
+    # A 3 is likelier a size: written out it would be right at this size alone.
+    for name in ("2", *numbers, *sizes, *(f"{name}.size" for name in arrays), *(f"{n} ** 0.5" for n in sizes), "3"):
         other = parsed(name)
         yield ast.BinOp(node, ast.Div(), other), f"{text(node)} should be divided by {text(other)}"
         factor = name if name.isdigit() else f"`{name}`"

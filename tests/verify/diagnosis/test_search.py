@@ -6,7 +6,7 @@ import numpy as np
 
 from jaxnn.verify.diagnosis.patches import unified
 from jaxnn.verify.diagnosis.programs import Program
-from jaxnn.verify.diagnosis.search import by_running, in_copies, in_two_places
+from jaxnn.verify.diagnosis.search import by_running, in_copies, in_lines_alike, in_two_places
 from jaxnn.verify.diagnosis.steps import record
 
 RNG = np.random.default_rng(5)
@@ -191,3 +191,64 @@ def test_two_things_in_one_line_are_changed_together():
     assert by_running(program, steps) is None
     (change,) = in_two_places(program, steps).changes
     assert "g[k][None]" in ast.unparse(change.new)
+
+
+def not_a_mean(x, g):
+    return x.T @ g
+
+
+def test_a_number_that_is_right_at_one_size_alone_is_not_written_out():
+    def points(n):
+        return [((X[:n], G[:n]), lambda output: ~np.isclose(output, X[:n].T @ G[:n] / n))]
+
+    (step,) = [step for step in record(not_a_mean, X[:3], G[:3]) if step.name == "return"]
+    (change,) = by_running(Program(not_a_mean, points(3)), [step], inside=False).changes
+    assert ast.unparse(change.new) == "return x.T @ g / x.shape[0]"
+    by_chance = change._replace(new=ast.parse("return x.T @ g / 3").body[0])
+    program = Program(not_a_mean, points(3), elsewhere=lambda: points(2))
+    assert program.is_right_with([change]) and not program.is_right_with([by_chance])
+    assert program._replace(elsewhere=tuple).is_right_with([by_chance])
+
+
+def the_same_twice(x, g):
+    first, last = np.zeros((3, 2)), np.zeros((3, 2))
+    for row, seed in zip(x, g, strict=True):
+        first = np.outer(row, seed)
+        last = np.outer(row, seed)
+    return first + last
+
+
+def test_lines_side_by_side_are_changed_alike():
+    program = Program(the_same_twice, [((X, G), lambda output: ~np.isclose(output, 2 * X.T @ G))])
+    steps = [step for step in record(the_same_twice, X, G) if step.name in ("first", "last")]
+    found = in_lines_alike(program, steps)
+    assert [ast.unparse(change.new) for change in found.changes] == [
+        "first += np.outer(row, seed)",
+        "last += np.outer(row, seed)",
+    ]
+
+
+def moved_too_late(x, g):
+    d, scale = np.zeros((3, 2)), np.ones(2)
+    for row, seed in zip(x, g, strict=True):
+        d = d + np.outer(row, seed * scale)
+        d = 1.0 * d
+        scale = 0.5 * scale
+    return d
+
+
+def moved_in_time(x, g):
+    return sum(0.5 ** (k + 1) * np.outer(row, seed) for k, (row, seed) in enumerate(zip(x, g, strict=True)))
+
+
+def test_a_statement_is_moved_over_several_others():
+    right = moved_in_time(X, G)
+    program = Program(moved_too_late, [((X, G), lambda output: ~np.isclose(output, right))])
+    found = by_running(program, [step for step in record(moved_too_late, X, G) if step.name == "scale"])
+    assert found.line.text == "scale = 0.5 * scale" and "has to come before `d = d +" in found.why
+
+
+def test_what_the_loss_runs_too_is_left_as_it_is():
+    steps = [step for step in record(far_from_its_line, X, G) if step.name in ("turned", "d")]
+    program = Program(far_from_its_line, [((X, G), wrong)])
+    assert by_running(program._replace(defined={step.line for step in steps}), steps) is None
