@@ -28,11 +28,12 @@ from jaxnn.verify.diagnosis.statements import parsed, text
 from jaxnn.verify.diagnosis.steps import Path, Step, as_array, held, scopes
 from jaxnn.verify.diagnosis.structures import projections
 from jaxnn.verify.diagnosis.targets import close
-from jaxnn.verify.diagnosis.terms import NEAR, missing, rest, singles
+from jaxnn.verify.diagnosis.terms import NEAR, missing, rest, singles, two_terms
 
 MOST_VALUES = 20_000  # changes of one line, whose right value is known: each is an expression evaluated
 MOST_VALUES_IN_JAX = 400  # where NumPy cannot evaluate it: a loop of JAX's takes as long as a program
 MOST_PAIRS = 3000  # changes of one line that something more is looked for with
+MOST_SUMS = 20  # of two terms that are missing at once
 MOST_LABELS = 6  # arrays of whole numbers that a mask may be made of
 
 
@@ -115,7 +116,8 @@ def _completed(root, names, line, value, expected):
     labels = {name: np.asarray(x, np.float64) for name, x in names.items() if name.isidentifier() and is_whole(x)}
     values |= dict(itertools.islice(labels.items(), MOST_LABELS))
     sizes = {name: float(evaluated(name, names)) for name in numbers}
-    for sign, lacking in missing(value, expected, values, sizes):
+    given = value, expected, values, sizes
+    for sign, lacking in itertools.chain(missing(*given), itertools.islice(two_terms(*given), MOST_SUMS)):
         lacking = lacking.replace("np.", f"{library}.")
         part = parsed(lacking)
         if sign == "=":

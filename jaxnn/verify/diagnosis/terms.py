@@ -11,7 +11,6 @@ from jaxnn.verify.diagnosis.targets import close
 NEAR = 1e-5  # what differences know of a right value is no more; whoever asks runs what is found
 MOST_FACTORS = 30  # whose products are looked through, the likeliest first
 LOCAL = {"{x} * (1 - {x})": lambda x: x * (1 - x), "(1 - {x} ** 2)": lambda x: 1 - x**2, "({x} > 0)": lambda x: x > 0}
-MOST_SUMS = 20  # of two terms that are proposed
 FEW_FACTORS = 8  # of which also quotients of products are looked through
 COMPARISONS = {"!=": np.not_equal, "==": np.equal, ">": np.greater, "<": np.less}
 PLAIN = {"": 1.0, "2 * ": 2.0, "0.5 * ": 0.5}
@@ -49,14 +48,18 @@ def missing(
                         else:
                             yield sign, f"{'-' * negative}{spelt}{text}"
                         break
-    yield from itertools.islice(_two_terms(known, expected - value), MOST_SUMS)
 
 
-def _two_terms(known, lack):
-    """Yield sums and differences of two arrays that are what is lacking: what two paths add.
+def two_terms(
+    value: np.ndarray, expected: np.ndarray, arrays: Mapping[str, np.ndarray], numbers: Mapping[str, float]
+) -> Iterator[tuple[str, str]]:
+    """Yield what makes `value` `expected`, as `missing` does, where it is the sum or difference of two: of two paths.
 
     They are found by one number each, since there are a hundred thousand pairs.
     """
+    if value.shape != expected.shape or not np.all(np.isfinite(value)):
+        return
+    known, lack = _products(arrays, numbers, value.shape), expected - value
     along = np.random.default_rng(0).normal(size=lack.shape)
     arrays = {text: whole for text, x in known if np.any(whole := np.broadcast_to(x, lack.shape))}
     signed = [(s * float(np.vdot(along, x)), s, text) for text, x in arrays.items() for s in (1, -1)]
