@@ -13,7 +13,7 @@ from jaxnn.verify.compare import Comparison
 from jaxnn.verify.diagnosis.convolutions import convolutions, no_others
 from jaxnn.verify.diagnosis.hand import Hand, hand_of, tape_of
 from jaxnn.verify.diagnosis.lines import first_random, spoken
-from jaxnn.verify.diagnosis.locate import ALIAS, Suspect, blamed, feeds, renamed, suspects, upstream, where_made
+from jaxnn.verify.diagnosis.locate import ALIAS, Suspect, blamed, feeds, renamed, suspects, where_made
 from jaxnn.verify.diagnosis.operands import made_of
 from jaxnn.verify.diagnosis.patches import unified
 from jaxnn.verify.diagnosis.phrases import phrase
@@ -166,7 +166,7 @@ def _each_leaf(hand: Hand, comparison: Comparison, names: Sequence[str], true: l
         repairs = (by_value(program, step, expected) for step in places[:NAMES])
         repair = next((repair for repair in repairs if repair and repair.proven), None)
         if repair is None and first is not None and program.in_numpy and len(wrong_ones) > 1:
-            repair = by_running(program, upstream(hand.backward, hand.targets, first))
+            repair = by_running(program, hand.upstream(first.number))
         if repair is None:
             return {}
         found[name] = repair
@@ -189,7 +189,7 @@ def _searched(hand: Hand, step: Step | None) -> Repair | None:
     """Return the proven change in any line of the backward pass, those before a step, the nearest first, first."""
     if not hand.program.in_numpy:
         return None
-    before = upstream(hand.backward, hand.targets, step) if step is not None else []
+    before = hand.upstream(step.number) if step is not None else []
     every = hand.backward.steps
     once = {other.line: other for other in every if step is None or other.number <= step.number}
     lines = [*before, *reversed(blamed(hand.backward, hand.errors, once.values()))]
@@ -245,7 +245,7 @@ def _line_and_change(
     if alias is not None:
         return alias, by(alias, expected)[0]
     is_factor = suspect is not None and suspect.meaning == FACTOR
-    before = upstream(hand.backward, hand.targets, step)
+    before = hand.upstream(step.number)
     again = [other for other in hand.backward.steps if other.name == step.name and other.line != step.line]
     elsewhere = None
     if not is_factor:

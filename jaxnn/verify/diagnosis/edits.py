@@ -7,16 +7,13 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from jaxnn.verify.diagnosis.indexing import broadcasts, indices, layouts, permutations
 from jaxnn.verify.diagnosis.rewrite import put
 from jaxnn.verify.diagnosis.statements import SWAPPED, copies, parsed, statements, sums, targets, text
 from jaxnn.verify.diagnosis.structures import (
-    broadcasts,
     called,
     conditions,
     counts,
-    indices,
-    layouts,
-    permutations,
     projections,
     rounds,
     running,
@@ -361,37 +358,12 @@ def _number(value):
     return ast.parse(str(value), mode="eval").body
 
 
-def _slices(node, arrays, numbers):
-    if not isinstance(node, ast.Subscript) or not isinstance(node.ctx, ast.Load):
-        return
-    backwards = ": it is in reverse order" if "::-1" in ast.unparse(node.slice) else ""
-    yield node.value, f"the index of {text(node)} is too much: write {text(node.value)}{backwards}"
-    parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-    for k, part in enumerate(parts):
-        if isinstance(part, ast.Slice):
-            new = [*parts[:k], ast.Slice(), *parts[k + 1 :]]
-            whole = ast.Subscript(node.value, ast.Tuple(new, ast.Load()) if len(new) > 1 else new[0], ast.Load())
-            yield whole, f"{text(node)} should be {text(whole)}: a part is left out, or in another order"
-            if (part.lower is None) != (part.upper is None) and part.step is None:
-                at = part.lower or part.upper or ast.Constant(1)
-                bound = at.operand if isinstance(at, ast.UnaryOp) else ast.UnaryOp(ast.USub(), at)  # x[1:] and x[:-1]
-                other = ast.Slice(None, bound) if part.lower is not None else ast.Slice(bound)
-                new = [*parts[:k], other, *parts[k + 1 :]]
-                end = ast.Subscript(node.value, ast.Tuple(new, ast.Load()) if len(new) > 1 else new[0], ast.Load())
-                yield end, f"{text(node)} should be {text(end)}: the other end is left out"
-        elif not isinstance(part, ast.Constant | ast.Call):
-            for add in (ast.Sub(), ast.Add()):
-                new = [*parts[:k], ast.BinOp(part, add, ast.Constant(1)), *parts[k + 1 :]]
-                moved = ast.Subscript(node.value, ast.Tuple(new, ast.Load()) if len(new) > 1 else new[0], ast.Load())
-                yield moved, f"{text(node)} should be {text(moved)}: off by one"
-
-
 INSIDE = (
     *(
         rounds,
         _operators,
         _axes,
-        _slices,
+        slices,
         broadcasts,
         permutations,
         running,

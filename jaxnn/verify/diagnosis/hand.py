@@ -11,11 +11,12 @@ from jaxnn.verify import batches
 from jaxnn.verify.adjoints import Node, nodes
 from jaxnn.verify.compare import Comparison
 from jaxnn.verify.diagnosis.exchange import Exchange
+from jaxnn.verify.diagnosis.locate import upstream
 from jaxnn.verify.diagnosis.programs import Program, as_numpy
 from jaxnn.verify.diagnosis.replay import Replay, line_by_line, replay
 from jaxnn.verify.diagnosis.replayed import nodes_by_replaying
 from jaxnn.verify.diagnosis.sizes import constants
-from jaxnn.verify.diagnosis.steps import record, until_error
+from jaxnn.verify.diagnosis.steps import Step, record, until_error
 from jaxnn.verify.diagnosis.targets import Targets
 from jaxnn.verify.evaluation import evaluator
 from jaxnn.verify.numeric import by_differences
@@ -52,7 +53,8 @@ class Hand(NamedTuple):
     """The function by hand: its `backward` pass to be replayed, the right `targets`, and how wrong it is.
 
     `errors` are those of a gradient's arrays in units of their error bars. The `program` is what repairs are tried on,
-    `of_leaf` the same where one leaf alone has to be right.
+    `of_leaf` the same where one leaf alone has to be right. `upstream(number)` are the steps that made one of its steps
+    without having a right value, looked for once.
     """
 
     program: Program
@@ -60,6 +62,7 @@ class Hand(NamedTuple):
     targets: Targets
     errors: Callable[[list[np.ndarray]], list[float]]
     of_leaf: Callable[[int], Program]
+    upstream: Callable[[int], list[Step]]
 
     @property
     def run(self) -> Callable:
@@ -132,7 +135,9 @@ def hand_of(trial: Trial, problem: Problem, point: Point, tape: list[Node]) -> H
         backward = replay(run, problem.args, gradient)
         if max(errors(backward.outputs({}))) <= 1:  # wrong only as it is called, not as JAX traces it
             backward = line_by_line(run, problem.args, gradient)
-    return Hand(whole, backward, Targets(tape, true, problem.args), errors, program)
+    targets = Targets(tape, true, problem.args)
+    before = cache(lambda number: upstream(backward, targets, backward.steps[number]))
+    return Hand(whole, backward, targets, errors, program, before)
 
 
 def _by_differences(trial: Trial) -> list[tuple[Sequence[Any], Comparison]]:

@@ -1,15 +1,14 @@
-"""Edits of more than a token: a component taken off, a triangle folded, a layout, an index, a statement too much.
+"""Edits of more than a token: a component taken off, a triangle folded, a sum turned round, a round too much.
 
 Each is the derivative of something that many programs hold: of a softmax or a normalised vector (the part along the
 output goes), of a mean that was subtracted, of a symmetric or triangular matrix, of windows that are cut off at a
-border, of heads or channels that lie side by side or take turns.
+border, of sums that run on, of loops.
 """
 
 import ast
 import itertools
 from collections.abc import Sequence
 
-from jaxnn.verify.diagnosis.rewrite import put
 from jaxnn.verify.diagnosis.statements import Change, Changes, parsed, text
 
 OVER = ("", "axis=0, keepdims=True", "axis=-1, keepdims=True")
@@ -53,48 +52,6 @@ def triangles(library: str) -> Change:
             yield new, f"{text(node)} should be {text(new)}: {what}"
 
     return change
-
-
-def layouts(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
-    """Yield a slice that takes neighbours in the place of one that takes every so many, and the other way round."""
-    if not isinstance(node, ast.Subscript):
-        return
-    parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-    for k, part in enumerate(parts):
-        if not isinstance(part, ast.Slice) or part.lower is None:
-            continue
-        for name in numbers:
-            n, new = parsed(name), None
-            if part.step is not None and part.upper is None:
-                first = ast.BinOp(part.lower, ast.Mult(), n)
-                new = ast.Slice(first, ast.BinOp(first, ast.Add(), n))
-            elif part.step is None and isinstance(part.lower, ast.BinOp) and isinstance(part.lower.op, ast.Mult):
-                new = ast.Slice(part.lower.left, None, n)
-            if new is not None:
-                several = [*parts[:k], new, *parts[k + 1 :]]
-                taken = ast.Tuple(several, ast.Load()) if len(several) > 1 else new
-                other = ast.Subscript(node.value, taken, ast.Load())
-                yield other, f"{text(node)} should be {text(other)}: the layout is another, neighbours or in turns"
-
-
-def indices(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
-    """Yield a part of an array with an offset, a number or a product of two, that its index lacks."""
-    if not isinstance(node, ast.Subscript):
-        return
-    names = [name for name in numbers if name.isidentifier()]
-    products = [f"{one} * {other}" for k, one in enumerate(names) for other in names[k:]]
-    totals = [part for part in ast.walk(node.slice) if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add)]
-    for total in [*totals[:1], *(part for part in ast.walk(node.slice) if isinstance(part, ast.Name))]:
-        for offset in [*names, *products] if totals else names:
-            other = put(total, ast.BinOp(total, ast.Add(), parsed(offset)), node)
-            yield other, f"the offset `{offset}` is missing in the index of {text(node)}: write {text(other)}"
-    moved = [part for part in ast.walk(node.slice) if isinstance(part, ast.BinOp)]
-    for index, form in itertools.product(moved[:2], ("max({i}, 0)", *(f"min({{i}}, {n} - 1)" for n in names))):
-        other = put(index, parsed(form.format(i=ast.unparse(index))), node)
-        yield (
-            other,
-            f"{text(node)} should be {text(other)}: at the border a negative index wraps, a large one is outside",
-        )
 
 
 def counts(parts: Sequence[str]) -> Change:
@@ -155,24 +112,6 @@ def conditions(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> 
                 test = ast.BoolOp(ast.And(), [node.test, parsed(other)])
                 new = ast.If(test, node.body, node.orelse)
                 yield new, f"`{ast.unparse(node.test)}` holds too often: only where `{other}` as well"
-
-
-def broadcasts(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
-    """Yield an array as a column, or as a row, which meets another one along another axis."""
-    if isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node) in arrays:
-        for index, what in (("..., None", "a column, as keepdims leaves a sum"), ("None", "a row")):
-            new = ast.Subscript(node, parsed(f"x[{index}]").slice, ast.Load())
-            yield new, f"{text(node)} should be {what}: {text(new)} is broadcast along the other axis"
-
-
-def permutations(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
-    """Yield the inverse of a permutation: what `argsort` returns is where things come from, its own where they go."""
-    order = node.slice if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Name) else None
-    order = node if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("argsort") else order
-    if order is not None and ast.unparse(order) not in numbers:
-        inverse = ast.Call(ast.Attribute(ast.Name("np", ast.Load()), "argsort", ast.Load()), [order], [])
-        new = inverse if order is node else ast.Subscript(node.value, inverse, ast.Load())
-        yield new, f"{text(node)} should be {text(new)}: the inverse of the permutation, which puts everything back"
 
 
 def running(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:

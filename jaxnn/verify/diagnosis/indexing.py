@@ -1,0 +1,94 @@
+"""Edits of an index: a slice, an offset, neighbours or turns, an axis to broadcast along, an inverse permutation."""
+
+import ast
+import itertools
+from collections.abc import Sequence
+
+from jaxnn.verify.diagnosis.rewrite import put
+from jaxnn.verify.diagnosis.statements import Changes, parsed, text
+
+
+def slices(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
+    """Yield an array without its index, with a slice left out or its other end, or with an index off by one."""
+    if not isinstance(node, ast.Subscript) or not isinstance(node.ctx, ast.Load):
+        return
+    backwards = ": it is in reverse order" if "::-1" in ast.unparse(node.slice) else ""
+    yield node.value, f"the index of {text(node)} is too much: write {text(node.value)}{backwards}"
+    parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+    for k, part in enumerate(parts):
+        if isinstance(part, ast.Slice):
+            new = [*parts[:k], ast.Slice(), *parts[k + 1 :]]
+            whole = ast.Subscript(node.value, ast.Tuple(new, ast.Load()) if len(new) > 1 else new[0], ast.Load())
+            yield whole, f"{text(node)} should be {text(whole)}: a part is left out, or in another order"
+            if (part.lower is None) != (part.upper is None) and part.step is None:
+                at = part.lower or part.upper or ast.Constant(1)
+                bound = at.operand if isinstance(at, ast.UnaryOp) else ast.UnaryOp(ast.USub(), at)  # x[1:] and x[:-1]
+                other = ast.Slice(None, bound) if part.lower is not None else ast.Slice(bound)
+                new = [*parts[:k], other, *parts[k + 1 :]]
+                end = ast.Subscript(node.value, ast.Tuple(new, ast.Load()) if len(new) > 1 else new[0], ast.Load())
+                yield end, f"{text(node)} should be {text(end)}: the other end is left out"
+        elif not isinstance(part, ast.Constant | ast.Call):
+            for add in (ast.Sub(), ast.Add()):
+                new = [*parts[:k], ast.BinOp(part, add, ast.Constant(1)), *parts[k + 1 :]]
+                moved = ast.Subscript(node.value, ast.Tuple(new, ast.Load()) if len(new) > 1 else new[0], ast.Load())
+                yield moved, f"{text(node)} should be {text(moved)}: off by one"
+
+
+def layouts(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
+    """Yield a slice that takes neighbours in the place of one that takes every so many, and the other way round."""
+    if not isinstance(node, ast.Subscript):
+        return
+    parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+    for k, part in enumerate(parts):
+        if not isinstance(part, ast.Slice) or part.lower is None:
+            continue
+        for name in numbers:
+            n, new = parsed(name), None
+            if part.step is not None and part.upper is None:
+                first = ast.BinOp(part.lower, ast.Mult(), n)
+                new = ast.Slice(first, ast.BinOp(first, ast.Add(), n))
+            elif part.step is None and isinstance(part.lower, ast.BinOp) and isinstance(part.lower.op, ast.Mult):
+                new = ast.Slice(part.lower.left, None, n)
+            if new is not None:
+                several = [*parts[:k], new, *parts[k + 1 :]]
+                taken = ast.Tuple(several, ast.Load()) if len(several) > 1 else new
+                other = ast.Subscript(node.value, taken, ast.Load())
+                yield other, f"{text(node)} should be {text(other)}: the layout is another, neighbours or in turns"
+
+
+def indices(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
+    """Yield a part of an array with an offset, a number or a product of two, that its index lacks."""
+    if not isinstance(node, ast.Subscript):
+        return
+    names = [name for name in numbers if name.isidentifier()]
+    products = [f"{one} * {other}" for k, one in enumerate(names) for other in names[k:]]
+    totals = [part for part in ast.walk(node.slice) if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add)]
+    for total in [*totals[:1], *(part for part in ast.walk(node.slice) if isinstance(part, ast.Name))]:
+        for offset in [*names, *products] if totals else names:
+            other = put(total, ast.BinOp(total, ast.Add(), parsed(offset)), node)
+            yield other, f"the offset `{offset}` is missing in the index of {text(node)}: write {text(other)}"
+    moved = [part for part in ast.walk(node.slice) if isinstance(part, ast.BinOp)]
+    for index, form in itertools.product(moved[:2], ("max({i}, 0)", *(f"min({{i}}, {n} - 1)" for n in names))):
+        other = put(index, parsed(form.format(i=ast.unparse(index))), node)
+        yield (
+            other,
+            f"{text(node)} should be {text(other)}: at the border a negative index wraps, a large one is outside",
+        )
+
+
+def broadcasts(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
+    """Yield an array as a column, or as a row, which meets another one along another axis."""
+    if isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node) in arrays:
+        for index, what in (("..., None", "a column, as keepdims leaves a sum"), ("None", "a row")):
+            new = ast.Subscript(node, parsed(f"x[{index}]").slice, ast.Load())
+            yield new, f"{text(node)} should be {what}: {text(new)} is broadcast along the other axis"
+
+
+def permutations(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
+    """Yield the inverse of a permutation: what `argsort` returns is where things come from, its own where they go."""
+    order = node.slice if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Name) else None
+    order = node if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("argsort") else order
+    if order is not None and ast.unparse(order) not in numbers:
+        inverse = ast.Call(ast.Attribute(ast.Name("np", ast.Load()), "argsort", ast.Load()), [order], [])
+        new = inverse if order is node else ast.Subscript(node.value, inverse, ast.Load())
+        yield new, f"{text(node)} should be {text(new)}: the inverse of the permutation, which puts everything back"
