@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from jaxnn.verify.diagnosis.indexing import broadcasts, indices, layouts, permutations
+from jaxnn.verify.diagnosis.indexing import broadcasts, indices, layouts, permutations, slices
 from jaxnn.verify.diagnosis.rewrite import put
 from jaxnn.verify.diagnosis.statements import SWAPPED, copies, parsed, statements, sums, targets, text
 from jaxnn.verify.diagnosis.structures import (
@@ -71,7 +71,10 @@ def edits(
     whole = [node for node in nodes if node in fixed and (isinstance(node, ast.BinOp) or ast.unparse(node) in numbers)]
     stages = [
         *((change, [root], True) for change in (statements, sums, copies, conditions, too_much)),
-        *((change, nodes, True) for change in (*INSIDE, _others(containers), _others(functions))),
+        *(
+            (change, nodes, True)
+            for change in (*INSIDE, permutations(library), _others(containers), _others(functions))
+        ),
         (powers, operands, True),
         (_everywhere, [root], True),
         (targets, [root], True),
@@ -365,7 +368,6 @@ INSIDE = (
         _axes,
         slices,
         broadcasts,
-        permutations,
         running,
         _removals,
         _constants,

@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Sequence
 
 from jaxnn.verify.diagnosis.rewrite import put
-from jaxnn.verify.diagnosis.statements import Changes, parsed, text
+from jaxnn.verify.diagnosis.statements import Change, Changes, parsed, text
 
 
 def slices(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
@@ -80,15 +80,20 @@ def broadcasts(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> 
     """Yield an array as a column, or as a row, which meets another one along another axis."""
     if isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node) in arrays:
         for index, what in (("..., None", "a column, as keepdims leaves a sum"), ("None", "a row")):
-            new = ast.Subscript(node, parsed(f"x[{index}]").slice, ast.Load())
+            new = ast.Subscript(node, parsed(f"({index})"), ast.Load())
             yield new, f"{text(node)} should be {what}: {text(new)} is broadcast along the other axis"
 
 
-def permutations(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
-    """Yield the inverse of a permutation: what `argsort` returns is where things come from, its own where they go."""
-    order = node.slice if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Name) else None
-    order = node if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("argsort") else order
-    if order is not None and ast.unparse(order) not in numbers:
-        inverse = ast.Call(ast.Attribute(ast.Name("np", ast.Load()), "argsort", ast.Load()), [order], [])
-        new = inverse if order is node else ast.Subscript(node.value, inverse, ast.Load())
+def permutations(library: str) -> Change:
+    """Return how a permutation is inverted: `argsort` says where things come from, its own `argsort` where they go."""
+
+    def change(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Name) and node.slice.id not in numbers:
+            new = ast.Subscript(node.value, parsed(f"{library}.argsort({node.slice.id})"), ast.Load())
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("argsort"):
+            new = parsed(f"{library}.argsort({ast.unparse(node)})")
+        else:
+            return
         yield new, f"{text(node)} should be {text(new)}: the inverse of the permutation, which puts everything back"
+
+    return change

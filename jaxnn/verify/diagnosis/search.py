@@ -213,7 +213,8 @@ def _of_one_shape(program, changes, rounds):
     """Yield the edits, of changes of a line, that evaluate to an array as large as its own, each to another one."""
 
     def values(part):
-        arrays = [as_array(value_of(program, _computed(part), scope.names)) for scope in rounds]
+        expression = _computed(part)
+        arrays = [as_array(value_of(program, expression, scope.names)) for scope in rounds] if expression else []
         return [array for array in arrays if array is not None]
 
     told: set[str] = set()

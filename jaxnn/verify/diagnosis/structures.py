@@ -117,8 +117,8 @@ def conditions(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> 
 def running(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
     """Yield a running sum, or product, from the end: the adjoint of one from the beginning."""
     if isinstance(node, ast.Call) and node.args and ast.unparse(node.func).endswith(("cumsum", "cumprod")):
-        for index in ("::-1", "..., ::-1"):
-            back = parsed(f"x[{index}]").slice
+        reverse = ast.Slice(None, None, parsed("-1"))
+        for back in (reverse, ast.Tuple([parsed("..."), reverse], ast.Load())):
             given = [ast.Subscript(node.args[0], back, ast.Load()), *node.args[1:]]
             new = ast.Subscript(ast.Call(node.func, given, node.keywords), back, ast.Load())
             yield new, f"{text(node)} should be {text(new)}: from the end, in reverse, of this one and all after"

@@ -64,10 +64,10 @@ def two_terms(
     arrays = {text: whole for text, x in known if np.any(whole := np.broadcast_to(x, lack.shape))}
     signed = [(s * float(np.vdot(along, x)), s, text) for text, x in arrays.items() for s in (1, -1)]
     signed = sorted((n, s, text) for n, s, text in signed if np.isfinite(n))
-    numbers = np.array([n for n, _, _ in signed])
+    along_it = np.array([n for n, _, _ in signed])
     total, near = float(np.vdot(along, lack)), NEAR * float(np.sum(np.abs(along * lack)))
     for n, s, one in signed:
-        first, last = np.searchsorted(numbers, [total - n - near, total - n + near])
+        first, last = np.searchsorted(along_it, [total - n - near, total - n + near])
         for _, t, other in signed[first:last]:
             if (s, one) < (t, other) and s + t >= 0 and close(s * arrays[one] + t * arrays[other], lack, NEAR):
                 yield "+", f"({other} {'+' if s > 0 else '-'} {one})"
