@@ -362,17 +362,6 @@ def _number(value):
 
 
 INSIDE = (
-    *(
-        rounds,
-        _operators,
-        _axes,
-        slices,
-        broadcasts,
-        running,
-        _removals,
-        _constants,
-        _transposes,
-        _named,
-    ),
-    *(_groupings, _calls, _sizes, _names),
+    *(rounds, _operators, _axes, slices, broadcasts, running, _removals, _constants, _transposes, _named, _groupings),
+    *(_calls, _sizes, _names),
 )
