@@ -6,7 +6,7 @@ export const FEATURES = {
   x: ["X₁", (x, y) => x], y: ["X₂", (x, y) => y], xSquared: ["X₁²", (x, y) => x * x], ySquared: ["X₂²", (x, y) => y * y],
   xTimesY: ["X₁X₂", (x, y) => x * y], sinX: ["sin(X₁)", (x, y) => Math.sin(x)], sinY: ["sin(X₂)", (x, y) => Math.sin(y)],
 };
-const NODE = 36, TOP = 74, LEFT = 62, PITCH = 78, SMALL = 10, CALLOUT = 132;
+const NODE = 36, TOP = 84, LEFT = 62, PITCH = 78, SMALL = 10, CALLOUT = 132;
 const MANY = 600; // lines: from then on they are straight and without dashes, for the frames' sake
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
@@ -71,7 +71,7 @@ export class NetworkView {
   }
 
   rebuild(config, features, sizes, room) {
-    this.root.querySelectorAll(".node, .bias, .feature-label, .layer-controls").forEach((old) => old.remove());
+    this.root.querySelectorAll(".node, .bias, .feature-label, .layer-controls, .bracket").forEach((old) => old.remove());
     const many = sizes.slice(1).reduce((sum, size, i) => sum + size * sizes[i], 0) >= MANY;
     Object.assign(this, { sizes, features, many, links: [], hits: [], tiles: [[], []], biases: [], selects: [], frame: null });
     const names = Object.keys(FEATURES).filter((name) => !config.hide.includes(name));
@@ -88,6 +88,7 @@ export class NetworkView {
     const ratio = devicePixelRatio || 1;
     Object.assign(this.lines, { width: width * ratio, height: (TOP + most * gap) * ratio });
     this.lines.getContext("2d").scale(ratio, ratio);
+    if (hidden > 1) Object.assign(element("div", { class: "bracket" }, this.root).style, { left: `${column(1) + NODE / 2}px`, width: `${column(hidden) - column(1)}px` });
     names.forEach((name, i) => this.feature(name, place(0, i), config));
     this.featureMaps = new Uint8Array(names.flatMap((name) => [...featureMap(name, 10)]));
     for (let layer = 1; layer < sizes.length; layer++) {
