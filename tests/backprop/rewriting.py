@@ -1,4 +1,4 @@
-"""Backward passes written otherwise at random: right ones, by rules of algebra alone, and ones with a mistake in them."""
+"""Backward passes written otherwise at random: right ones, by laws of algebra alone, and ones with a mistake."""
 
 import ast
 import copy
@@ -9,14 +9,10 @@ from jaxnn.backprop import language
 from jaxnn.backprop.interpreter import assign, evaluate, run
 from jaxnn.backprop.judge import parsed
 from jaxnn.backprop.language import COMPARISONS, Line, names_in
+from jaxnn.backprop.truth import expected, points
 from jaxnn.errors import InvalidArgument
 
 TOLERANCE = 1e-6  # far above what a formula that is written otherwise rounds, far below what a mistake changes
-
-
-def lines_of(level):
-    """Return the lines of a level's solution."""
-    return language.read(level.solution)
 
 
 def text_of(lines):
@@ -55,13 +51,21 @@ def numbers(level, random):
 
 def right(level, random):
     """Return the text of a solution that is right because each step from the level's own keeps every value."""
-    lines = [(line.name, line.index, line.adds, copy.deepcopy(line.value)) for line in lines_of(level)]
+    return text_of(_rewritten(level, random))
+
+
+def _rewritten(level, random):
+    lines = _parts(level)
     for _ in range(random.integers(1, 9)):
         step = random.choice([_formula_step, _formula_step, _formula_step, _named, _early, _moved, _put_in, _added])
         found = step(level, copy.deepcopy(lines), random)
         if found is not None and text_of(found) is not None:
             lines = found
-    return text_of(lines)
+    return lines
+
+
+def _parts(level):
+    return [(line.name, line.index, line.adds, copy.deepcopy(line.value)) for line in language.read(level.solution)]
 
 
 def _scope(level, lines, end):
@@ -71,11 +75,9 @@ def _scope(level, lines, end):
     return scope
 
 
-def _places(tree, exact):
-    """Yield (parent, field, position, node) of each formula in a tree; `exact` leaves out what stands in comparisons."""
+def _places(tree):
+    """Yield (parent, field, position, node) of each formula in a tree."""
     for parent in ast.walk(tree):
-        if exact and isinstance(parent, ast.Compare):
-            continue
         for field, child in ast.iter_fields(parent):
             for i, node in enumerate(child) if isinstance(child, list) else [(None, child)]:
                 if isinstance(node, ast.BinOp | ast.UnaryOp | ast.Name | ast.Call | ast.Compare | ast.Subscript):
@@ -120,13 +122,11 @@ def _formula_step(level, lines, random):
     k = int(random.integers(len(lines)))
     scope, root = _scope(level, lines, k), ast.Expression(lines[k][3])
     compared = _compared(root)
-    places = [place for place in _places(root, False) if id(place[3]) not in compared]
+    places = [place for place in _places(root) if id(place[3]) not in compared]
     if not places:
         return None
     place = places[random.integers(len(places))]
-    new = [one for one in _forms(place[3], scope) if one is not None]
-    if not new:
-        return None
+    new = list(_forms(place[3], scope))
     _put(root, place, new[random.integers(len(new))])
     lines[k] = (*lines[k][:3], root.body)
     return lines
@@ -202,7 +202,7 @@ def _named(level, lines, random):
     """Give a part of a formula a name and a line of its own."""
     k = int(random.integers(len(lines)))
     root = ast.Expression(lines[k][3])
-    places = [place for place in _places(root, False) if not isinstance(place[3], ast.Name)]
+    places = [place for place in _places(root) if not isinstance(place[3], ast.Name)]
     if not places:
         return None
     place, name = places[random.integers(len(places))], f"part{len(lines)}"
@@ -216,30 +216,24 @@ def _early(level, lines, random):
     whole = [line for line in lines if line[1] is None and not line[2]]
     names = [line[0] for line in whole if level.meaning(line[0]) and sum(one[0] == line[0] for one in lines) == 1]
     names = [name for name in names if not level.is_gradient(name) and level.meaning(name)[0] == level.cost]
-    if "m" not in level.data or not names or any(str(line[0]).startswith("early") for line in lines):
+    names = [name for name in names if _is_late(level, lines, name)] if "m" in level.data else []
+    if not names:
         return None
     name = names[random.integers(len(names))]
-    if _scale(level, lines, name) == 1:
-        return None
+    back = {name: _parse("x * m", x=ast.Name(name))}
     return [
-        (one, index, adds, _parse("x / m", x=value) if one == name else _parse(ast.unparse(value), **_times(name)))
+        (one, index, adds, _parse("x / m", x=value) if one == name else _parse(ast.unparse(value), **back))
         for one, index, adds, value in lines
     ]
 
 
-def _times(name):
-    return {name: _parse("x * m", x=ast.Name(name))}
-
-
-def _scale(level, lines, name):
-    from jaxnn.backprop.truth import expected, points  # the true one, to know which of the two it is
-
+def _is_late(level, lines, name):
+    """Return whether an adjoint is m times the derivative."""
     point = points(level)[1]
     scope = dict(point.values)
     for line in lines:
         assign(Line(0, "a = b", *line), scope)
-    true = expected(point, name)
-    return 1 if np.allclose(scope[name], true, 1e-6, 1e-9) else float(level.data["m"])
+    return not np.allclose(scope[name], expected(point, name), 1e-6, 1e-9)
 
 
 def _moved(level, lines, random):
@@ -265,7 +259,7 @@ def _put_in(level, lines, random):
     known |= {line[0]: line[3] for line in once if line[1] is None and not line[2]}
     places = [
         place
-        for place in _places(root, False)
+        for place in _places(root)
         if isinstance(place[3], ast.Name) and place[3].id in known and id(place[3]) not in compared
     ]
     if not places:
@@ -296,10 +290,10 @@ def _added(level, lines, random):
 
 def wrong(level, random):
     """Return a text with one random mistake in it, or None where the change is none or leaves no program."""
-    lines = [(line.name, line.index, line.adds, copy.deepcopy(line.value)) for line in lines_of(level)]
+    lines = _rewritten(level, random) if random.integers(2) else _parts(level)
     k = int(random.integers(len(lines)))
     scope, root = _scope(level, lines, k), ast.Expression(lines[k][3])
-    places = list(_places(root, False))
+    places = list(_places(root))
     if random.integers(8) == 0 or not places:
         del lines[k]
     else:
@@ -358,7 +352,7 @@ def changed(level, text):
     for seed in range(4):
         given = numbers(level, np.random.default_rng(100 + seed))
         one, other = dict(given), dict(given)
-        run(lines_of(level), one)
+        run(language.read(level.solution), one)
         try:
             run(program.lines, other)
         except InvalidArgument:
