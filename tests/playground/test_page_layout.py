@@ -64,6 +64,18 @@ def test_on_a_projector_the_controls_are_one_row_and_the_rest_behind_a_button(pl
     expect(p.page.locator("#precision")).to_be_visible()
 
 
+@pytest.mark.parametrize(("width", "shape"), [(1280, [16] * 10), (390, [4, 4, 4])])
+def test_of_a_large_network_all_is_seen_and_each_layer_has_its_own_controls(play, width, shape):
+    p = play(f"seed=0.1&networkShape={','.join(map(str, shape))}")
+    p.page.set_viewport_size({"width": width, "height": 800})
+    p.rest()
+    assert p.page.evaluate("(box => box.scrollWidth <= box.clientWidth)(document.getElementById('network-scroll'))")
+    for layer in range(1, len(shape) + 1):
+        p.click(f"#neurons-1-{layer}")
+        shape[layer - 1] -= 1
+    p.linked(networkShape=",".join(map(str, shape)))
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [(1280, 800), (1024, 768), (390, 844)])
 def test_axe_finds_nothing(play, size, scheme):
