@@ -1,4 +1,4 @@
-"""`python -m tests.pictures [REPORT]`: writes the README's pictures of the pages, and of a report, into experiments/."""
+"""`python -m tests.pictures [REPORT]`: writes the README's pictures, of the pages and of a report, to experiments/."""
 
 import io
 import sys
