@@ -17,7 +17,7 @@ SIZE = {"width": 1280, "height": 800}
 
 
 def main(report: Path | None) -> None:
-    """Take the pictures with what runs here: the challenge solved, a line that is wrong, the top of a report."""
+    """Take the pictures with what runs here: the challenge solved, a line that is wrong, a report's section 6."""
     path = next(filter(None, map(which, BROWSERS)))
     with serving() as served, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
@@ -36,7 +36,7 @@ def main(report: Path | None) -> None:
         page.wait_for_selector(".line.wrong .entry")
         keep(page, "backprop.png")
         if report is not None:
-            page.goto(report.resolve().as_uri())
+            page.goto(f"{report.resolve().as_uri()}#hidden_layer")
             keep(page, "report.png")
         browser.close()
 
