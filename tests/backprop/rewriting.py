@@ -202,7 +202,8 @@ def _named(level, lines, random):
     """Give a part of a formula a name and a line of its own."""
     k = int(random.integers(len(lines)))
     root = ast.Expression(lines[k][3])
-    places = [place for place in _places(root) if not isinstance(place[3], ast.Name)]
+    kept = _compared(root)  # a part of a comparison, once it has a name, would be written otherwise in its turn
+    places = [place for place in _places(root) if not isinstance(place[3], ast.Name) and id(place[3]) not in kept]
     if not places:
         return None
     place, name = places[random.integers(len(places))], f"part{len(lines)}"
