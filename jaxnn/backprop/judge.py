@@ -236,8 +236,10 @@ def _compared(
         if not first and not any(others):
             bends = of == level.cost and bends_at(level, by)
             return _Seen("kink" if bends else "right", scale, (values[0], true))
-        if not any(others) and of == level.cost and is_subgradient(everywhere[0], by, values[0], scale * true, scale):
-            return _Seen("kink", scale, (values[0], true))
+        if first and of == level.cost and is_subgradient(everywhere[0], by, values[0], scale * true, scale):
+            if not any(others):
+                return _Seen("kink", scale, (values[0], true))
+            first = False
         if not first and np.any(true):
             return _Seen(
                 "wrong",

@@ -116,22 +116,23 @@ class Level:
     def elsewhere(self) -> list[dict[str, Any]]:
         """Return other numbers, at which a formula has to be right too; labels and masks stay what they are.
 
-        In the first every sign is another, so that a mask made of signs shows; in the second they are mixed.
+        In the first every sign is another, so that a mask made of signs shows. In the rest they are mixed, each entry's
+        by itself: two signs that agree at all points make a formula with `abs` right by accident.
         """
         random, found = np.random.default_rng(21), []
 
-        def moved(name, value, sign):
+        def moved(name, value, mixed):
             if isinstance(value, int) or np.all(np.isin(value, (0.0, 1.0))):
                 return value
             near = value * random.uniform(0.6, 0.9, np.shape(value))
             if name in self.data and not np.ndim(value):
                 return near  # a share, a slope or a size: it stays above 0
-            if sign < 0:
+            if not mixed:
                 return np.where(value == 0, 0.4, -near)  # away from 0, where a ReLU bends
-            return near + random.normal(0.0, 0.8, np.shape(value))
+            return near * random.choice([-1.0, 1.0], np.shape(value)) + random.normal(0.0, 0.8, np.shape(value))
 
-        for sign in (-1, 1):
-            found.append({name: moved(name, value, sign) for name, value in {**self.params, **self.data}.items()})
+        for mixed in (False, True, True, True, True):
+            found.append({name: moved(name, value, mixed) for name, value in {**self.params, **self.data}.items()})
         return found
 
 

@@ -1,4 +1,4 @@
-"""What a level's lines should be: the forward values and the true adjoint of every variable, at three points.
+"""What a level's lines should be: the forward values and the true adjoint of every variable, at six points.
 
 The adjoints are those of `jaxnn.verify`, by autodiff of the level's own function; differences of the forward pass, run
 by the interpreter, say where the loss bends and what the slopes on both sides are.

@@ -1,11 +1,15 @@
 """The judge by solutions that are right, worked out by hand, and by mistakes whose line and cause are known."""
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from jaxnn.backprop import judge as judging
 from jaxnn.backprop.judge import GOOD, judge, solved
 from jaxnn.backprop.levels.table import LEVELS
 from jaxnn.errors import InvalidArgument
+from tests.backprop import rewriting
 from tests.backprop.solutions import others
 
 NAMES = list(LEVELS)
@@ -78,6 +82,7 @@ PLANTED = [
     ("linear", "X.T @ dyhat", "X @ dyhat", "dbeta", "error", "X.T @ dyhat would go"),
     ("activations", "S * (1 - S)", "S * (1 + S)", "dZ1", "wrong", "dZ1"),
     ("activations", "dP * (Z3 > 0)", "dP * 2 * (Z3 >= 0)", "dZ3", "wrong", "too large by the factor 2"),
+    ("activations", "dP * (Z3 > 0)", "abs(dP) * (Z3 > 0)", "dZ3", "wrong", "right for the numbers that are shown"),
     ("activations", "0 * dP", "dP", "dZ4", "wrong", "dP is passed straight through"),
     ("hidden", "X.T @ dZ1 / m", "X.T @ dZ1", "dW1", "wrong", "too large by the factor m = 5: a mean is missing"),
     ("hidden", "A2 - y", "y - A2", "dZ2", "wrong", "the wrong sign"),
@@ -161,3 +166,25 @@ def test_a_program_that_would_run_for_long_is_stopped(monkeypatch):
     monkeypatch.setattr(judging, "LONGEST", -1.0)  # whatever the machine, it is over
     with pytest.raises(InvalidArgument, match="take smaller arrays"):
         judge(LEVELS["linear"], LEVELS["linear"].solution)
+
+
+def whatever_is_typed(name, seed):
+    """Judge a solution written otherwise at random, which is right, and one with a random mistake, which is not."""
+    level, random = LEVELS[name], np.random.default_rng(seed)
+    text = rewriting.right(level, random)
+    assert solved(level, judge(level, text)), text
+    text = rewriting.wrong(level, random)
+    assert text is None or not solved(level, judge(level, text)), text
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sampled_from(NAMES), st.integers(0, 2**32 - 1))
+def test_no_right_solution_is_called_wrong_and_no_wrong_one_right(name, seed):
+    whatever_is_typed(name, seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_of_each_level_no_right_solution_is_called_wrong_and_no_wrong_one_right(name):
+    for seed in range(30):
+        whatever_is_typed(name, seed)

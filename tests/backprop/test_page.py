@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import pytest
 
 from jaxnn.backprop.levels.table import LEVELS
-from tests.playground.browser import PATIENCE, serving
+from tests.playground.browser import PATIENCE, serving, violations
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 expect.set_options(timeout=1000 * PATIENCE)
@@ -268,6 +268,29 @@ def test_what_stands_where(lesson, size, scheme):
         found = page.locator(part).first
         if found.is_visible():
             assert contrast(page, found) >= 4.5, part
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_axe_finds_nothing(lesson, size, scheme):
+    wrong = HIDDEN.solution.replace("X.T @ dZ1 / m", "X.T @ dZ1").replace("db1 = sum", "db1 = smu")
+    page = lesson(link("hidden", wrong), size, color_scheme=scheme)
+    expect(page.locator(".line.wrong, .line.error")).to_have_count(2)
+    for _ in range(3):
+        page.click(".wrong .hint-button")
+    page.click("#language-button")
+    if size != "desk":
+        page.click("#levels-box summary")
+    page.locator("#graph [data-name=W2]").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#numbers caption").first).to_be_visible()
+    assert page.get_by_role("button", name="W2 4×1").get_attribute("data-name") == "W2"  # as a screen reader has it
+    assert violations(page) == []
+    page = lesson(link("linear", LINEAR.solution), size, color_scheme=scheme, reduced_motion="reduce")
+    page.click("#train")
+    expect(page.locator("#training-words")).to_contain_text("the same, step by step")
+    assert violations(page) == []
+    assert violations(lesson(link("bug-shares"), size, color_scheme=scheme)) == []
 
 
 def contrast(page, element):

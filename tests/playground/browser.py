@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = [
@@ -59,6 +61,13 @@ def until(condition, wait=time.sleep):
     while not condition():
         assert time.monotonic() < end, f"never came true: {condition}"
         wait(0.02)
+
+
+def violations(page):
+    """Return what axe, an independent checker of accessibility, finds wrong with a page as it stands."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    found = axe.Axe().run(page).response["violations"]
+    return [(one["id"], [node["html"] for node in one["nodes"]]) for one in found]
 
 
 class Play:

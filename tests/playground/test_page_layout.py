@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.playground.browser import PATIENCE, TABLE
+from tests.playground.browser import PATIENCE, TABLE, violations
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 expect.set_options(timeout=1000 * PATIENCE)
@@ -44,6 +44,52 @@ def test_data_network_and_output_are_in_view_together(play, size):
         box = p.page.locator(part).bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= size[0] and box["y"] + box["height"] <= size[1], part
     assert p.page.evaluate("document.documentElement.scrollWidth") <= size[0]
+
+
+def test_on_a_projector_the_controls_are_one_row_and_the_rest_behind_a_button(play):
+    p = play()
+    first, last = (p.page.locator(part).bounding_box() for part in ("#learningRate", "#stopEpoch"))
+    assert abs(first["y"] - last["y"]) < 4 and not p.page.locator("#more").is_visible()
+    p.page.set_viewport_size({"width": 1024, "height": 768})
+    p.rest()
+    first, last, more = (p.page.locator(part).bounding_box() for part in ("#learningRate", "#networks", "#more"))
+    assert abs(first["y"] - last["y"]) < 4 and abs(first["y"] - more["y"]) < 12
+    expect(p.page.locator("#stopEpoch")).to_be_hidden()
+    p.click("#more")
+    assert p.page.get_attribute("#more", "aria-expanded") == "true"
+    p.page.fill("#stopEpoch", "3")
+    p.page.keyboard.press("Enter")
+    p.linked(stopEpoch="3")
+    p.page.set_viewport_size({"width": 390, "height": 844})
+    expect(p.page.locator("#precision")).to_be_visible()
+
+
+@pytest.mark.parametrize(("width", "shape"), [(1280, [16] * 10), (390, [4, 4, 4])])
+def test_of_a_large_network_all_is_seen_and_each_layer_has_its_own_controls(play, width, shape):
+    p = play(f"seed=0.1&networkShape={','.join(map(str, shape))}")
+    p.page.set_viewport_size({"width": width, "height": 800})
+    p.rest()
+    assert p.page.evaluate("(box => box.scrollWidth <= box.clientWidth)(document.getElementById('network-scroll'))")
+    for layer in range(1, len(shape) + 1):
+        p.click(f"#neurons-1-{layer}")
+        shape[layer - 1] -= 1
+    p.linked(networkShape=",".join(map(str, shape)))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [(1280, 800), (1024, 768), (390, 844)])
+def test_axe_finds_nothing(play, size, scheme):
+    p = play("seed=0.1&networks=4", color_scheme=scheme)
+    p.page.set_viewport_size({"width": size[0], "height": size[1]})
+    p.step()
+    assert violations(p.page) == []
+    p.page.select_option("#networks", "1")
+    p.page.select_option("#weight-to", index=1)
+    expect(p.page.locator("#chain table")).to_have_count(4)
+    p.page.fill("#table", "1,2\n")
+    p.click("#use-table")
+    expect(p.page.locator("#messages .bad")).to_contain_text("line 1: got 2 values")
+    assert violations(p.page) == []
 
 
 def test_on_a_phone_play_and_the_map_come_first(play):

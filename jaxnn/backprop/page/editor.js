@@ -56,9 +56,9 @@ export class Editor {
       line.field.setAttribute("aria-describedby", `say-${i + 1} entry-${i + 1}`);
       const asked = this.hints(name), button = line.querySelector(".hint-button");
       button.hidden = !asked;
-      button.setAttribute("aria-label", `Hint for line ${i + 1}, ${name}`);
-      const shown = this.given.get(name) ?? 0;
-      button.textContent = shown ? shown < 3 ? `Hint ${shown + 1}` : "Hints" : "Hint";
+      const shown = this.given.get(name) ?? 0, said = shown ? shown < 3 ? `Hint ${shown + 1}` : "Hints" : "Hint";
+      button.textContent = said;
+      button.setAttribute("aria-label", `${said} for line ${i + 1}, ${name}`);
     });
   }
 

@@ -1,7 +1,7 @@
 // The forward pass as a graph: a box for each variable with its values, and its adjoint as soon as it is right.
 
 import { colour } from "../plots.js";
-import { digits, largest, rowsOf, shapeOf, shapeText } from "./numbers.js";
+import { digits, largest, rowsOf, shapeOf } from "./numbers.js";
 
 const SVG = "http://www.w3.org/2000/svg", HEAD = 22, FOOT = 8, GAP = 30, EDGE = 6;
 
@@ -25,7 +25,7 @@ export function drawGraph(root, level, choose) {
     y += most + GAP;
   }
   const width = Math.max(...Object.keys(x).map((name) => x[name] + widths[name] / 2)) + EDGE, height = y - GAP + EDGE;
-  const svg = make("svg", { viewBox: `0 0 ${width} ${height}`, width, height });
+  const svg = make("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "none" });
   const layerOf = Object.fromEntries(layers.flatMap((layer, i) => layer.map((name) => [name, i])));
   for (const line of lines) {
     const points = [[x[line.from], top[line.from] + tall(line.from)], ...line.by.flatMap((at, i) => bands[layerOf[line.from] + 1 + i].map((height) => [at, height])), [x[line.to], top[line.to]]];
@@ -59,7 +59,7 @@ const bodyHeight = (value, cell) => shapeOf(value).length ? rowsOf(value).length
 
 function drawNode(svg, level, name, x, y, width, height, cell, choose) {
   const value = level.values[name], shape = shapeOf(value), kind = level.params.includes(name) ? "param" : level.code.some((line) => line.name === name) ? "" : "data";
-  const node = make("g", { class: `node ${kind}`, tabindex: 0, role: "button", "data-name": name, "aria-label": `${name}, ${shapeText(shape)}: show its numbers` }, svg);
+  const node = make("g", { class: `node ${kind}`, tabindex: 0, role: "button", "data-name": name }, svg);
   make("rect", { class: "box", x: x - width / 2, y, width, height, rx: 5 }, node);
   make("text", { x: x - width / 2 + 8, y: y + 15 }, node, name);
   if (shape.length) make("text", { class: "small", x: x + width / 2 - 8, y: y + 15, "text-anchor": "end" }, node, shape.join("×"));

@@ -203,9 +203,12 @@ async function showLarge(node) {
 /** The name of the set of points that is shown. */
 const setOf = ({ problem, dataset, regDataset }) => problem === "regression" ? regDataset : dataset;
 
+/** Whether nothing of a set is hidden: what one has drawn, and the points of the lecture's figures. */
+const isWhole = (config) => setOf(config) === "own" || setOf(config).startsWith("lecture-");
+
 function drawDots() {
   const { train, test } = page.points, chosen = page.chosen || page.picked ? train[Math.min(page.point, train.length - 1)] : null;
-  const all = page.config.showTestData || setOf(page.config) === "own"; // of what one has drawn nothing is hidden
+  const all = page.config.showTestData || isWhole(page.config);
   drawPoints(DOTS, [...train, ...page.drawn], all ? test : [], chosen);
 }
 
@@ -297,7 +300,8 @@ function showConfig() {
   $("dataset-name").textContent = SETS[chosen] ?? chosen;
   $("stopSolved").disabled = regression;
   if (regression) $("stopSolved").checked = false;
-  $("noise").disabled = chosen === "own" || chosen.startsWith("lecture-");
+  $("noise").disabled = $("show-test-data").disabled = isWhole(config);
+  if (isWhole(config)) $("show-test-data").checked = true;
   document.querySelectorAll(".accuracy").forEach((box) => { box.hidden = regression; });
   hide();
 }
@@ -356,6 +360,7 @@ function wire() {
   $("reset-button").onclick = () => take("reset");
   $("restart-button").onclick = () => take("restart");
   $("data-regen-button").onclick = () => take("regenerate");
+  $("more").onclick = () => $("more").setAttribute("aria-expanded", $("extras").classList.toggle("open"));
   $("add-layers").onclick = () => change("networkShape", (shape) => [...shape, 2]);
   $("remove-layers").onclick = () => change("networkShape", (shape) => shape.slice(0, -1));
   addEventListener("popstate", ({ state }) => { // back, forward, or a link that was typed

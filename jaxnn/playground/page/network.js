@@ -6,7 +6,7 @@ export const FEATURES = {
   x: ["X₁", (x, y) => x], y: ["X₂", (x, y) => y], xSquared: ["X₁²", (x, y) => x * x], ySquared: ["X₂²", (x, y) => y * y],
   xTimesY: ["X₁X₂", (x, y) => x * y], sinX: ["sin(X₁)", (x, y) => Math.sin(x)], sinY: ["sin(X₂)", (x, y) => Math.sin(y)],
 };
-const NODE = 36, TOP = 74, LEFT = 62, PITCH = 78, SMALL = 10, CALLOUT = 132;
+const NODE = 36, TOP = 84, LEFT = 62, PITCH = 51, SMALL = 10, CALLOUT = 132;
 const MANY = 600; // lines: from then on they are straight and without dashes, for the frames' sake
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
@@ -71,13 +71,14 @@ export class NetworkView {
   }
 
   rebuild(config, features, sizes, room) {
-    this.root.querySelectorAll(".node, .bias, .feature-label, .layer-controls").forEach((old) => old.remove());
+    this.root.querySelectorAll(".node, .bias, .feature-label, .layer-controls, .bracket").forEach((old) => old.remove());
     const many = sizes.slice(1).reduce((sum, size, i) => sum + size * sizes[i], 0) >= MANY;
     Object.assign(this, { sizes, features, many, links: [], hits: [], tiles: [[], []], biases: [], selects: [], frame: null });
     const names = Object.keys(FEATURES).filter((name) => !config.hide.includes(name));
     const hidden = config.networkShape.length, most = Math.max(names.length, ...sizes);
-    const width = Math.max(room - 4, LEFT + NODE + PITCH * (hidden + 1));
+    const width = Math.max(room - 4, LEFT + 2 * NODE + PITCH * (hidden + 1));
     const gap = Math.max(NODE + 8, Math.min(55, 440 / most)), left = LEFT + NODE, right = width - NODE;
+    const pitch = (right - left) / (hidden + 1);
     const column = (layer) => layer > hidden ? right : left + (right - left) * layer / (hidden + 1) - (layer ? NODE / 2 : 0);
     const place = (layer, i) => [layer ? column(layer) : LEFT, TOP + i * gap];
     const row = (layer, i) => layer ? i : names.indexOf(features[i]);
@@ -88,10 +89,11 @@ export class NetworkView {
     const ratio = devicePixelRatio || 1;
     Object.assign(this.lines, { width: width * ratio, height: (TOP + most * gap) * ratio });
     this.lines.getContext("2d").scale(ratio, ratio);
+    if (hidden > 1) Object.assign(element("div", { class: "bracket" }, this.root).style, { left: `${column(1) + NODE / 2}px`, width: `${column(hidden) - column(1)}px` });
     names.forEach((name, i) => this.feature(name, place(0, i), config));
     this.featureMaps = new Uint8Array(names.flatMap((name) => [...featureMap(name, 10)]));
     for (let layer = 1; layer < sizes.length; layer++) {
-      if (layer <= hidden) this.controls(layer, column(layer), config);
+      if (layer <= hidden) this.controls(layer, column(layer), config, pitch);
       for (let node = 0; node < sizes[layer]; node++) {
         this.node(layer, node, place(layer, node), hidden);
         for (let source = 0; source < sizes[layer - 1]; source++) {
@@ -99,7 +101,7 @@ export class NetworkView {
         }
       }
     }
-    this.callouts(sizes, place, gap, (right - left) / (hidden + 1));
+    this.callouts(sizes, place, gap, pitch);
     this.svg.replaceChildren();
     clearTimeout(this.later);
     this.later = setTimeout(() => { this.svg.innerHTML = this.hits.join(""); }, many ? 200 : 0); // first what is seen, then what is touched
@@ -154,21 +156,23 @@ export class NetworkView {
     this.links.push(new Path2D(d));
   }
 
-  controls(layer, x, config) {
+  controls(layer, x, config, pitch) {
     const box = element("div", { class: "layer-controls" }, this.root), nodes = element("span", { class: `ui-numNodes${layer}` }, box), count = config.networkShape[layer - 1];
-    box.style.left = `${x + NODE / 2 - 38}px`;
+    const width = Math.min(76, pitch);
+    Object.assign(box.style, { left: `${x + NODE / 2 - width / 2}px`, width: `${width}px` });
     for (const [sign, step, words] of [["+", 1, "Add a neuron to"], ["−", -1, "Remove a neuron from"]]) {
       const button = element("button", { class: "small", id: `neurons${step}-${layer}`, "aria-label": `${words} layer ${layer}` }, nodes);
       button.textContent = sign;
       button.disabled = count + step < 1 || count + step > this.about.nodes;
       button.addEventListener("click", () => this.act.resize(layer, step));
     }
-    element("div", {}, box).textContent = `${count} neuron${count === 1 ? "" : "s"}`;
+    element("div", {}, box).textContent = pitch < 64 ? count : `${count} neuron${count === 1 ? "" : "s"}`;
     const select = element("select", { class: "ui-activation", id: `activation-${layer}`, "aria-label": `Activation of layer ${layer}` }, box);
     for (const name of this.about.activations) {
       const option = element("option", { value: name }, select);
       option.textContent = name;
     }
+    select.style.width = `${width - 4}px`;
     this.selects.push(select);
     select.addEventListener("change", () => this.act.activation(layer, select.value));
   }
