@@ -60,7 +60,7 @@ def array_of(given: Any) -> np.ndarray:
 
 def column_of(argument: str, name: Any, given: Any) -> Column:
     """Return one column as numbers or texts; raises `InvalidArgument` for anything else."""
-    categories = getattr(getattr(given, "cat", None), "categories", None)  # pandas; callable in others
+    categories = getattr(getattr(given, "cat", given), "categories", None)  # pandas' series, and its Categorical
     levels = None if categories is None else tuple(np.asarray(categories).tolist())
     if isinstance(given, list | tuple):
         given = [None if v is np.ma.masked else v for v in given]

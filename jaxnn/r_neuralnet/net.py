@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from jaxnn.errors import check_share, require
-from jaxnn.r_neuralnet import diagnosis, effects, files, importance, inference, intervals, pictures, summary
+from jaxnn.r_neuralnet import bootstrap, diagnosis, effects, files, importance, inference, intervals, pictures, summary
 from jaxnn.r_neuralnet.fitted import Fitted
 from jaxnn.r_neuralnet.inference import ConfidenceInterval
 from jaxnn.r_neuralnet.network import error_of, matrices
@@ -251,7 +251,7 @@ class NeuralNet:
             data_error = float(error_of(alike.T, response.T, self.architecture))
         return Prediction(tables[0], tables[1:], data_error)
 
-    bootstrap = intervals.bootstrap
+    bootstrap = bootstrap.bootstrap
     intervals = intervals.intervals
     garson = importance.garson
     olden = importance.olden

@@ -68,6 +68,13 @@ def test_categories_keep_their_order_unless_made_texts(categorical):
     assert both("y ~ as.character(s)", data)[2].variables == ["as.character(s)lo"]
 
 
+def test_categories_without_a_series_around_them_keep_their_order_too(categorical):
+    alone = categorical(["lo", "hi"], ())
+    alone.categories = ["lo", "mid", "hi"]  # as pandas.Categorical has them
+    del alone.cat
+    assert both("s ~ y", {"y": [1, 0], "s": alone})[2].outputs == ["lo", "mid", "hi"]
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [('s == "a"', [0, 1, 0]), ('s != "a"', [1, 0, 1]), ("x > 1.5", [0, 0, 1]), ("x <= 1.5", [1, 1, 0])]
