@@ -100,12 +100,14 @@ OTHERS = {  # what the limits of refusal and the kind of interval were chosen on
         [0.5, -2.0, 1.5, 2.0, -0.5, 1.2, 1.0],
         500,
         lambda x: 0.1 * (1.3 - x / 2),
+        "the first node's weight hangs on few rows, and its standard error grows faster than at an even rate",
     ),
     "a node that hardly bends: 7 weights, 700 rows": Case(
         TANH[2],
         [0.3, 0.9, -2.0, 2.5, 0.0, 1.0, 0.6],
         700,
         lambda x: np.full((len(x), 1), 0.15),
+        "two nodes that hardly bend do nearly the same, and standard errors do not grow at an even rate",
     ),
     "a node of doubtful need: 7 weights, 600 rows": Case(
         TANH[2],

@@ -56,10 +56,11 @@ def estimates(
 ) -> Estimates:
     r"""Return the quantities at a minimum of the error, and what their intervals are made of.
 
-    Sandwich: $H^{-1} (\sum_i \tilde g_i \tilde g_i') H^{-1}$, $\tilde g_i = J_i' (I - V_i J_i H^{-1} J_i')^{-1} r_i$
+    Sandwich: $I^{-1} (\sum_i \tilde g_i \tilde g_i') I^{-1}$, $\tilde g_i = J_i' (1 - V_i J_i I^{-1} J_i')^{-1} r_i$
     the gradient of a row as of a fit without it, where $r_i$ and $V_i$ are the first and second derivatives of its
-    error by the outputs' inputs, whose own by the weights are $J_i$ (White 1980; HC3 of MacKinnon and White 1985).
-    Likelihood: $\phi H^{-1}$, $\phi$ 1 of the cross-entropy and $2 E / (n k - w)$ of the squared error. How standard
+    error by the outputs' inputs, whose own by the weights are $J_i$, and $I = \sum_i J_i' V_i J_i$ is the Hessian that
+    is expected of a network that is right, as R's nls and glm take it (White 1980; HC3 of MacKinnon and White 1985).
+    Likelihood: $\phi I^{-1}$, $\phi$ 1 of the cross-entropy and $2 E / (n k - w)$ of the squared error. How standard
     errors grow: see `_growth`.
     """
     free = np.setdiff1d(np.arange(weights.size), excluded)
@@ -72,12 +73,12 @@ def estimates(
         np.concatenate([weights[free], values]),
         np.concatenate([np.eye(free.size), derivatives[:, free]]),
     )
-    size = np.sqrt(np.abs(np.diag(hessian)))
-    flat = not np.isfinite(hessian).all() or not (size > 0).all()
-    if flat or not np.linalg.eigvalsh(hessian / size / size[:, None])[0] > _FLAT:
+    expected = np.einsum("nkw,nkl,nlv->wv", jacobian, v, jacobian)
+    if not all(_curved(matrix) for matrix in (hessian, expected)):
         nothing, reasons = np.full(hessian.shape, np.nan), _counted(architecture, y, free.size) + [_IS_FLAT]
         return Estimates(values, derivatives, nothing, nothing, np.full(values.shape, np.nan), np.inf, reasons)
-    inverse = np.linalg.inv(hessian / size / size[:, None]) / size / size[:, None]
+    size = np.sqrt(np.diag(expected))
+    inverse = np.linalg.inv(expected / size / size[:, None]) / size / size[:, None]
     leverage = v @ jacobian @ inverse @ jacobian.swapaxes(1, 2)
     corrected = np.linalg.solve(np.eye(r.shape[1]) - leverage, r[:, :, None])[:, :, 0]
     g = np.einsum("nk,nkw->nw", corrected, jacobian)
@@ -99,6 +100,14 @@ def estimates(
     hindrances += _superfluous(architecture, weights, free, sandwich)
     likelihood = None if phi is None or not _as_likely(r, v, jacobian, inverse, phi) else phi * inverse
     return Estimates(values, derivatives, sandwich, likelihood, growth, degrees, hindrances)
+
+
+def _curved(matrix: Float[np.ndarray, "w w"]) -> bool:
+    """Return whether a Hessian, its diagonal made 1, has curvature in all directions."""
+    size = np.sqrt(np.abs(np.diag(matrix)))
+    if not np.isfinite(matrix).all() or not (size > 0).all():
+        return False
+    return bool(np.linalg.eigvalsh(matrix / size / size[:, None])[0] > _FLAT)
 
 
 @partial(jax.jit, static_argnames="architecture")
@@ -159,8 +168,8 @@ def _growth(
     r"""Return $\partial \log s_j / \partial w \cdot u_j$: how the standard error of each quantity grows while the
     weights go by `reach`, $u_j = S d_j / s_j$, which is where they go when the quantity grows by one standard error.
 
-    $s_j^2 = d_j' I^{-1} (\sum_i g_i g_i') I^{-1} d_j$ with the expected Hessian $I = \sum_i J_i' V_i J_i$ and
-    $g_i = J_i' r_i$; the residuals stay, but for their size, which goes as $\sqrt{V}$, as in exponential families.
+    $s_j^2 = d_j' I^{-1} (\sum_i \tilde g_i \tilde g_i') I^{-1} d_j$ as in `estimates`; the residuals stay, but for
+    their size, which goes as $\sqrt{V}$, as in exponential families.
     """
     places = jnp.array(free)
     at_first = jnp.diagonal(_by_row(weights, x, y, row_weights, architecture)[1], axis1=1, axis2=2)
@@ -221,7 +230,7 @@ def _as_likely(r: np.ndarray, v: np.ndarray, jacobian: np.ndarray, inverse: np.n
     r"""Return whether the weights' variances by the sandwich are those by the likelihood, for all the rows tell.
 
     White's information matrix test (1982), of its diagonal: $d_i = (a_i r_i)^2 - \phi \, a_i V_i a_i'$ with
-    $a_i = H^{-1} J_i'$ has the mean 0 then. Of one response with the squared error its covariance is that of residuals
+    $a_i = I^{-1} J_i'$ has the mean 0 then. Of one response with the squared error its covariance is that of residuals
     whose squares vary alike (Koenker 1981), else that of what the rows' gradients, those by $\phi$ among them, leave of
     it, by which more are refused than should be: up to a tenth of two classes.
     """

@@ -174,7 +174,7 @@ def test_nodes_without_output_are_found_superfluous():
     arch = intervals.Architecture((1, 2, 1), "tanh", "linear", "sse")
     weights = np.array([0.3, 1.0, -1.5, 3.0, 0.1, 2.0, 0.1])
     x = np.linspace(-2, 2, 300)[:, None]
-    y = 0.1 + 2 * np.tanh(0.3 + x) + 0.1 * np.tanh(-1.5 + 3 * x) + 0.5 * np.random.default_rng(2).normal(size=x.shape)
+    y = 0.1 + 2 * np.tanh(0.3 + x) + 0.1 * np.tanh(-1.5 + 3 * x) + 0.5 * np.random.default_rng(7).normal(size=x.shape)
     (weights,), _ = bootstrap.refits(arch, (), weights, x, y[None], np.ones((1, 300)), 1e-6)
     found = intervals.estimates(weights, x, y, x[:2], arch)
     assert any("superfluous" in reason and reason.endswith(": 1layhid2") for reason in found.hindrances)
