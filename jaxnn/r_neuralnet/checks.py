@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxnn.errors import check_positive_int, require
 from jaxnn.r_neuralnet.algorithms import name_of
-from jaxnn.r_neuralnet.design import Design
+from jaxnn.r_neuralnet.formulas.design import Design
 from jaxnn.r_neuralnet.functions import check_elementwise, check_error
 from jaxnn.r_neuralnet.network import ACTIVATIONS, ERRORS, Architecture
 

@@ -5,8 +5,8 @@ import numpy as np
 
 from jaxnn.r_neuralnet import inference
 from jaxnn.r_neuralnet.algorithms import RPROP
-from jaxnn.r_neuralnet.design import unscaled
 from jaxnn.r_neuralnet.fitted import Fitted
+from jaxnn.r_neuralnet.formulas.design import unscaled
 from jaxnn.restarts import curve_steps
 
 ENDS = {"logistic": (0, 1), "tanh": (-1, 1), "relu": (0,)}  # of an activation's range, where it has any

@@ -21,17 +21,17 @@ from jaxnn.r_neuralnet.checks import (
     check_response,
     outside,
 )
-from jaxnn.r_neuralnet.columns import Columns, array_of, columns_of, find, named_columns
-from jaxnn.r_neuralnet.design import data_warnings, design_of, many_levels
-from jaxnn.r_neuralnet.expressions import Column
 from jaxnn.r_neuralnet.fitted import Fitted, Settings
-from jaxnn.r_neuralnet.formula import Formula, Variable, parse
+from jaxnn.r_neuralnet.formulas.columns import Columns, array_of, columns_of, find, named_columns
+from jaxnn.r_neuralnet.formulas.design import data_warnings, design_of, many_levels
+from jaxnn.r_neuralnet.formulas.expressions import Column
+from jaxnn.r_neuralnet.formulas.formula import Formula, Variable, parse
+from jaxnn.r_neuralnet.formulas.syntax import names_in, tree_of
 from jaxnn.r_neuralnet.lifesign import Lifesign
 from jaxnn.r_neuralnet.net import NO_LIKELIHOOD, NeuralNet
 from jaxnn.r_neuralnet.network import Architecture, Function, objective
 from jaxnn.r_neuralnet.rows import held_out_rows, row_weights, rows_of, weighed
 from jaxnn.r_neuralnet.scaling import scaling_of
-from jaxnn.r_neuralnet.syntax import names_in, tree_of
 from jaxnn.r_neuralnet.weights import constant_values, depth, excluded_indices, normal_draws, start_weights
 from jaxnn.restarts import fit_until
 

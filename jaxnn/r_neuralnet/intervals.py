@@ -232,7 +232,7 @@ def _as_likely(r: np.ndarray, v: np.ndarray, jacobian: np.ndarray, inverse: np.n
     White's information matrix test (1982), of its diagonal: $d_i = (a_i r_i)^2 - \phi \, a_i V_i a_i'$ with
     $a_i = I^{-1} J_i'$ has the mean 0 then. Of one response with the squared error its covariance is that of residuals
     whose squares vary alike (Koenker 1981), else that of what the rows' gradients, those by $\phi$ among them, leave of
-    it, by which more are refused than should be: up to a tenth of two classes.
+    it, by which more are refused than should be: up to a quarter of two classes.
     """
     a, squares = jacobian @ inverse, np.sum(r**2, axis=1) - phi * np.trace(v, axis1=1, axis2=2)
     if r.shape[1] == 1 and (v == v[0]).all():

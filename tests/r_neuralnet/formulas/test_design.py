@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from jaxnn.errors import InvalidArgument
-from jaxnn.r_neuralnet.columns import columns_of
-from jaxnn.r_neuralnet.design import data_warnings, design_of, many_levels
-from jaxnn.r_neuralnet.formula import parse
+from jaxnn.r_neuralnet.formulas.columns import columns_of
+from jaxnn.r_neuralnet.formulas.design import data_warnings, design_of, many_levels
+from jaxnn.r_neuralnet.formulas.formula import parse
 
 DATA = {
     "y": [0, 1, 1],

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from jaxnn.errors import require
-from jaxnn.r_neuralnet.expressions import Column
+from jaxnn.r_neuralnet.formulas.expressions import Column
 
 Columns = dict[str, Column | None]  # None: a column that is there and not wanted
 
