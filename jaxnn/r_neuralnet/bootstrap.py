@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from jaxnn.errors import check_positive_int, check_share, require
+from jaxnn.errors import check_positive_int, require
 from jaxnn.r_neuralnet.fitted import Net
+from jaxnn.r_neuralnet.inference import check_alpha
 from jaxnn.r_neuralnet.intervals import Table, bounds, holding, quantities, tables_of
 from jaxnn.r_neuralnet.network import Architecture, objective
 from jaxnn.restarts import fit_until
@@ -39,7 +40,7 @@ def bootstrap(
     fit, so that nodes keep their places; all are one compiled program, by Newton's method. Those that do not converge
     are left out. Efron 1979. Raises `InvalidArgument` as `intervals` does, and where fewer than nine tenths converge.
     """
-    check_share("alpha", alpha)
+    check_alpha(alpha)
     check_positive_int("B", B)
     fitted, number = net.fitted, net.fitted.number(rep)
     at = fitted.covariate if data is None else fitted.settings.design.x(data)

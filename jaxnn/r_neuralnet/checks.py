@@ -20,13 +20,12 @@ def architecture_of(
     design: Design, hidden: Any, act_fct: Any, output_act_fct: Any, err_fct: Any, linear_output: bool
 ) -> Architecture:
     """Return the architecture that is asked for; raises `InvalidArgument` for what cannot be right."""
-    nodes: Any = [hidden] if np.ndim(hidden) == 0 else hidden
-    whole = np.ndim(nodes) == 1 and all(
-        isinstance(h, int | np.integer) and not isinstance(h, bool) and h >= 0 for h in nodes
-    )
+    given: Any = hidden.tolist() if hasattr(hidden, "tolist") else hidden  # of NumPy, JAX and pandas
+    nodes: list[Any] = list(given) if isinstance(given, list | tuple | range) else [given]
+    whole = all(isinstance(h, int | np.integer) and not isinstance(h, bool) and h >= 0 for h in nodes)
     words = f"{hidden!r}: Argument 'hidden' must be an integer vector or a single integer"
     require(whole, "hidden", words, "whole numbers, the nodes of each hidden layer")
-    nodes = [] if list(nodes) == [0] else [int(h) for h in nodes]
+    nodes = [] if nodes == [0] else [int(h) for h in nodes]
     require(0 not in nodes, "hidden", f"{hidden}: Argument 'hidden' contains at least one 0", "0 alone, for no layer")
     # A hidden layer of linear nodes does what no layer would: the name is for outputs alone.
     nonlinear = [name for name in ACTIVATIONS if name != "linear"]

@@ -13,9 +13,9 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.special import chdtrc, expit, ndtri, stdtrit
 
-from jaxnn.errors import check_share, require
+from jaxnn.errors import require
 from jaxnn.r_neuralnet.fitted import Fitted, Net
-from jaxnn.r_neuralnet.inference import slopes
+from jaxnn.r_neuralnet.inference import check_alpha, slopes
 from jaxnn.r_neuralnet.network import Architecture, error_and_dz, forward, output_of
 
 Table = dict[str, np.ndarray]  # columns of one length, by name
@@ -288,10 +288,24 @@ def intervals(net: Net, data: Any = None, rep: int | str = "best", alpha: float 
     softmax outputs never: what is added to all of them changes nothing), that decay or rows held out chose, or that are
     not at a minimum. Measured by `python -m experiments coverage`.
     """
-    check_share("alpha", alpha)
+    check_alpha(alpha)
     fitted, number = net.fitted, net.fitted.number(rep)
     at = fitted.covariate if data is None else fitted.settings.design.x(data)
     return tables_of(fitted, at, bounds(holding(fitted, number, at), alpha))
+
+
+def sandwich_of(fitted: Fitted, rep: int, alpha: float) -> tuple[Table, Table]:
+    """Return the sandwich's `lower` and `upper` bounds of all weights and of the mean slopes, NaN where none holds."""
+    count, k = fitted.settings.architecture.n_weights, len(fitted.settings.design.outputs)
+    weights = {side: np.full(count, np.nan) for side in ("lower", "upper")}
+    if fitted.held_out is not None or hindrances(fitted, rep):
+        slopes_ = np.full(k * len(fitted.settings.design.variables), np.nan)
+        return weights, {"lower": slopes_, "upper": slopes_}
+    at = fitted.covariate[:1]
+    tables = tables_of(fitted, at, bounds(_of(fitted, rep, at), alpha))
+    for side, of_all in weights.items():
+        of_all[np.setdiff1d(np.arange(count), fitted.settings.excluded)] = tables["weights"][f"sandwich_{side}"]
+    return weights, {side: tables["slopes"][f"sandwich_{side}"] for side in weights}
 
 
 def hindrances(fitted: Fitted, rep: int) -> list[str]:

@@ -45,6 +45,9 @@ def untrained(monkeypatch):
         ({"hidden": -1}, "Argument 'hidden' must be"),
         ({"hidden": None}, "Argument 'hidden' must be"),
         ({"hidden": "4"}, "Argument 'hidden' must be"),
+        ({"hidden": (3, ())}, "Argument 'hidden' must be"),
+        ({"hidden": [[2]]}, "Argument 'hidden' must be"),
+        ({"hidden": {2}}, "Argument 'hidden' must be"),
         ({"hidden": True}, "Argument 'hidden' must be"),
         ({"hidden": 10**10}, "what fits into the machine's"),
         ({"threshold": -0.01}, "Argument 'threshold' must be a numeric value"),
@@ -200,6 +203,9 @@ def test_functions_that_do_their_work_are_taken(right, untrained):
         ({"hidden": 0, "linear_output": False, "err_fct": "ce"}, ((1, 1), "logistic", "logistic", "ce")),
         ({"hidden": ()}, ((1, 1), "logistic", "linear", "sse")),
         ({"hidden": []}, ((1, 1), "logistic", "linear", "sse")),
+        ({"hidden": ()}, ((1, 1), "logistic", "linear", "sse")),
+        ({"hidden": range(2, 4)}, ((1, 2, 3, 1), "logistic", "linear", "sse")),
+        ({"hidden": jnp.array([2, 1])}, ((1, 2, 1, 1), "logistic", "linear", "sse")),
     ],
 )
 @pytest.mark.filterwarnings("ignore:the response is 0 or 1")
