@@ -22,9 +22,7 @@ Table = dict[str, np.ndarray]  # columns of one length, by name
 _ROWS = 25  # a weight, or of the rarer class: with fewer the intervals of weights cover too little
 _NEEDED = 0.0027  # the largest p at which a hidden node is taken for needed, three standard errors
 _FLAT = 1e-5  # of the Hessian with a diagonal of 1: below, a direction is not identified
-_ALIKE = (
-    0.001  # the least p of the test that the rows vary as the likelihood takes them to; it refuses up to 4 % of those
-)
+_ALIKE = 0.05  # the least p of the test that the rows vary as the likelihood takes them to
 _IS_FLAT = "a direction of the weights along which the error is flat: the data do not identify them"
 _NEAR = 0.1  # standard errors that the weights may be away from the minimum
 
