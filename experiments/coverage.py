@@ -1,7 +1,8 @@
 """How often 95 % intervals of predictions, slopes and weights cover what a known network has, and where they do not.
 
 From each known network data sets are drawn and refitted, side by side, from its own weights: so nodes keep their
-places, and what is measured is the intervals alone, not whether a restart finds the minimum. Runs when it is named:
+places, and what is measured is the intervals alone, not whether a restart finds the minimum. The kind of interval and
+the limits of refusal were chosen on networks of their own, `OTHERS`, which are measured too. Runs when it is named:
 `python -m experiments coverage`.
 """
 
@@ -58,7 +59,7 @@ CASES = {
         CURVE,
         500,
         same,
-        "weights of a node that saturates are skewed, so an interval with two equal sides is a little wide",
+        "weights of a node that saturates are skewed",
         bootstrap=True,
     ),
     "two classes: 9 weights, 1,500 rows": Case(
@@ -180,7 +181,10 @@ class Coverage(NamedTuple):
 
 
 def covered(case: Case, sets: int, boot: int, seed: int = 0) -> Coverage:
-    """Return how often the intervals of a case hold the truth, over so many data sets and refits of each."""
+    """Return how often the intervals of a case hold the truth, over so many data sets and refits of each.
+
+    An interval may be open at one end, where the data set no bound; how many are is told beside.
+    """
     rng = np.random.default_rng(seed)
     architecture, truth = case.architecture, np.array(case.weights)
     x = rng.uniform(-2, 2, (case.rows, architecture.sizes[0]))
