@@ -56,8 +56,9 @@ def estimates(
 
     Sandwich: $I^{-1} (\sum_i \tilde g_i \tilde g_i') I^{-1}$, $\tilde g_i = J_i' (1 - V_i J_i I^{-1} J_i')^{-1} r_i$
     the gradient of a row as of a fit without it, where $r_i$ and $V_i$ are the first and second derivatives of its
-    error by the outputs' inputs, whose own by the weights are $J_i$, and $I = \sum_i J_i' V_i J_i$ is the Hessian that
-    is expected of a network that is right, as R's nls and glm take it (White 1980; HC3 of MacKinnon and White 1985).
+    error by the outputs' inputs, whose own by the weights are $J_i$, and $I$ is the Hessian; of the squared error that
+    which is expected of a network that is right, $\sum_i J_i' V_i J_i$, as R's nls takes it, with which more intervals
+    covered on the networks that it was chosen on (White 1980; HC3 of MacKinnon and White 1985).
     Likelihood: $\phi I^{-1}$, $\phi$ 1 of the cross-entropy and $2 E / (n k - w)$ of the squared error. How standard
     errors grow: see `_growth`.
     """
@@ -71,7 +72,7 @@ def estimates(
         np.concatenate([weights[free], values]),
         np.concatenate([np.eye(free.size), derivatives[:, free]]),
     )
-    expected = np.einsum("nkw,nkl,nlv->wv", jacobian, v, jacobian)
+    expected = np.einsum("nkw,nkl,nlv->wv", jacobian, v, jacobian) if architecture.error == "sse" else hessian
     if not all(_curved(matrix) for matrix in (hessian, expected)):
         nothing, reasons = np.full(hessian.shape, np.nan), _counted(architecture, y, free.size) + [_IS_FLAT]
         return Estimates(values, derivatives, nothing, nothing, np.full(values.shape, np.nan), np.inf, reasons)
@@ -81,7 +82,7 @@ def estimates(
     corrected = np.linalg.solve(np.eye(r.shape[1]) - leverage, r[:, :, None])[:, :, 0]
     g = np.einsum("nk,nkw->nw", corrected, jacobian)
     sandwich = inverse @ (g.T @ g) @ inverse
-    with np.errstate(invalid="ignore"):  # a quantity that hangs on no weight has no interval
+    with np.errstate(divide="ignore", invalid="ignore"):  # a quantity that hangs on no weight has no interval
         reach = derivatives @ sandwich / _errors(derivatives, sandwich)[:, None]
     settings = {"architecture": architecture, "free": tuple(free.tolist())}
     with jax.enable_x64(True):
@@ -166,7 +167,7 @@ def _growth(
     r"""Return $\partial \log s_j / \partial w \cdot u_j$: how the standard error of each quantity grows while the
     weights go by `reach`, $u_j = S d_j / s_j$, which is where they go when the quantity grows by one standard error.
 
-    $s_j^2 = d_j' I^{-1} (\sum_i \tilde g_i \tilde g_i') I^{-1} d_j$ as in `estimates`; the residuals stay, but for
+    $s_j^2 = d_j' I^{-1} (\sum_i \tilde g_i \tilde g_i') I^{-1} d_j$ with the expected $I$; the residuals stay, but for
     their size, which goes as $\sqrt{V}$, as in exponential families.
     """
     places = jnp.array(free)
