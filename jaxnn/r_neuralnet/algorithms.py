@@ -31,7 +31,7 @@ def optimizer(
     if isinstance(algorithm, tuple) and hasattr(algorithm, "update"):
         return cast("optax.GradientTransformation", algorithm)
     known = isinstance(algorithm, str) and algorithm in NAMES
-    require(known, "algorithm", f"{name_of(algorithm)}: Unknown algorithm.", f"{', '.join(NAMES)} or one of optax's")
+    require(known, "algorithm", f"{name_of(algorithm)}: Unknown algorithm", f"{', '.join(NAMES)} or one of optax's")
     smallest, largest = _pair("learningrate_limit", learningrate_limit, ("min", "max"), (1e-10, 0.1))
     decrease, increase = _pair("learningrate_factor", learningrate_factor, ("minus", "plus"), (0.5, 1.2))
     ordered = 0 < smallest <= largest < np.inf
@@ -44,7 +44,7 @@ def optimizer(
         return RPROP[algorithm](decrease=decrease, increase=increase, smallest=smallest, largest=largest)
     if algorithm == "lbfgs":
         return _lbfgs()
-    words = "Argument 'learningrate' must be a numeric value, if the backpropagation algorithm is used."
+    words = "Argument 'learningrate' must be a numeric value, if the backpropagation algorithm is used"
     require(learningrate is not None, "learningrate", f"none: {words}", "a number above 0, such as 0.01")
     check_positive("learningrate", learningrate)
     return _backprop(float(cast(float, learningrate)))
@@ -75,7 +75,7 @@ def _pair(argument: str, given: Any, names: tuple[str, str], default: tuple[floa
     if given is None:
         return default
     values: Any = [given.get(name) for name in names] if isinstance(given, Mapping) else np.atleast_1d(given).tolist()
-    words = f"Argument '{argument.replace('_', '.')}' must consist of two components."
+    words = f"Argument '{argument.replace('_', '.')}' must consist of two components"
     numbers = len(values) == 2 and all(isinstance(v, int | float) for v in values)
     require(numbers, argument, f"{given!r}: {words}", f"two numbers, {names[0]} and {names[1]}")
     return float(values[0]), float(values[1])

@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxnn.errors import check_positive_int, require
 from jaxnn.r_neuralnet.algorithms import name_of
-from jaxnn.r_neuralnet.design import Design
+from jaxnn.r_neuralnet.formulas.design import Design
 from jaxnn.r_neuralnet.functions import check_elementwise, check_error
 from jaxnn.r_neuralnet.network import ACTIVATIONS, ERRORS, Architecture
 
@@ -20,21 +20,20 @@ def architecture_of(
     design: Design, hidden: Any, act_fct: Any, output_act_fct: Any, err_fct: Any, linear_output: bool
 ) -> Architecture:
     """Return the architecture that is asked for; raises `InvalidArgument` for what cannot be right."""
-    nodes: Any = [hidden] if np.ndim(hidden) == 0 else hidden
-    whole = np.ndim(nodes) == 1 and all(
-        isinstance(h, int | np.integer) and not isinstance(h, bool) and h >= 0 for h in nodes
-    )
-    expected = "Argument 'hidden' must be an integer vector or a single integer: the nodes of each hidden layer"
-    require(whole, "hidden", repr(hidden), expected)
-    nodes = [] if list(nodes) == [0] else [int(h) for h in nodes]
-    require(0 not in nodes, "hidden", f"{hidden}: Argument 'hidden' contains at least one 0.", "0 alone, for no layer")
+    given: Any = hidden.tolist() if hasattr(hidden, "tolist") else hidden  # of NumPy, JAX and pandas
+    nodes: list[Any] = list(given) if isinstance(given, list | tuple | range) else [given]
+    whole = all(isinstance(h, int | np.integer) and not isinstance(h, bool) and h >= 0 for h in nodes)
+    words = f"{hidden!r}: Argument 'hidden' must be an integer vector or a single integer"
+    require(whole, "hidden", words, "whole numbers, the nodes of each hidden layer")
+    nodes = [] if nodes == [0] else [int(h) for h in nodes]
+    require(0 not in nodes, "hidden", f"{hidden}: Argument 'hidden' contains at least one 0", "0 alone, for no layer")
     # A hidden layer of linear nodes does what no layer would: the name is for outputs alone.
     nonlinear = [name for name in ACTIVATIONS if name != "linear"]
-    _check_known("act_fct", act_fct, nonlinear, "Unknown activation function.")
-    _check_known("err_fct", err_fct, [*ERRORS], "Unknown error function.")
+    _check_known("act_fct", act_fct, nonlinear, "Unknown activation function")
+    _check_known("err_fct", err_fct, [*ERRORS], "Unknown error function")
     require(isinstance(linear_output, bool | np.bool), "linear_output", repr(linear_output), "True or False")
     if output_act_fct is not None:
-        _check_known("output_act_fct", output_act_fct, [*ACTIVATIONS, "softmax"], "Unknown activation function.")
+        _check_known("output_act_fct", output_act_fct, [*ACTIVATIONS, "softmax"], "Unknown activation function")
         contradicts = linear_output and output_act_fct != "linear"
         require(not contradicts, "output_act_fct", f"{name_of(output_act_fct)} with linear_output=True",
                 "linear_output=False, for output nodes that are not linear")  # fmt: skip
@@ -53,12 +52,12 @@ def _check_known(argument: str, given: Any, names: Sequence[str], words: str) ->
 def check_numbers(threshold: Any, stepmax: Any, rep: Any, lifesign: Any, lifesign_step: Any) -> None:
     """Raise `InvalidArgument` for numbers and signs of life that cannot be right."""
     number = isinstance(threshold, int | float | np.number) and not isinstance(threshold, bool)
-    words = "Argument 'threshold' must be a numeric value."
+    words = "Argument 'threshold' must be a numeric value"
     require(number and 0 <= threshold < np.inf, "threshold", f"{threshold!r}: {words}", "a number of at least 0")
     check_positive_int("rep", rep)
     check_positive_int("stepmax", int(stepmax) if isinstance(stepmax, float) and stepmax.is_integer() else stepmax)
     check_positive_int("lifesign_step", lifesign_step)
-    words = "Argument 'lifesign' must be one of 'none', 'minimal', 'full'."
+    words = "Argument 'lifesign' must be one of 'none', 'minimal', 'full'"
     require(callable(lifesign) or lifesign in LIFESIGNS, "lifesign", f"{lifesign!r}: {words}", ", ".join(LIFESIGNS))
 
 
@@ -70,7 +69,7 @@ def check_response(y: np.ndarray, design: Design, architecture: Architecture) ->
         if other.size:
             row, column = other[0]
             require(False, design.outputs[column], f"{y[row, column]} in row {row} (from 0): Error function 'ce' only "
-                    "implemented for binary response.", "0 or 1; err_fct='sse' takes any number")  # fmt: skip
+                    "implemented for binary response", "0 or 1; err_fct='sse' takes any number")  # fmt: skip
         known = isinstance(architecture.output, str)  # of a function of the user's only what comes of it can tell
         return [outside(architecture)] if known and outside(architecture) else []
     if binary.all() and output == "linear" and architecture.error == "sse":

@@ -4,8 +4,9 @@ import jax
 import numpy as np
 
 from jaxnn.r_neuralnet import inference
-from jaxnn.r_neuralnet.design import unscaled
+from jaxnn.r_neuralnet.algorithms import RPROP
 from jaxnn.r_neuralnet.fitted import Fitted
+from jaxnn.r_neuralnet.formulas.design import unscaled
 from jaxnn.restarts import curve_steps
 
 ENDS = {"logistic": (0, 1), "tanh": (-1, 1), "relu": (0,)}  # of an activation's range, where it has any
@@ -64,14 +65,16 @@ def advice(fitted: Fitted) -> str:
     short = ~restarts.converged & ~restarts.diverged
     falling = np.array([_still_falls(*one) for one in zip(restarts.curves, restarts.steps, strict=True)])
     tries = []
-    if unscaled_columns(fitted) and settings.scaling is None:
+    to_scale = bool(unscaled_columns(fitted)) and settings.scaling is None
+    if to_scale:
         tries.append("scale=True, which standardises inputs and responses inside the fit")
     if restarts.diverged.any() or (settings.algorithm == "backprop" and (short & ~falling).any()):
         smaller = {"backprop": "a smaller learningrate", "lbfgs": "another algorithm"}
-        tries.append(smaller.get(settings.algorithm, "a smaller max in learningrate_limit, or smaller steps"))
+        smaller |= dict.fromkeys(RPROP, "a smaller max in learningrate_limit")
+        tries.append(smaller.get(settings.algorithm, "smaller steps, by a smaller learning rate of the optimizer"))
     if (short & falling).any():
         tries.append(f"a larger stepmax than {settings.stepmax}, for the error still falls")
-    if (short & ~falling).any():
+    if (short & ~falling).any() and not to_scale:  # of unscaled columns a larger one stops at one constant prediction
         reached = restarts.largest_gradient[short & ~falling].min()
         tries.append(f"a larger threshold, such as {_rounded_up(reached):g}, for the error hardly falls any more")
     return ", ".join([*tries, "more restarts (rep)"])

@@ -1,7 +1,6 @@
 """Tables of a fitted network as of a regression: effects of covariates, tests of weights, residuals."""
 
 from functools import partial
-from statistics import NormalDist
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +10,7 @@ from scipy.special import chdtrc
 
 from jaxnn.r_neuralnet.fitted import Fitted
 from jaxnn.r_neuralnet.inference import covariance, outputs, slopes
+from jaxnn.r_neuralnet.intervals import sandwich_of
 from jaxnn.r_neuralnet.network import Architecture
 
 Table = dict[str, np.ndarray]  # columns of one length, by name
@@ -19,6 +19,8 @@ _IDENTIFIED = 1e-6  # of a direction, the share that may lie where the error has
 
 def tables(fitted: Fitted, rep: int, alpha: float) -> dict[str, Table]:
     """Return `weights`, `covariates`, `effects`, `residuals` and `fit`, each a table, with intervals of 1 - `alpha`.
+
+    Standard errors are those of `inference.standard_errors`, the intervals the sandwich's of `intervals`.
 
     Where rows held out chose the step there are none.
     """
@@ -32,10 +34,12 @@ def tables(fitted: Fitted, rep: int, alpha: float) -> dict[str, Table]:
         found = outputs(fitted.in_users_units(rep), fitted.covariate, architecture=architecture)
         mean_slopes, gradients = _mean_slopes(weights, fitted.trained_on[0], architecture=architecture)
     residuals = fitted.response - np.asarray(found)
+    of_weights, of_slopes = sandwich_of(fitted, rep, alpha)
     return {
-        "weights": _weights(fitted, weights, free, cov, projection, alpha),
+        "weights": _weights(fitted, weights, free, cov, projection) | of_weights,
         "covariates": _covariates(fitted, weights, free, cov, projection),
-        "effects": _effects(fitted, np.asarray(mean_slopes), np.asarray(gradients)[..., free], cov, projection, alpha),
+        "effects": _effects(fitted, np.asarray(mean_slopes), np.asarray(gradients)[..., free], cov, projection)
+        | of_slopes,
         "residuals": {"response": np.array(settings.design.outputs)}
         | {name: np.quantile(residuals, q, axis=0) for name, q in
            (("min", 0), ("1q", 0.25), ("median", 0.5), ("3q", 0.75), ("max", 1))},
@@ -52,19 +56,17 @@ def _mean_slopes(
     return mean(weights), jax.jacrev(mean)(weights)
 
 
-def _estimates(values: np.ndarray, errors: np.ndarray, alpha: float) -> Table:
-    z = NormalDist().inv_cdf(1 - alpha / 2)
+def _estimates(values: np.ndarray, errors: np.ndarray) -> Table:
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = values / errors
     p = np.where(np.isnan(ratio), np.nan, chdtrc(1, ratio**2))
-    bounds = {"lower": values - z * errors, "upper": values + z * errors}
-    return {"estimate": values, "std_error": errors, "z": ratio, "p": p} | bounds
+    return {"estimate": values, "std_error": errors, "z": ratio, "p": p}
 
 
-def _weights(fitted, weights, free, cov, projection, alpha) -> Table:
+def _weights(fitted, weights, free, cov, projection) -> Table:
     errors = np.full(weights.size, np.nan)
     errors[free] = np.where(np.diag(projection) >= 1 - _IDENTIFIED, np.sqrt(np.maximum(np.diag(cov), 0)), np.nan)
-    return {"name": np.array(fitted.weight_names)} | _estimates(weights, errors, alpha)
+    return {"name": np.array(fitted.weight_names)} | _estimates(weights, errors)
 
 
 def _covariates(fitted, weights, free, cov, projection) -> Table:
@@ -81,7 +83,7 @@ def _covariates(fitted, weights, free, cov, projection) -> Table:
     return {"name": np.array(design.variables), "wald": wald, "df": degrees.astype(int), "p": p}
 
 
-def _effects(fitted, mean_slopes, gradients, cov, projection, alpha) -> Table:
+def _effects(fitted, mean_slopes, gradients, cov, projection) -> Table:
     """The mean slope of each output by each covariate, its standard error by the delta method, in the user's units."""
     design, scaling = fitted.settings.design, fitted.settings.scaling
     variances = np.einsum("kpw,wv,kpv->kp", gradients, cov, gradients)
@@ -93,7 +95,7 @@ def _effects(fitted, mean_slopes, gradients, cov, projection, alpha) -> Table:
         "response": np.repeat(design.outputs, len(design.variables)),
         "name": np.tile(design.variables, len(design.outputs)),
     }
-    return names | _estimates((mean_slopes * units).ravel(), (errors * units).ravel(), alpha)
+    return names | _estimates((mean_slopes * units).ravel(), (errors * units).ravel())
 
 
 def _fit(fitted, rep, residuals, free, projection) -> Table:

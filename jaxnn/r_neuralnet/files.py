@@ -14,8 +14,8 @@ import numpy as np
 
 from jaxnn.errors import DataFileError, InvalidArgument, require
 from jaxnn.files import write
-from jaxnn.r_neuralnet.design import Design, Part
 from jaxnn.r_neuralnet.fitted import Fitted, Settings
+from jaxnn.r_neuralnet.formulas.design import Design, Part
 from jaxnn.r_neuralnet.network import Architecture
 from jaxnn.r_neuralnet.scaling import Scaling
 from jaxnn.restarts import Restarts

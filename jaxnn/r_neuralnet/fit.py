@@ -21,17 +21,17 @@ from jaxnn.r_neuralnet.checks import (
     check_response,
     outside,
 )
-from jaxnn.r_neuralnet.columns import Columns, array_of, columns_of, named_columns
-from jaxnn.r_neuralnet.design import data_warnings, design_of, many_levels
-from jaxnn.r_neuralnet.expressions import Column
 from jaxnn.r_neuralnet.fitted import Fitted, Settings
-from jaxnn.r_neuralnet.formula import Formula, Variable, parse
+from jaxnn.r_neuralnet.formulas.columns import Columns, array_of, columns_of, find, named_columns
+from jaxnn.r_neuralnet.formulas.design import data_warnings, design_of, many_levels
+from jaxnn.r_neuralnet.formulas.expressions import Column
+from jaxnn.r_neuralnet.formulas.formula import Formula, Variable, parse
+from jaxnn.r_neuralnet.formulas.syntax import names_in, tree_of
 from jaxnn.r_neuralnet.lifesign import Lifesign
 from jaxnn.r_neuralnet.net import NO_LIKELIHOOD, NeuralNet
 from jaxnn.r_neuralnet.network import Architecture, Function, objective
 from jaxnn.r_neuralnet.rows import held_out_rows, row_weights, rows_of, weighed
 from jaxnn.r_neuralnet.scaling import scaling_of
-from jaxnn.r_neuralnet.syntax import names_in, tree_of
 from jaxnn.r_neuralnet.weights import constant_values, depth, excluded_indices, normal_draws, start_weights
 from jaxnn.restarts import fit_until
 
@@ -235,13 +235,17 @@ def _call(given: dict[str, Any]) -> str:
 def _columns_and_formula(formula: str | None, data: Any, X: Any, y: Any, also: set[str]) -> tuple[Columns, Formula]:
     """Return the columns and the formula; of arrays, those that stand for them."""
     if X is None and y is None:
-        expected = "Missing 'formula' argument: such as \"y ~ x1 + x2\", or X and y"
-        require(formula is not None, "formula", "none", expected)
-        require(data is not None, "data", "none", "Missing 'data' argument: a dict of arrays or a data frame")
+        expected = 'one such as "y ~ x1 + x2", or X and y'
+        require(formula is not None, "formula", "none: Missing 'formula' argument", expected)
+        require(data is not None, "data", "none: Missing 'data' argument", "a dict of arrays or a data frame")
         parsed = parse(cast(str, formula))
         named = named_columns(data)
         others = [str(name) for name in named or () if str(name) not in parsed.dropped] if parsed.dot else []
-        return columns_of("data", data, wanted=parsed.columns | set(others) | also), parsed
+        columns = columns_of("data", data, wanted=parsed.columns | set(others) | also)
+        for variable in (variable for part in (parsed.responses, *parsed.covariates) for variable in part):
+            for name in variable.columns:
+                find(columns, name, "formula")
+        return columns, parsed
     no_formula = formula is None and data is None
     require(no_formula, "X, y", "both arrays and a formula or data", "X and y, or formula and data, not both")
     for name, given in (("X", X), ("y", y)):

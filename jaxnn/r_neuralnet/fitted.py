@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxnn.errors import require
-from jaxnn.r_neuralnet.design import Design
+from jaxnn.r_neuralnet.formulas.design import Design
 from jaxnn.r_neuralnet.network import Architecture, objective
 from jaxnn.r_neuralnet.rows import weighed
 from jaxnn.r_neuralnet.scaling import Scaling

@@ -12,9 +12,9 @@ from jaxtyping import Array
 from jaxnn.data.rrandom import RRandom
 from jaxnn.errors import check_positive_int, require
 from jaxnn.r_neuralnet import clusters, inference
-from jaxnn.r_neuralnet.columns import Columns, columns_of, find
-from jaxnn.r_neuralnet.expressions import Column
 from jaxnn.r_neuralnet.fitted import Fitted, Net
+from jaxnn.r_neuralnet.formulas.columns import Columns, columns_of, find
+from jaxnn.r_neuralnet.formulas.expressions import Column
 from jaxnn.r_neuralnet.network import Architecture, error_of, matrices
 
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxnn.errors import require
 from jaxnn.r_neuralnet.fitted import Fitted
 from jaxnn.r_neuralnet.network import (
     Architecture,
@@ -30,6 +31,12 @@ class ConfidenceInterval(NamedTuple):
     lower: list[list[np.ndarray]]
     upper: list[list[np.ndarray]]
     nic: Float[np.ndarray, " restarts"]
+
+
+def check_alpha(alpha: object) -> None:
+    """Raise `InvalidArgument` unless intervals can leave out this share."""
+    number = isinstance(alpha, int | float | np.number) and not isinstance(alpha, bool) and 0 < alpha < 1
+    require(number, "alpha", repr(alpha), "a share in (0, 1), such as 0.05")
 
 
 @partial(jax.jit, static_argnames="architecture")

@@ -1,11 +1,11 @@
-"""Intervals of predictions, mean slopes and weights: sandwich, likelihood and bootstrap, beside each other.
+"""Intervals of predictions, mean slopes and weights: by sandwich and by likelihood, beside each other.
 
 They hold for a network at a minimum of its error that the data identify; `hindrances` says where one is not, and then
 none is given. `python -m experiments coverage` measures how often they cover.
 """
 
-from functools import cache, partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,23 +13,18 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.special import chdtrc, expit, ndtri, stdtrit
 
-from jaxnn.errors import check_positive_int, check_share, require
+from jaxnn.errors import require
 from jaxnn.r_neuralnet.fitted import Fitted, Net
-from jaxnn.r_neuralnet.inference import slopes
-from jaxnn.r_neuralnet.network import Architecture, error_and_dz, forward, objective, output_of
-from jaxnn.restarts import fit_until
-
-if TYPE_CHECKING:
-    import optax
+from jaxnn.r_neuralnet.inference import check_alpha, slopes
+from jaxnn.r_neuralnet.network import Architecture, error_and_dz, forward, output_of
 
 Table = dict[str, np.ndarray]  # columns of one length, by name
 _ROWS = 25  # a weight, or of the rarer class: with fewer the intervals of weights cover too little
 _NEEDED = 0.0027  # the largest p at which a hidden node is taken for needed, three standard errors
 _FLAT = 1e-5  # of the Hessian with a diagonal of 1: below, a direction is not identified
-_APART = 1.1  # by what standard errors may differ that a likelihood's interval is given
+_ALIKE = 0.05  # the least p of the test that the rows vary as the likelihood takes them to
 _IS_FLAT = "a direction of the weights along which the error is flat: the data do not identify them"
 _NEAR = 0.1  # standard errors that the weights may be away from the minimum
-_MEMORY = 2**28  # bytes of targets that are refitted at a time
 
 
 class Estimates(NamedTuple):
@@ -43,6 +38,7 @@ class Estimates(NamedTuple):
     derivatives: Float[np.ndarray, "q w"]
     sandwich: Float[np.ndarray, "w w"]
     likelihood: Float[np.ndarray, "w w"] | None
+    growth: Float[np.ndarray, " q"]  # of a standard error's logarithm, while its quantity grows by one of them
     degrees: float  # of freedom of t; infinite: the normal distribution
     hindrances: list[str]
 
@@ -58,10 +54,13 @@ def estimates(
 ) -> Estimates:
     r"""Return the quantities at a minimum of the error, and what their intervals are made of.
 
-    Sandwich: $H^{-1} (\sum_i \tilde g_i \tilde g_i') H^{-1}$, $\tilde g_i = J_i' (I - V_i J_i H^{-1} J_i')^{-1} r_i$
+    Sandwich: $I^{-1} (\sum_i \tilde g_i \tilde g_i') I^{-1}$, $\tilde g_i = J_i' (1 - V_i J_i I^{-1} J_i')^{-1} r_i$
     the gradient of a row as of a fit without it, where $r_i$ and $V_i$ are the first and second derivatives of its
-    error by the outputs' inputs, whose own by the weights are $J_i$ (White 1980; HC3 of MacKinnon and White 1985).
-    Likelihood: $\phi H^{-1}$, $\phi$ 1 of the cross-entropy and $2 E / (n k - w)$ of the squared error.
+    error by the outputs' inputs, whose own by the weights are $J_i$, and $I$ is the Hessian; of the squared error that
+    which is expected of a network that is right, $\sum_i J_i' V_i J_i$, as R's nls takes it, with which more intervals
+    covered on the networks that it was chosen on (White 1980; HC3 of MacKinnon and White 1985).
+    Likelihood: $\phi I^{-1}$, $\phi$ 1 of the cross-entropy and $2 E / (n k - w)$ of the squared error. How standard
+    errors grow: see `_growth`.
     """
     free = np.setdiff1d(np.arange(weights.size), excluded)
     of_rows = np.ones(len(x)) if row_weights is None else row_weights
@@ -73,18 +72,21 @@ def estimates(
         np.concatenate([weights[free], values]),
         np.concatenate([np.eye(free.size), derivatives[:, free]]),
     )
-    size = np.sqrt(np.abs(np.diag(hessian)))
-    flat = not np.isfinite(hessian).all() or not (size > 0).all()
-    if flat or not np.linalg.eigvalsh(hessian / size / size[:, None])[0] > _FLAT:
-        nothing = np.full(hessian.shape, np.nan)
-        return Estimates(
-            values, derivatives, nothing, nothing, np.inf, _counted(architecture, y, free.size) + [_IS_FLAT]
-        )
-    inverse = np.linalg.inv(hessian / size / size[:, None]) / size / size[:, None]
+    expected = np.einsum("nkw,nkl,nlv->wv", jacobian, v, jacobian) if architecture.error == "sse" else hessian
+    if not all(_curved(matrix) for matrix in (hessian, expected)):
+        nothing, reasons = np.full(hessian.shape, np.nan), _counted(architecture, y, free.size) + [_IS_FLAT]
+        return Estimates(values, derivatives, nothing, nothing, np.full(values.shape, np.nan), np.inf, reasons)
+    size = np.sqrt(np.diag(expected))
+    inverse = np.linalg.inv(expected / size / size[:, None]) / size / size[:, None]
     leverage = v @ jacobian @ inverse @ jacobian.swapaxes(1, 2)
     corrected = np.linalg.solve(np.eye(r.shape[1]) - leverage, r[:, :, None])[:, :, 0]
     g = np.einsum("nk,nkw->nw", corrected, jacobian)
     sandwich = inverse @ (g.T @ g) @ inverse
+    with np.errstate(divide="ignore", invalid="ignore"):  # a quantity that hangs on no weight has no interval
+        reach = derivatives @ sandwich / _errors(derivatives, sandwich)[:, None]
+    settings = {"architecture": architecture, "free": tuple(free.tolist())}
+    with jax.enable_x64(True):
+        growth = np.asarray(_growth(weights, x, y, of_rows, at, corrected, reach, **settings))
     gaussian, probable = architecture.error == "sse", architecture.error == "ce"
     degrees = max(r.size - free.size, 1) if gaussian else np.inf
     phi = 2 * float(error) / degrees if gaussian else 1.0 if probable else None
@@ -95,8 +97,16 @@ def estimates(
     if not distance < _NEAR:
         hindrances.append(f"weights {distance:.2g} standard errors from the minimum: fit with a smaller threshold")
     hindrances += _superfluous(architecture, weights, free, sandwich)
-    likelihood = None if phi is None else phi * inverse
-    return Estimates(values, derivatives, sandwich, likelihood, degrees, hindrances)
+    likelihood = None if phi is None or not _as_likely(r, v, jacobian, inverse, phi) else phi * inverse
+    return Estimates(values, derivatives, sandwich, likelihood, growth, degrees, hindrances)
+
+
+def _curved(matrix: Float[np.ndarray, "w w"]) -> bool:
+    """Return whether a Hessian, its diagonal made 1, has curvature in all directions."""
+    size = np.sqrt(np.abs(np.diag(matrix)))
+    if not np.isfinite(matrix).all() or not (size > 0).all():
+        return False
+    return bool(np.linalg.eigvalsh(matrix / size / size[:, None])[0] > _FLAT)
 
 
 @partial(jax.jit, static_argnames="architecture")
@@ -109,31 +119,79 @@ def _derivatives(
     *,
     architecture: Architecture,
 ) -> tuple[Array, ...]:
-    def logits(w, row):
+    def error(w):
+        def of_row(row, t, u):
+            return u * error_and_dz(forward(w, row[:, None], architecture)[2], t[:, None], architecture)[0]
+
+        return jnp.sum(jax.vmap(of_row)(x, y, row_weights))
+
+    r, v, jacobian = _by_row(weights, x, y, row_weights, architecture)
+    of_weights = partial(quantities, x=x, at=at, architecture=architecture)
+    found = of_weights(weights), jax.jacrev(of_weights)(weights)
+    return error(weights), jax.hessian(error)(weights), r, v, jacobian, *found
+
+
+def _by_row(
+    w: Float[Array, " w"],
+    x: Float[Array, "n p"],
+    y: Float[Array, "n k"],
+    row_weights: Float[Array, " n"],
+    architecture: Architecture,
+) -> tuple[Float[Array, "n k"], Float[Array, "n k k"], Float[Array, "n k w"]]:
+    """Return of each row the derivatives of its error by the outputs' inputs, first and second, and theirs by `w`."""
+
+    def inputs(w, row):
         return forward(w, row[:, None], architecture)[2][:, 0]
 
-    def of_row(z, target, row_weight):
-        error, dz = error_and_dz(z[:, None], target[:, None], architecture)
-        return row_weight * dz[:, 0], row_weight * error
+    def first(z, t, u):
+        return u * error_and_dz(z[:, None], t[:, None], architecture)[1][:, 0]
 
-    z = jax.vmap(logits, (None, 0))(weights, x)
-    (v, r, errors) = jax.vmap(
-        lambda z, t, u: (jax.jacfwd(lambda z: of_row(z, t, u)[0])(z), *of_row(z, t, u))
-    )(z, y, row_weights)  # fmt: skip
-    jacobian = jax.vmap(jax.jacrev(logits), (None, 0))(weights, x)
+    z = jax.vmap(inputs, (None, 0))(w, x)
+    second = jax.vmap(jax.jacfwd(first))(z, y, row_weights)
+    return jax.vmap(first)(z, y, row_weights), second, jax.vmap(jax.jacrev(inputs), (None, 0))(w, x)
 
-    def error(w):
-        return jnp.sum(jax.vmap(lambda row, t, u: of_row(logits(w, row), t, u)[1])(x, y, row_weights))
 
-    quantities = partial(_quantities, x=x, at=at, architecture=architecture)
-    return (
-        jnp.sum(errors), jax.hessian(error)(weights), r, v, jacobian,
-        quantities(weights), jax.jacrev(quantities)(weights),
-    )  # fmt: skip
+@partial(jax.jit, static_argnames=("architecture", "free"))
+def _growth(
+    weights: Float[Array, " w"],
+    x: Float[Array, "n p"],
+    y: Float[Array, "n k"],
+    row_weights: Float[Array, " n"],
+    at: Float[Array, "m p"],
+    residuals: Float[Array, "n k"],
+    reach: Float[Array, "q free"],
+    *,
+    architecture: Architecture,
+    free: tuple[int, ...],
+) -> Float[Array, " q"]:
+    r"""Return $\partial \log s_j / \partial w \cdot u_j$: how the standard error of each quantity grows while the
+    weights go by `reach`, $u_j = S d_j / s_j$, which is where they go when the quantity grows by one standard error.
+
+    $s_j^2 = d_j' I^{-1} (\sum_i \tilde g_i \tilde g_i') I^{-1} d_j$ with the expected $I$; the residuals stay, but for
+    their size, which goes as $\sqrt{V}$, as in exponential families.
+    """
+    places = jnp.array(free)
+    at_first = jnp.diagonal(_by_row(weights, x, y, row_weights, architecture)[1], axis1=1, axis2=2)
+
+    def errors(part):
+        w = weights.at[places].set(part)
+        _, v, jacobian = _by_row(w, x, y, row_weights, architecture)
+        jacobian, size = jacobian[:, :, places], jnp.diagonal(v, axis1=1, axis2=2)
+        known = (size > 0) & (at_first > 0)
+        size = jnp.sqrt(jnp.where(known, size, 1) / jnp.where(known, at_first, 1))
+        g = jnp.einsum("nk,nkw->nw", residuals * size, jacobian)
+        inverse = jnp.linalg.inv(jnp.einsum("nkw,nkl,nlv->wv", jacobian, v, jacobian))
+        others = jax.jacrev(partial(quantities, x=x, at=at, architecture=architecture))(w)[:, places]
+        d = jnp.concatenate([jnp.eye(len(free)), others])
+        return 0.5 * jnp.log(jnp.einsum("qw,wv,qv->q", d, inverse @ (g.T @ g) @ inverse, d))
+
+    # One weight after the other: all at once they would take as many times the memory.
+    slopes_ = jax.lax.map(lambda way: jax.jvp(errors, (weights[places],), (way,))[1], jnp.eye(len(free)))
+    return jnp.einsum("wq,qw->q", slopes_, reach)
 
 
 @partial(jax.jit, static_argnames="architecture")
-def _quantities(
+def quantities(
     w: Float[Array, " w"], x: Float[Array, "n p"], at: Float[Array, "m p"], *, architecture: Architecture
 ) -> Float[Array, " q"]:
     """Return the mean slopes and the outputs, of the logistic function its inputs."""
@@ -167,24 +225,53 @@ def _superfluous(architecture: Architecture, weights: np.ndarray, free: np.ndarr
     )
 
 
-def bounds(found: Estimates, alpha: float) -> Table:
-    """Return each quantity with its bounds, by sandwich and by likelihood, on the scale of `found`.
+def _as_likely(r: np.ndarray, v: np.ndarray, jacobian: np.ndarray, inverse: np.ndarray, phi: float) -> bool:
+    r"""Return whether the weights' variances by the sandwich are those by the likelihood, for all the rows tell.
 
-    Likelihood's are NaN where the error is none, and where its standard error and that of the sandwich are more than a
-    tenth apart: the rows do not vary then as the likelihood takes them to.
+    White's information matrix test (1982), of its diagonal: $d_i = (a_i r_i)^2 - \phi \, a_i V_i a_i'$ with
+    $a_i = I^{-1} J_i'$ has the mean 0 then. Of one response with the squared error its covariance is that of residuals
+    whose squares vary alike (Koenker 1981), else that of what the rows' gradients, those by $\phi$ among them, leave of
+    it, by which more are refused than should be: up to a quarter of two classes.
+    """
+    a, squares = jacobian @ inverse, np.sum(r**2, axis=1) - phi * np.trace(v, axis1=1, axis2=2)
+    if r.shape[1] == 1 and (v == v[0]).all():
+        centred = a[:, 0] ** 2 - np.mean(a[:, 0] ** 2, axis=0)
+        left, total = centred * np.sqrt(np.mean(squares**2)), squares @ centred
+    else:
+        apart = np.einsum("nk,nkw->nw", r, a) ** 2 - phi * np.einsum("nkw,nkl,nlw->nw", a, v, a)
+        nuisance = np.column_stack([np.einsum("nk,nkw->nw", r, jacobian), squares])
+        left = apart - nuisance @ np.linalg.lstsq(nuisance, apart)[0]
+        total = left.sum(axis=0)
+    size = np.sqrt(np.mean(left**2, axis=0))
+    if not (size > 0).all():
+        return True
+    spread = np.linalg.pinv(left.T @ left / size / size[:, None], rcond=1e-10)
+    return bool(chdtrc(len(total), total / size @ spread @ (total / size)) >= _ALIKE)
+
+
+def bounds(found: Estimates, alpha: float) -> Table:
+    r"""Return each quantity with its bounds, by sandwich and by likelihood, on the scale of `found`.
+
+    Where the quantity grows by $t$ standard errors $s$, these become $s e^{\kappa t}$, $\kappa$ being `growth`, so what
+    varies by 1 everywhere is $\int_0^t e^{-\kappa \tau} d\tau$, and it is that which is held within the critical values
+    $\pm z$ (stabilised variances: Bartlett 1947). So the bounds are at $t = -\log(1 - \kappa z) / \kappa$, at $z$ where
+    $\kappa$ is 0, and infinite where $\kappa z \ge 1$: the data set no bound there. Likelihood's are NaN where there is
+    none, and where the rows do not vary as it takes them to.
     """
     critical = float(ndtri(1 - alpha / 2) if np.isinf(found.degrees) else stdtrit(found.degrees, 1 - alpha / 2))
     columns = {"estimate": found.values}
-    own = _errors(found.derivatives, found.sandwich)
     for name, covariance in (("sandwich", found.sandwich), ("likelihood", found.likelihood)):
-        errors = np.full(own.shape, np.nan) if covariance is None else _errors(found.derivatives, covariance)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            errors = np.where(np.abs(np.log(errors / own)) <= np.log(_APART), errors, np.nan)
-        columns |= {
-            f"{name}_lower": found.values - critical * errors,
-            f"{name}_upper": found.values + critical * errors,
-        }
+        errors = np.full(found.values.shape, np.nan) if covariance is None else _errors(found.derivatives, covariance)
+        for side, z in (("lower", -critical), ("upper", critical)):
+            columns[f"{name}_{side}"] = found.values + _stabilised(found.growth, z) * errors
     return columns
+
+
+def _stabilised(growth: Float[np.ndarray, " q"], z: float) -> Float[np.ndarray, " q"]:
+    left = 1 - growth * z
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bent = -np.log(np.maximum(left, 0)) / growth
+    return np.where(np.abs(growth) < 1e-9, z, bent)
 
 
 def _errors(derivatives: np.ndarray, covariance: np.ndarray) -> np.ndarray:
@@ -200,10 +287,24 @@ def intervals(net: Net, data: Any = None, rep: int | str = "best", alpha: float 
     softmax outputs never: what is added to all of them changes nothing), that decay or rows held out chose, or that are
     not at a minimum. Measured by `python -m experiments coverage`.
     """
-    check_share("alpha", alpha)
+    check_alpha(alpha)
     fitted, number = net.fitted, net.fitted.number(rep)
     at = fitted.covariate if data is None else fitted.settings.design.x(data)
-    return _tables(fitted, at, bounds(_holding(fitted, number, at), alpha))
+    return tables_of(fitted, at, bounds(holding(fitted, number, at), alpha))
+
+
+def sandwich_of(fitted: Fitted, rep: int, alpha: float) -> tuple[Table, Table]:
+    """Return the sandwich's `lower` and `upper` bounds of all weights and of the mean slopes, NaN where none holds."""
+    count, k = fitted.settings.architecture.n_weights, len(fitted.settings.design.outputs)
+    weights = {side: np.full(count, np.nan) for side in ("lower", "upper")}
+    if fitted.held_out is not None or hindrances(fitted, rep):
+        slopes_ = np.full(k * len(fitted.settings.design.variables), np.nan)
+        return weights, {"lower": slopes_, "upper": slopes_}
+    at = fitted.covariate[:1]
+    tables = tables_of(fitted, at, bounds(_of(fitted, rep, at), alpha))
+    for side, of_all in weights.items():
+        of_all[np.setdiff1d(np.arange(count), fitted.settings.excluded)] = tables["weights"][f"sandwich_{side}"]
+    return weights, {side: tables["slopes"][f"sandwich_{side}"] for side in weights}
 
 
 def hindrances(fitted: Fitted, rep: int) -> list[str]:
@@ -219,7 +320,7 @@ def _of(fitted: Fitted, rep: int, at: np.ndarray) -> Estimates:
     return estimates(weights, x, y, scaled, settings.architecture, fitted.weights, settings.excluded)
 
 
-def _holding(fitted: Fitted, rep: int, at: np.ndarray) -> Estimates:
+def holding(fitted: Fitted, rep: int, at: np.ndarray) -> Estimates:
     """Return the estimates of a restart; raises `InvalidArgument` where intervals do not hold."""
     fitted.check_at_minimum()
     decay = fitted.settings.decay
@@ -230,7 +331,7 @@ def _holding(fitted: Fitted, rep: int, at: np.ndarray) -> Estimates:
     return found
 
 
-def _tables(fitted: Fitted, at: np.ndarray, columns: Table) -> dict[str, Table]:
+def tables_of(fitted: Fitted, at: np.ndarray, columns: Table) -> dict[str, Table]:
     """Return the columns of all quantities as three tables, in the user's units."""
     settings, scaling = fitted.settings, fitted.settings.scaling
     design, (p, *_, k) = settings.design, settings.architecture.sizes
@@ -249,114 +350,3 @@ def _tables(fitted: Fitted, at: np.ndarray, columns: Table) -> dict[str, Table]:
     by_row = {"row": np.repeat(np.arange(len(at)), k), "response": np.tile(design.outputs, len(at))}
     names = {"name": np.array(fitted.weight_names)[free]}
     return {"weights": names | parts[0], "slopes": by_slope | slopes_, "predictions": by_row | predictions}
-
-
-class Bootstrap(NamedTuple):
-    """The refits that converged, `weights (refits, w)`; of `asked` refits; and the tables of `intervals` with
-    `bootstrap_lower` and `bootstrap_upper` beside the others.
-    """
-
-    weights: Float[np.ndarray, "refits w"]
-    asked: int
-    tables: dict[str, Table]
-
-
-def bootstrap(
-    net: Net, B: int = 1000, data: Any = None, rep: int | str = "best", alpha: float = 0.05, seed: int = 0
-) -> Bootstrap:
-    """Return the tables of `intervals` with bootstrap's bounds beside them: quantiles over `B` refits, side by side.
-
-    Each refit weighs the rows by how often NumPy's generator of `seed` draws them, and begins at the weights of the
-    fit, so that nodes keep their places; all are one compiled program, by Newton's method. Those that do not converge
-    are left out. Efron 1979. Raises `InvalidArgument` as `intervals` does, and where fewer than nine tenths converge.
-    """
-    check_share("alpha", alpha)
-    check_positive_int("B", B)
-    fitted, number = net.fitted, net.fitted.number(rep)
-    at = fitted.covariate if data is None else fitted.settings.design.x(data)
-    found = _holding(fitted, number, at)
-    columns = bounds(found, alpha)
-    x, y = fitted.trained_on
-    n = len(x)
-    counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=B).astype(float)
-    of_rows = counts if fitted.weights is None else counts * fitted.weights
-    settings = fitted.settings
-    weights, converged = refits(
-        settings.architecture, settings.excluded, fitted.restarts.params[number], x, np.broadcast_to(y, (B, *y.shape)),
-        of_rows, min(settings.threshold, 0.01),
-    )  # fmt: skip
-    enough = converged.mean() >= 0.9
-    require(enough, "net", f"{converged.sum()} of {B} refits that converged", "nine tenths of them at least")
-    scaled = at if settings.scaling is None else settings.scaling.standardised(at, y[:1])[0]
-    low, high = quantiles(weights[converged], x, scaled, settings.architecture, alpha, settings.excluded)
-    tables = _tables(fitted, at, columns | {"bootstrap_lower": low, "bootstrap_upper": high})
-    return Bootstrap(weights[converged], B, tables)
-
-
-def quantiles(
-    weights: Float[np.ndarray, "refits w"],
-    x: Float[np.ndarray, "n p"],
-    at: Float[np.ndarray, "m p"],
-    architecture: Architecture,
-    alpha: float,
-    excluded: tuple[int, ...] = (),
-) -> tuple[Float[np.ndarray, " q"], Float[np.ndarray, " q"]]:
-    """Return the bounds that hold all but a share `alpha` of the refits, of the quantities that `estimates` has."""
-    free = np.setdiff1d(np.arange(weights.shape[1]), excluded)
-    with jax.enable_x64(True):
-        others = np.stack([_quantities(w, x, at, architecture=architecture) for w in weights])
-    low, high = np.quantile(np.concatenate([weights[:, free], others], axis=1), [alpha / 2, 1 - alpha / 2], axis=0)
-    return low, high
-
-
-def refits(
-    architecture: Architecture,
-    excluded: tuple[int, ...],
-    start: Float[np.ndarray, " w"],
-    x: Float[np.ndarray, "n p"],
-    y: Float[np.ndarray, "fits n k"],
-    row_weights: Float[np.ndarray, "fits n"],
-    threshold: float,
-) -> tuple[Float[np.ndarray, "fits w"], np.ndarray]:
-    """Return the weights of many fits from one start, each to responses and weights of the rows of its own, and which
-    of them converged: side by side, by one compiled program.
-    """
-    count = len(y)
-    at_a_time = max(1, int(_MEMORY / (8 * len(x) * (y.shape[2] + 1))))
-    found = []
-    with jax.enable_x64(True):
-        for begin in range(0, count, at_a_time):
-            part = slice(begin, begin + at_a_time)
-            targets = np.concatenate([y[part], row_weights[part, :, None]], axis=2)
-            starts = np.tile(start, (len(targets), 1))
-            settings = {"threshold": threshold, "stepmax": 200, "own_targets": True}
-            found.append(fit_until(objective(architecture, excluded, 1), starts, _newton(), (x, targets), **settings))
-    return np.concatenate([f.params for f in found]), np.concatenate([f.converged for f in found])
-
-
-# One object: training's compiled programs are found by the optimizer that they were made for.
-@cache
-def _newton() -> "optax.GradientTransformation":
-    r"""Return Newton's method, damped: $-Q (|\Lambda| + \lambda)^{-1} Q' g$, where $Q \Lambda Q'$ is the Hessian, its
-    diagonal made 1; $\lambda$ is a tenth after a step that lowers the loss, and tenfold after one that would not.
-
-    Few weights near a minimum are there in a few steps, of which L-BFGS takes forty, each with a search.
-    """
-    import optax
-
-    def init(params):
-        return jnp.full((), 1e-3, params.dtype)
-
-    def update(updates: Any, state: Any, params: Any = None, **found: Any) -> tuple[Any, Any]:
-        value, value_fn = found["value"], found["value_fn"]
-        hessian = jax.hessian(value_fn)(params)
-        size = jnp.sqrt(jnp.abs(jnp.diag(hessian)))
-        size = jnp.where(size > 0, size, 1)
-        curvatures, directions = jnp.linalg.eigh(hessian / size[:, None] / size[None])
-        change = -(directions @ ((directions.T @ (updates / size)) / (jnp.abs(curvatures) + state))) / size
-        change = jnp.where(updates == 0, 0, change)  # what is excluded has no gradient, and stays
-        # Or as low, but for rounding: near the minimum the loss tells steps apart no longer, the gradient does.
-        lower = value_fn(params + change) <= value + 1e-12 * jnp.abs(value)
-        return jnp.where(lower, change, 0), jnp.where(lower, state / 10, jnp.maximum(state, 1e-8) * 10)
-
-    return optax.GradientTransformationExtraArgs(init, update)

@@ -10,8 +10,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
-from jaxnn.errors import check_share, require
-from jaxnn.r_neuralnet import diagnosis, effects, files, importance, inference, intervals, pictures, summary
+from jaxnn.errors import require
+from jaxnn.r_neuralnet import bootstrap, diagnosis, effects, files, importance, inference, intervals, pictures, summary
 from jaxnn.r_neuralnet.fitted import Fitted
 from jaxnn.r_neuralnet.inference import ConfidenceInterval
 from jaxnn.r_neuralnet.network import error_of, matrices
@@ -218,8 +218,7 @@ class NeuralNet:
         identified get NaN, with a warning. `compat="R"` gives the numbers of R, whose Hessian is wrong wherever there
         is a hidden layer, for at most one.
         """
-        number = isinstance(alpha, int | float | np.number) and not isinstance(alpha, bool) and 0 < alpha < 1
-        require(number, "alpha", repr(alpha), "a share in (0, 1), such as 0.05")
+        inference.check_alpha(alpha)
         require(compat in (None, "R"), "compat", repr(compat), 'None or "R"')
         plain = compat is None or (self.fitted.weights is None and not self.settings.decay)
         require(plain, "compat", "'R' for a fit with weights or decay, which R has not", "None")
@@ -251,7 +250,7 @@ class NeuralNet:
             data_error = float(error_of(alike.T, response.T, self.architecture))
         return Prediction(tables[0], tables[1:], data_error)
 
-    bootstrap = intervals.bootstrap
+    bootstrap = bootstrap.bootstrap
     intervals = intervals.intervals
     garson = importance.garson
     olden = importance.olden
@@ -265,8 +264,8 @@ class NeuralNet:
     plot_importance = pictures.plot_importance
 
     def not_converged(self) -> str:
-        """Return R's words for restarts that did not converge, why they did not, and what to try."""
-        return diagnosis.message(self.fitted)
+        """Return R's words for restarts that did not converge, why they did not, and what to try; "" if all did."""
+        return "" if self.converged.all() else diagnosis.message(self.fitted)
 
     def why(self, rep: int | str = 0) -> list[str]:
         """Return what is known of why a restart did not converge; nothing of one that did."""
@@ -278,9 +277,10 @@ class NeuralNet:
 
         The mean slope by each covariate with its interval, Wald's test of each covariate and each weight, residuals and
         information criteria, how many directions of the weights are identified, and of restarts that did not converge
-        why. What is not identified has no interval. Standard errors are those of `confidence_interval`.
+        why. Standard errors and tests are those of `confidence_interval`, intervals the sandwich's of `intervals`: none
+        where these are refused, with the reasons.
         """
-        check_share("alpha", alpha)
+        inference.check_alpha(alpha)
         return summary.summary(self.fitted, alpha)
 
     def summary_frame(self, rep: int | str = "best", alpha: float = 0.05) -> dict[str, dict[str, np.ndarray]]:
@@ -289,7 +289,7 @@ class NeuralNet:
         `effects` (response, name, estimate, std_error, z, p, lower, upper), `weights` (the same), `covariates` (name,
         wald, df, p), `residuals` (response, min, 1q, median, 3q, max) and `fit`, one row.
         """
-        check_share("alpha", alpha)
+        inference.check_alpha(alpha)
         return effects.tables(self.fitted, self.number(rep), alpha)
 
     def table(self) -> str:

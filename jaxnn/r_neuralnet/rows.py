@@ -7,10 +7,10 @@ from jaxtyping import Bool, Float, Int
 
 from jaxnn.data.rrandom import RRandom
 from jaxnn.errors import require
-from jaxnn.r_neuralnet.columns import Columns, array_of, missing
-from jaxnn.r_neuralnet.expressions import Column, value_of
+from jaxnn.r_neuralnet.formulas.columns import Columns, array_of, missing
+from jaxnn.r_neuralnet.formulas.expressions import Column, value_of
+from jaxnn.r_neuralnet.formulas.syntax import names_in, tree_of
 from jaxnn.r_neuralnet.network import Architecture
-from jaxnn.r_neuralnet.syntax import names_in, tree_of
 
 _PADDED = 50_000  # products of a row and a weight: below, a step costs little more than its calls, with padding too
 

@@ -84,7 +84,7 @@ def summary(fitted: Fitted, alpha: float) -> Text:
         )
     if fitted.held_out is None:
         hindered = intervals.hindrances(fitted, fitted.best)
-        lines += [f"These intervals and tests need not hold: {reason}" for reason in hindered]
+        lines += [f"No intervals (nan), and the tests need not hold: {reason}" for reason in hindered]
     return Text("\n".join(lines))
 
 

@@ -35,7 +35,8 @@ def excluded_indices(exclude: Any, architecture: Architecture) -> tuple[int, ...
                     "three columns: layer, from (1 for the intercept) and to")  # fmt: skip
             # Sorted, for R makes a mask of the rows: the first constant is that of the first place, not the first row.
             places = np.sort([_place(row, shapes) for row in places.tolist()]).astype(int)
-        require(given.ndim in (1, 2), "exclude", f"shape {given.shape}", "'exclude' must be a vector or matrix")
+        require(given.ndim in (1, 2), "exclude", f"shape {given.shape}: 'exclude' must be a vector or matrix",
+                "places from 1, or rows of layer, from and to")  # fmt: skip
     places = places.ravel()[np.sort(np.unique(places, return_index=True)[1])]
     wrong = places[(places < 1) | (places > n)]
     require(not wrong.size, "exclude", f"{wrong[:1]}: 'exclude' contains at least one invalid weight", f"1 to {n}")

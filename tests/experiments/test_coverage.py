@@ -21,6 +21,7 @@ def result():
     told = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(coverage, "CASES", cases)
+        patch.setattr(coverage, "OTHERS", {})
         patch.setattr(coverage, "QUICK_SETS", 60)
         patch.setattr(coverage, "QUICK_REFITS", 50)
         return coverage.run(Options(quick=True, say=told.append)), told
@@ -55,3 +56,17 @@ def test_every_case_of_the_experiment_says_why_it_may_fail():
     for name, case in coverage.CASES.items():
         assert len(case.weights) == case.architecture.n_weights, name
         assert case.why or case.bootstrap
+
+
+def test_what_the_limits_were_chosen_on_is_not_what_they_are_shown_on():
+    assert not {tuple(case.weights) for case in coverage.OTHERS.values()} & {
+        tuple(c.weights) for c in coverage.CASES.values()
+    }
+    for name, case in coverage.OTHERS.items():
+        assert len(case.weights) == case.architecture.n_weights, name
+    x = np.zeros((2, 2))
+    assert all(case.noise(x).shape == (2, 1) for case in coverage.OTHERS.values() if case.architecture.sizes[0] == 2)
+    rng = np.random.default_rng(0)
+    for name, case in coverage.OTHERS.items():
+        drawn = case.draw(rng, (100_000,))
+        assert abs(drawn.mean()) < 0.02 and abs(drawn.std() - 1) < 0.02, name

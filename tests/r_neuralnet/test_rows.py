@@ -7,7 +7,7 @@ import pytest
 from jaxnn import RRandom, neuralnet
 from jaxnn.errors import InvalidArgument
 from jaxnn.r_neuralnet import load
-from jaxnn.r_neuralnet.columns import columns_of
+from jaxnn.r_neuralnet.formulas.columns import columns_of
 from jaxnn.r_neuralnet.network import Architecture
 from jaxnn.r_neuralnet.rows import padded_size, row_weights, rows_of, weighed
 

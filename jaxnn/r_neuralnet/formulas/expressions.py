@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxnn.errors import require
-from jaxnn.r_neuralnet.syntax import Node, as_text, tree_of
+from jaxnn.r_neuralnet.formulas.syntax import Node, as_text, tree_of
 
 
 class Column(NamedTuple):

@@ -4,7 +4,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from jaxnn.errors import InvalidArgument
-from jaxnn.r_neuralnet.syntax import Node, Reader, as_text, names_in
+from jaxnn.r_neuralnet.formulas.syntax import Node, Reader, as_text, names_in
 
 
 class Variable(NamedTuple):

@@ -3,7 +3,7 @@
 import pytest
 
 from jaxnn.errors import InvalidArgument
-from jaxnn.r_neuralnet.formula import Formula, Variable, parse, term_name
+from jaxnn.r_neuralnet.formulas.formula import Formula, Variable, parse, term_name
 
 
 def names(formula):

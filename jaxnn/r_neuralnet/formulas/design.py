@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxnn.errors import require
-from jaxnn.r_neuralnet.columns import Columns, columns_of, find, gaps_in, refuse_rows
-from jaxnn.r_neuralnet.expressions import Column, State, value_of
-from jaxnn.r_neuralnet.formula import Formula, Variable, term_name
+from jaxnn.r_neuralnet.formulas.columns import Columns, columns_of, find, gaps_in, refuse_rows
+from jaxnn.r_neuralnet.formulas.expressions import Column, State, value_of
+from jaxnn.r_neuralnet.formulas.formula import Formula, Variable, term_name
 
 _LARGE = 20  # inputs above this saturate nodes that start from standard normal weights
 _SMALL = 0.01  # of columns that range less, gradients are within the threshold while nothing is learned

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from jaxnn.errors import InvalidArgument
-from jaxnn.r_neuralnet.columns import columns_of
-from jaxnn.r_neuralnet.design import data_warnings, design_of, many_levels
-from jaxnn.r_neuralnet.formula import parse
+from jaxnn.r_neuralnet.formulas.columns import columns_of
+from jaxnn.r_neuralnet.formulas.design import data_warnings, design_of, many_levels
+from jaxnn.r_neuralnet.formulas.formula import parse
 
 DATA = {
     "y": [0, 1, 1],
@@ -66,6 +66,13 @@ def test_categories_keep_their_order_unless_made_texts(categorical):
     assert both("s ~ y", data)[2].outputs == ["lo", "mid", "hi"]
     assert both("as.character(s) ~ y", data)[2].outputs == ["hi", "lo"]
     assert both("y ~ as.character(s)", data)[2].variables == ["as.character(s)lo"]
+
+
+def test_categories_without_a_series_around_them_keep_their_order_too(categorical):
+    alone = categorical(["lo", "hi"], ())
+    alone.categories = ["lo", "mid", "hi"]  # as pandas.Categorical has them
+    del alone.cat
+    assert both("s ~ y", {"y": [1, 0], "s": alone})[2].outputs == ["lo", "mid", "hi"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from jaxnn.errors import require
-from jaxnn.r_neuralnet.expressions import Column
+from jaxnn.r_neuralnet.formulas.expressions import Column
 
 Columns = dict[str, Column | None]  # None: a column that is there and not wanted
 
@@ -60,7 +60,7 @@ def array_of(given: Any) -> np.ndarray:
 
 def column_of(argument: str, name: Any, given: Any) -> Column:
     """Return one column as numbers or texts; raises `InvalidArgument` for anything else."""
-    categories = getattr(getattr(given, "cat", None), "categories", None)  # pandas; callable in others
+    categories = getattr(getattr(given, "cat", given), "categories", None)  # pandas' series, and its Categorical
     levels = None if categories is None else tuple(np.asarray(categories).tolist())
     if isinstance(given, list | tuple):
         given = [None if v is np.ma.masked else v for v in given]

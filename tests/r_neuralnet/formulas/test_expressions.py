@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from jaxnn.errors import InvalidArgument
-from jaxnn.r_neuralnet.columns import columns_of
-from jaxnn.r_neuralnet.design import design_of
-from jaxnn.r_neuralnet.expressions import value_of
-from jaxnn.r_neuralnet.formula import parse
+from jaxnn.r_neuralnet.formulas.columns import columns_of
+from jaxnn.r_neuralnet.formulas.design import design_of
+from jaxnn.r_neuralnet.formulas.expressions import value_of
+from jaxnn.r_neuralnet.formulas.formula import parse
 
 DATA = {
     "x": [1.0, 2, 4, 7, 11, 16],

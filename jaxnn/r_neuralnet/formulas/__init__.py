@@ -1,0 +1,1 @@
+"""From a formula and data of any kind to the matrices of a network."""
