@@ -113,8 +113,8 @@ def test_every_module_stands_in_the_map_of_its_room():
         "jaxnn/verify",
         "experiments",
     )
-    for room in (*rooms, "jaxnn/verify/diagnosis"):
-        text = (ROOT / room.removesuffix("/diagnosis") / "README.md").read_text()
+    for room in (*rooms, "jaxnn/verify/diagnosis", "jaxnn/verify/diagnosis/edits"):
+        text = (ROOT / room.partition("/diagnosis")[0] / "README.md").read_text()
         modules = [path.stem for path in (ROOT / room).glob("*.py") if not path.stem.startswith("__")]
         modules += [path.parent.name for path in (ROOT / room).glob("*/__init__.py")]
         assert [name for name in modules if not re.search(rf"\b{name}\b", text)] == [], room

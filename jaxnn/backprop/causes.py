@@ -13,7 +13,7 @@ from jaxnn.backprop.interpreter import evaluate
 from jaxnn.backprop.language import Line
 from jaxnn.backprop.truth import Point, differs, slopes_at
 from jaxnn.errors import InvalidArgument
-from jaxnn.verify.diagnosis.edits import edits
+from jaxnn.verify.diagnosis.edits.likeliest import edits
 from jaxnn.verify.diagnosis.operands import wrong_part
 from jaxnn.verify.diagnosis.phrases import phrase
 from jaxnn.verify.diagnosis.rewrite import put

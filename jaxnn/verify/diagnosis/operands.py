@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxnn.verify.diagnosis.edits.statements import text
 from jaxnn.verify.diagnosis.rewrite import statement_at
-from jaxnn.verify.diagnosis.statements import text
 from jaxnn.verify.diagnosis.steps import Step, as_array, scopes
 from jaxnn.verify.diagnosis.targets import Targets
 

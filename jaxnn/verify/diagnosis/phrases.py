@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxnn.verify.diagnosis.terms import missing
+from jaxnn.verify.diagnosis.edits.terms import missing
 from jaxnn.verify.diagnosis.where import where
 
 NONE: Mapping = {}

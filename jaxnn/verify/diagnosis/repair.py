@@ -13,7 +13,10 @@ import jax
 import numpy as np
 
 from jaxnn.trace.jaxprs import Line
-from jaxnn.verify.diagnosis.edits import Edit, edits
+from jaxnn.verify.diagnosis.edits.likeliest import Edit, edits
+from jaxnn.verify.diagnosis.edits.statements import parsed, text
+from jaxnn.verify.diagnosis.edits.structures import projections
+from jaxnn.verify.diagnosis.edits.terms import NEAR, missing, rest, singles, two_terms
 from jaxnn.verify.diagnosis.exchange import NUMPY, updatable
 from jaxnn.verify.diagnosis.in_scope import evaluated, is_value, is_whole, named, no_arrays
 from jaxnn.verify.diagnosis.programs import Change, Program
@@ -24,11 +27,8 @@ from jaxnn.verify.diagnosis.rewrite import (
     put,
     statement_at,
 )
-from jaxnn.verify.diagnosis.statements import parsed, text
 from jaxnn.verify.diagnosis.steps import Path, Step, as_array, held, scopes
-from jaxnn.verify.diagnosis.structures import projections
 from jaxnn.verify.diagnosis.targets import close
-from jaxnn.verify.diagnosis.terms import NEAR, missing, rest, singles, two_terms
 
 MOST_VALUES = 20_000  # changes of one line, whose right value is known: each is an expression evaluated
 MOST_VALUES_IN_JAX = 400  # where NumPy cannot evaluate it: a loop of JAX's takes as long as a program

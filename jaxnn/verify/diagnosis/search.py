@@ -14,9 +14,10 @@ import jax
 import numpy as np
 
 from jaxnn.trace.jaxprs import Line, source_line
-from jaxnn.verify.diagnosis.edits import Edit
+from jaxnn.verify.diagnosis.edits.likeliest import Edit
+from jaxnn.verify.diagnosis.edits.loops import carried, ended
+from jaxnn.verify.diagnosis.edits.statements import copies, text
 from jaxnn.verify.diagnosis.locate import ALIAS
-from jaxnn.verify.diagnosis.loops import carried, ended
 from jaxnn.verify.diagnosis.programs import Change, Program, at_once, equals, fresh
 from jaxnn.verify.diagnosis.repair import Repair, line_edits, names_in_numpy, value_of
 from jaxnn.verify.diagnosis.rewrite import (
@@ -31,7 +32,6 @@ from jaxnn.verify.diagnosis.rewrite import (
     row_of,
     statement_at,
 )
-from jaxnn.verify.diagnosis.statements import copies, text
 from jaxnn.verify.diagnosis.steps import Scope, Step, as_array, held, is_array, scopes
 from jaxnn.verify.diagnosis.targets import digest
 

@@ -1,10 +1,10 @@
-"""Tests for `diagnosis/edits.py`: what was left out or mixed up in an expression is among its changes."""
+"""Tests for `diagnosis/edits/likeliest.py`: what was left out or mixed up in an expression is among its changes."""
 
 import ast
 
 import pytest
 
-from jaxnn.verify.diagnosis.edits import edits
+from jaxnn.verify.diagnosis.edits.likeliest import edits
 
 ARRAYS, NUMBERS = ["a", "b", "z", "p['W']"], ["m"]
 

@@ -1,10 +1,10 @@
-"""Tests for `diagnosis/loops.py`: what a backward pass through time forgets to hand on is found in the source alone."""
+"""Tests for `diagnosis/edits/loops.py`: what a backward pass through time forgets to hand on is found in the source alone."""
 
 import ast
 
 import numpy as np
 
-from jaxnn.verify.diagnosis.loops import carried
+from jaxnn.verify.diagnosis.edits.loops import carried
 from jaxnn.verify.diagnosis.steps import record
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from types import CodeType
 
 from jaxnn.trace.jaxprs import Line, source_line
+from jaxnn.verify.diagnosis.edits.statements import text
 from jaxnn.verify.diagnosis.rewrite import Written, blocks_around, function_around, statement_at
-from jaxnn.verify.diagnosis.statements import text
 
 MOST = 24  # ways to match the variables of one loop
 

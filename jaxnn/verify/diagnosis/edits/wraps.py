@@ -4,7 +4,7 @@ import ast
 import itertools
 from collections.abc import Sequence
 
-from jaxnn.verify.diagnosis.statements import Change, Changes, parsed, text
+from jaxnn.verify.diagnosis.edits.statements import Change, Changes, parsed, text
 
 MOST_FACTORS = 12  # of a product, those in the line first
 FACTORS = (  # what an array `x` may stand in as a factor: activations and their derivatives among them

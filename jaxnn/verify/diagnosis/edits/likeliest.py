@@ -1,4 +1,4 @@
-"""A line of Python with one thing in it changed: what somebody may have meant who wrote it."""
+"""The edits of a line, the likeliest first: what somebody may have meant who wrote it."""
 
 import ast
 import copy
@@ -7,10 +7,9 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from jaxnn.verify.diagnosis.indexing import broadcasts, indices, layouts, permutations, slices
-from jaxnn.verify.diagnosis.rewrite import put
-from jaxnn.verify.diagnosis.statements import SWAPPED, copies, parsed, statements, sums, targets, text
-from jaxnn.verify.diagnosis.structures import (
+from jaxnn.verify.diagnosis.edits.indexing import broadcasts, indices, layouts, permutations, slices
+from jaxnn.verify.diagnosis.edits.statements import SWAPPED, copies, parsed, statements, sums, targets, text
+from jaxnn.verify.diagnosis.edits.structures import (
     called,
     conditions,
     counts,
@@ -21,7 +20,8 @@ from jaxnn.verify.diagnosis.structures import (
     too_much,
     triangles,
 )
-from jaxnn.verify.diagnosis.wraps import factors, forms, plain, powers, products, signs
+from jaxnn.verify.diagnosis.edits.wraps import factors, forms, plain, powers, products, signs
+from jaxnn.verify.diagnosis.rewrite import put
 
 ALIKE = [
     pair.split("/")

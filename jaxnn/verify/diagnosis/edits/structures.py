@@ -9,7 +9,7 @@ import ast
 import itertools
 from collections.abc import Sequence
 
-from jaxnn.verify.diagnosis.statements import Change, Changes, parsed, text
+from jaxnn.verify.diagnosis.edits.statements import Change, Changes, parsed, text
 
 OVER = ("", "axis=0, keepdims=True", "axis=-1, keepdims=True")
 TRIANGLES = {

@@ -4,8 +4,8 @@ import ast
 import itertools
 from collections.abc import Sequence
 
+from jaxnn.verify.diagnosis.edits.statements import Change, Changes, parsed, text
 from jaxnn.verify.diagnosis.rewrite import put
-from jaxnn.verify.diagnosis.statements import Change, Changes, parsed, text
 
 
 def slices(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:

@@ -1,9 +1,9 @@
-"""Tests for `diagnosis/terms.py`: a term or factor that was left out is found again, by evaluating what is said."""
+"""Tests for `diagnosis/edits/terms.py`: a term or factor that was left out is found again, by evaluating what is said."""
 
 import numpy as np
 import pytest
 
-from jaxnn.verify.diagnosis.terms import missing, two_terms
+from jaxnn.verify.diagnosis.edits.terms import missing, two_terms
 
 RNG = np.random.default_rng(0)
 X, Y, W, V = RNG.normal(size=(4, 3)), RNG.normal(size=(4, 3)), RNG.normal(size=(3, 3)), RNG.normal(size=3)
