@@ -1,4 +1,4 @@
-"""Tests for `diagnosis/edits/loops.py`: what a backward pass through time forgets to hand on is found in the source alone."""
+"""Tests for `diagnosis/edits/loops.py`: what a backward pass through time forgets to hand on is found in the source."""
 
 import ast
 

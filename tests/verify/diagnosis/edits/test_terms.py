@@ -1,4 +1,4 @@
-"""Tests for `diagnosis/edits/terms.py`: a term or factor that was left out is found again, by evaluating what is said."""
+"""Tests for `diagnosis/edits/terms.py`: a term or factor left out is found, by evaluating it."""
 
 import numpy as np
 import pytest
