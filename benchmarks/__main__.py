@@ -85,18 +85,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     peers = available(asked.against, asked.names, console)
     where, all_rows, status = results.surroundings(peers), [], 0
     try:
-        if any(hasattr(CASES[name], "work") for name in asked.names):
-            console.print("the machine's limits ...", style="dim")
-            where["limits"] = limits.measured()
+        console.print("the machine's limits ...", style="dim")
+        where["limits"] = limits.measured()
         status = run(asked, peers, where, all_rows, console)
     except KeyboardInterrupt:
         console.print("\ninterrupted; what was finished is kept", style="yellow")
         status = INTERRUPTED
     report(console, all_rows, where)
-    if asked.plot is not None and "limits" in where:
+    has_roofline = any("flops" in row for row in all_rows)
+    if asked.plot is not None and has_roofline:
         roofline.draw(all_rows, where["limits"], asked.plot)
     if asked.plot is not None and scaling.sweeps(all_rows):
-        beside = asked.plot.with_stem(f"{asked.plot.stem}-scaling") if "limits" in where else asked.plot
+        beside = asked.plot.with_stem(f"{asked.plot.stem}-scaling") if has_roofline else asked.plot
         curves.draw(scaling.sweeps(all_rows), beside)
     return status
 
@@ -202,7 +202,7 @@ def report(console: Console, all_rows: list[dict], where: dict) -> None:
             console.print(f"{row['case']} {row['variant']}: {share}", soft_wrap=True)
     for row in (row for row in all_rows if row["who"] == "jaxnn"):
         name = f"{row['case']} {row['variant']}"
-        if "flops" in row and "limits" in where:
+        if "flops" in row:
             console.print(f"{name}: {results.reached(row, where['limits'])}", soft_wrap=True)
         if "memory" in row:
             console.print(f"{name}: memory at most: {results.memory(row)}", soft_wrap=True)

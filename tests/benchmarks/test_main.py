@@ -6,9 +6,12 @@ from types import SimpleNamespace
 import pytest
 
 from benchmarks import __main__ as program
-from benchmarks import timing
+from benchmarks import limits, timing
 from benchmarks.agreement import Different
 from benchmarks.timing import Block
+
+
+LIMITS = {"float64": 1e9, "float32": 2e9, "float32 exact": 2e9, "bfloat16": 1e9, "copy": 1e9}
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +31,7 @@ def cases(monkeypatch):
 
     monkeypatch.setattr(program, "CASES", {name: case(name) for name in ("one", "two")})
     monkeypatch.setattr(timing, "rest", lambda: None)
+    monkeypatch.setattr(limits, "measured", lambda: LIMITS)
     return seen
 
 
@@ -35,7 +39,7 @@ def test_file_and_table(tmp_path, capsys):
     path = tmp_path / "new" / "run.json"
     assert program.main(["two", "--against", "numpy", "--json", str(path)]) == 0
     run = json.loads(path.read_text())
-    assert run["schema"] == 1 and run["environment"]["jax"]
+    assert run["schema"] == 1 and run["environment"]["jax"] and run["environment"]["limits"] == LIMITS
     assert [(row["case"], row["variant"], row["who"]) for row in run["rows"]] == [
         ("two", variant, who) for variant in "vw" for who in ("jaxnn", "numpy")
     ]
