@@ -1,4 +1,6 @@
-"""`python -m benchmarks [NAME ...]` times the core loops beside peers; `compare A.json B.json` compares two runs.
+"""`python -m benchmarks [NAME ...]` times the core loops beside peers.
+
+`compare A.json B.json` compares two runs, `history FOLDER` draws how the ratios of many went.
 
 `mutants` counts the wrong gradients that gradient checkers find, `mutants --by-tests` the mistakes in jaxnn's own code
 that its tests see. `gradbugs` asks the same checkers about gradients of other people. `plan` calculates what a step
@@ -24,11 +26,13 @@ from benchmarks import (
     first_result,
     gradient,
     hidden,
+    history,
     limits,
     linear,
     mlp,
     neuralnet,
     plan,
+    profiling,
     results,
     roofline,
     rprop,
@@ -40,6 +44,7 @@ from benchmarks.agreement import Different
 from benchmarks.peers import HOW_TO_GET, cannot_import
 from benchmarks.speedrun import record
 from benchmarks.timing import alternate
+from benchmarks.work import counted_by_xla
 from jaxnn.formatting import duration
 
 CASES: dict[str, ModuleType] = {
@@ -70,6 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if arguments[:1] == ["compare"]:
         return comparison.main(arguments[1:])
+    if arguments[:1] == ["history"]:
+        return history.main(arguments[1:])
     if arguments[:1] == ["plan"]:
         return plan.main(arguments[1:])
     if arguments[:1] == ["mutants"]:
@@ -122,6 +129,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         metavar="FILE",
         help="where to draw the roofline, and FILE-scaling the sweeps; .png or .svg",
     )
+    parser.add_argument(
+        "--profile", type=Path, metavar="DIR", help="where to write what JAX's profiler sees, DIR/NAME-VARIANT for each"
+    )
     asked = parser.parse_args(arguments)
     asked.against = [peer for peer in dict.fromkeys(asked.against.split(",")) if peer]
     for what, given, known in (("NAME", asked.names, CASES), ("--against", asked.against, HOW_TO_GET)):
@@ -130,7 +140,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
             parser.error(f"{what}: got {', '.join(unknown)}, expected any of {', '.join(known)}")
     if asked.samples is not None and asked.samples < 1:
         parser.error(f"--samples: got {asked.samples}, expected a whole number of at least 1")
-    results.refuse_unwritable(parser, {"--json": asked.json, "--plot": asked.plot})
+    inside = asked.profile and asked.profile / "profile"
+    results.refuse_unwritable(parser, {"--json": asked.json, "--plot": asked.plot, "--profile": inside})
     if asked.plot is not None and asked.plot.suffix not in (".png", ".svg"):
         parser.error(f"--plot: got {asked.plot}, expected a name that ends in .png or .svg")
     asked.names = [name for name in CASES if name in (asked.names or default)]
@@ -160,7 +171,7 @@ def run(asked: argparse.Namespace, peers: list[str], where: dict, all_rows: list
         for variant in case.VARIANTS:
             console.print(f"{name} {variant} ...", style="dim")
             try:
-                rows = measured(name, variant, asked.samples or case.SAMPLES, peers)
+                rows = measured(name, variant, asked.samples or case.SAMPLES, peers, asked.profile)
             except (Different, time_to_accuracy.NotReached) as error:
                 console.print(f"{name} {variant}: not measured, {error}", style="red", soft_wrap=True)
                 status = FAILED
@@ -175,17 +186,25 @@ def run(asked: argparse.Namespace, peers: list[str], where: dict, all_rows: list
     return status
 
 
-def measured(name: str, variant: str, samples: int, peers: list[str]) -> list[dict]:
-    """Return the rows of one variant of a case; raise `Different` where its sides do not compute the same."""
+def measured(name: str, variant: str, samples: int, peers: list[str], profiles: Path | None = None) -> list[dict]:
+    """Return the rows of one variant of a case; raise `Different` where its sides do not compute the same.
+
+    With a folder for `profiles` write there, once all is timed, what JAX's profiler sees of jaxnn's side.
+    """
     case = CASES[name]
     if hasattr(case, "measure"):  # a case that times no steps
         return case.measure(variant, samples, peers)
-    timings = alternate(case.sides(variant, peers), samples)
+    sides = case.sides(variant, peers)
+    timings = alternate(sides, samples)
+    if profiles is not None:
+        profiling.write(profiles / f"{name}-{variant.replace(' ', '-')}", sides["jaxnn"])
     if hasattr(case, "rows"):
         return case.rows(variant, timings)
     rows = results.rows(name, variant, timings, case.work(variant)._asdict() if hasattr(case, "work") else None)
     if hasattr(case, "memory"):
         rows[0]["memory"] = case.memory(variant)
+    if hasattr(case, "program"):
+        rows[0]["xla_flops"] = counted_by_xla(*case.program(variant))
     return rows
 
 
