@@ -19,6 +19,7 @@ from rich.console import Console
 from benchmarks import (
     cnn,
     comparison,
+    conv,
     curves,
     ensemble,
     evaluation,
@@ -55,6 +56,7 @@ CASES: dict[str, ModuleType] = {
     "neuralnet": neuralnet,
     "mlp": mlp,
     "cnn": cnn,
+    "conv": conv,
     "evaluate": evaluation,
     "gradient": gradient,
     "verify": verification,
@@ -227,7 +229,7 @@ def report(console: Console, all_rows: list[dict], where: dict) -> None:
             console.print(f"{name}: memory at most: {results.memory(row)}", soft_wrap=True)
         if row["phases"]:
             console.print(f"{name}: first call {duration(row['first_call'])}: {results.phases(row)}", soft_wrap=True)
-    for line in (*scaling.conclusions(all_rows), *record.conclusions(all_rows, where)):
+    for line in (*scaling.conclusions(all_rows), *conv.conclusions(all_rows), *record.conclusions(all_rows, where)):
         console.print(line, soft_wrap=True)
     for line in results.warnings(all_rows, where["load"]):
         console.print(f"warning: {line}", style="yellow", soft_wrap=True)
