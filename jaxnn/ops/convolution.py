@@ -20,6 +20,7 @@ from jaxnn.errors import as_pair, check_shape, check_sizes, require
 from jaxnn.ops.activations import Residuals
 
 Pair = int | tuple[int, int]
+IMAGES = 8  # at a time, where their axes are turned
 Padding = str | tuple[tuple[int, int], tuple[int, int]]
 
 
@@ -118,10 +119,21 @@ def _correlation(x, g, **window):
 
 
 def _correlation_on_cpu(x, g, **window):
-    """Return the same by a convolution of NHWC images and HWIO kernels, whose axes are turned before."""
-    x, g = x.transpose(3, 1, 2, 0), g.transpose(1, 2, 0, 3)
-    dw = lax.conv_general_dilated(x, g, dimension_numbers=("NHWC", "HWIO", "NHWC"), **window)
-    return dw.transpose(1, 2, 0, 3)
+    """Return the same by convolutions of NHWC images and HWIO kernels, so that all axes are turned first.
+
+    To turn many images at once takes longer than their products: 8 of them at a time stay in the caches.
+    """
+
+    def of_few(x, g):
+        x, g = x.transpose(3, 1, 2, 0), g.transpose(1, 2, 0, 3)
+        return lax.conv_general_dilated(x, g, dimension_numbers=("NHWC", "HWIO", "NHWC"), **window)
+
+    def add(block, dw):
+        return dw + of_few(*(lax.dynamic_slice_in_dim(a, first + block * IMAGES, IMAGES) for a in (x, g)))
+
+    blocks, first = (len(x) - 1) // IMAGES, (len(x) - 1) % IMAGES + 1  # the first images may be fewer
+    dw = of_few(x[:first], g[:first])
+    return (lax.fori_loop(0, blocks, add, dw) if blocks else dw).transpose(1, 2, 0, 3)
 
 
 def _by_lax_bwd(geometry, x, w, g, of_kernel=_correlation):

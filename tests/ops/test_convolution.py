@@ -111,6 +111,16 @@ def test_on_a_cpu_a_convolution_is_of_images_and_kernels_in_their_own_order_or_n
     assert convolutions(conv2d_bwd, (x.astype(float), w), g) == []
 
 
+@pytest.mark.parametrize("n", [7, 8, 9, 16, 19])
+def test_many_images_are_taken_some_at_a_time_on_a_cpu(n):
+    rng = np.random.default_rng(0)
+    x, g = rng.normal(size=(n, 5, 4, 2)), rng.normal(size=(n, 4, 3, 3))
+    window = {"window_strides": (1, 1), "padding": [(0, 0), (0, 0)], "rhs_dilation": (1, 1)}
+    expected = np.array([[np.einsum("nijc,nijk->ck", x[:, u : u + 4, v : v + 3], g) for v in (0, 1)] for u in (0, 1)])
+    close(convolution._correlation_on_cpu(x, g, **window), expected)
+    close(convolution._correlation(x, g, **window), expected)
+
+
 def test_by_hand():
     x, w = jnp.arange(9.0).reshape(1, 3, 3, 1), jnp.array([[1.0, 2], [3, 4]]).reshape(2, 2, 1, 1)
     # 0*1 + 1*2 + 3*3 + 4*4 = 27, and 10 more for each step to the right, 30 for each step down; then the bias.
