@@ -205,8 +205,8 @@ def measured(name: str, variant: str, samples: int, peers: list[str], profiles: 
     rows = results.rows(name, variant, timings, case.work(variant)._asdict() if hasattr(case, "work") else None)
     if hasattr(case, "memory"):
         rows[0]["memory"] = case.memory(variant)
-    if hasattr(case, "program"):
-        rows[0]["xla_flops"] = counted_by_xla(*case.program(variant))
+    if hasattr(case, "program") and (counted := counted_by_xla(*case.program(variant))) is not None:
+        rows[0]["xla_flops"] = counted
     return rows
 
 

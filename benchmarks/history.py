@@ -78,7 +78,7 @@ def over_the_first(runs: Sequence[dict]) -> dict[str, Points]:
     found: dict[str, Points] = {}
     for number, run in enumerate(runs):
         for (case, variant, who), median in medians_of(run).items():
-            rate = (run["environment"].get("limits") or {}).get(precision(variant))
+            rate = (run["environment"].get("limits") or {}).get(precision(variant), 0.0)
             if who == "jaxnn" and is_time(rate):
                 found.setdefault(f"{case} {variant}", {})[number] = median * rate
     return {

@@ -18,12 +18,13 @@ class Work(NamedTuple):
     bytes: float
 
 
-def counted_by_xla(function: Callable, *arguments: Any) -> float:
-    """Return the FLOPs of one call, compiled, by XLA's own `cost_analysis`; the arguments may be shapes alone.
+def counted_by_xla(function: Callable, *arguments: Any) -> float | None:
+    """Return the FLOPs of one call, compiled, by XLA's own `cost_analysis`, None from a platform that has none.
 
-    XLA counts the sums and comparisons too that a count of products leaves out, and the body of a loop only once.
+    The arguments may be shapes alone. XLA counts the sums and comparisons too that a count of products leaves out, and
+    the body of a loop only once.
     """
-    return float(jax.jit(function).lower(*arguments).compile().cost_analysis()["flops"])
+    return (jax.jit(function).lower(*arguments).compile().cost_analysis() or {}).get("flops")
 
 
 def dense_mlp(batch: int, widths: tuple[int, ...] = (IMAGE, 512, 10)) -> Work:

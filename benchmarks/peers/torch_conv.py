@@ -27,7 +27,7 @@ def forward_backward(
         padded = images if low == high else functional.pad(images, (low, high, low, high))
         y = functional.conv2d(padded, kernels, bias, stride=stride, padding=low if low == high else 0)
         y.backward(cotangent)
-        return y, *(tensor.grad for tensor in inputs)
+        return y, *(tensor.grad for tensor in inputs if tensor.grad is not None)
 
     return run
 
