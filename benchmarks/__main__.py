@@ -1,4 +1,6 @@
-"""`python -m benchmarks [NAME ...]` times the core loops beside peers; `compare A.json B.json` compares two runs.
+"""`python -m benchmarks [NAME ...]` times the core loops beside peers.
+
+`compare A.json B.json` compares two runs, `history FOLDER` draws how the ratios of many went.
 
 `mutants` counts the wrong gradients that gradient checkers find, `mutants --by-tests` the mistakes in jaxnn's own code
 that its tests see. `gradbugs` asks the same checkers about gradients of other people. `plan` calculates what a step
@@ -17,6 +19,7 @@ from rich.console import Console
 from benchmarks import (
     cnn,
     comparison,
+    conv,
     curves,
     ensemble,
     evaluation,
@@ -24,11 +27,13 @@ from benchmarks import (
     first_result,
     gradient,
     hidden,
+    history,
     limits,
     linear,
     mlp,
     neuralnet,
     plan,
+    profiling,
     results,
     roofline,
     rprop,
@@ -40,6 +45,7 @@ from benchmarks.agreement import Different
 from benchmarks.peers import HOW_TO_GET, cannot_import
 from benchmarks.speedrun import record
 from benchmarks.timing import alternate
+from benchmarks.work import counted_by_xla
 from jaxnn.formatting import duration
 
 CASES: dict[str, ModuleType] = {
@@ -50,6 +56,7 @@ CASES: dict[str, ModuleType] = {
     "neuralnet": neuralnet,
     "mlp": mlp,
     "cnn": cnn,
+    "conv": conv,
     "evaluate": evaluation,
     "gradient": gradient,
     "verify": verification,
@@ -70,6 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if arguments[:1] == ["compare"]:
         return comparison.main(arguments[1:])
+    if arguments[:1] == ["history"]:
+        return history.main(arguments[1:])
     if arguments[:1] == ["plan"]:
         return plan.main(arguments[1:])
     if arguments[:1] == ["mutants"]:
@@ -85,18 +94,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     peers = available(asked.against, asked.names, console)
     where, all_rows, status = results.surroundings(peers), [], 0
     try:
-        if any(hasattr(CASES[name], "work") for name in asked.names):
-            console.print("the machine's limits ...", style="dim")
-            where["limits"] = limits.measured()
+        console.print("the machine's limits ...", style="dim")
+        where["limits"] = limits.measured()
         status = run(asked, peers, where, all_rows, console)
     except KeyboardInterrupt:
         console.print("\ninterrupted; what was finished is kept", style="yellow")
         status = INTERRUPTED
     report(console, all_rows, where)
-    if asked.plot is not None and "limits" in where:
+    has_roofline = any("flops" in row for row in all_rows)
+    if asked.plot is not None and has_roofline:
         roofline.draw(all_rows, where["limits"], asked.plot)
     if asked.plot is not None and scaling.sweeps(all_rows):
-        beside = asked.plot.with_stem(f"{asked.plot.stem}-scaling") if "limits" in where else asked.plot
+        beside = asked.plot.with_stem(f"{asked.plot.stem}-scaling") if has_roofline else asked.plot
         curves.draw(scaling.sweeps(all_rows), beside)
     return status
 
@@ -122,6 +131,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         metavar="FILE",
         help="where to draw the roofline, and FILE-scaling the sweeps; .png or .svg",
     )
+    parser.add_argument(
+        "--profile", type=Path, metavar="DIR", help="where to write what JAX's profiler sees, DIR/NAME-VARIANT for each"
+    )
     asked = parser.parse_args(arguments)
     asked.against = [peer for peer in dict.fromkeys(asked.against.split(",")) if peer]
     for what, given, known in (("NAME", asked.names, CASES), ("--against", asked.against, HOW_TO_GET)):
@@ -130,7 +142,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
             parser.error(f"{what}: got {', '.join(unknown)}, expected any of {', '.join(known)}")
     if asked.samples is not None and asked.samples < 1:
         parser.error(f"--samples: got {asked.samples}, expected a whole number of at least 1")
-    results.refuse_unwritable(parser, {"--json": asked.json, "--plot": asked.plot})
+    inside = asked.profile and asked.profile / "profile"
+    results.refuse_unwritable(parser, {"--json": asked.json, "--plot": asked.plot, "--profile": inside})
     if asked.plot is not None and asked.plot.suffix not in (".png", ".svg"):
         parser.error(f"--plot: got {asked.plot}, expected a name that ends in .png or .svg")
     asked.names = [name for name in CASES if name in (asked.names or default)]
@@ -160,7 +173,7 @@ def run(asked: argparse.Namespace, peers: list[str], where: dict, all_rows: list
         for variant in case.VARIANTS:
             console.print(f"{name} {variant} ...", style="dim")
             try:
-                rows = measured(name, variant, asked.samples or case.SAMPLES, peers)
+                rows = measured(name, variant, asked.samples or case.SAMPLES, peers, asked.profile)
             except (Different, time_to_accuracy.NotReached) as error:
                 console.print(f"{name} {variant}: not measured, {error}", style="red", soft_wrap=True)
                 status = FAILED
@@ -175,17 +188,25 @@ def run(asked: argparse.Namespace, peers: list[str], where: dict, all_rows: list
     return status
 
 
-def measured(name: str, variant: str, samples: int, peers: list[str]) -> list[dict]:
-    """Return the rows of one variant of a case; raise `Different` where its sides do not compute the same."""
+def measured(name: str, variant: str, samples: int, peers: list[str], profiles: Path | None = None) -> list[dict]:
+    """Return the rows of one variant of a case; raise `Different` where its sides do not compute the same.
+
+    With a folder for `profiles` write there, once all is timed, what JAX's profiler sees of jaxnn's side.
+    """
     case = CASES[name]
     if hasattr(case, "measure"):  # a case that times no steps
         return case.measure(variant, samples, peers)
-    timings = alternate(case.sides(variant, peers), samples)
+    sides = case.sides(variant, peers)
+    timings = alternate(sides, samples)
+    if profiles is not None:
+        profiling.write(profiles / f"{name}-{variant.replace(' ', '-')}", sides["jaxnn"])
     if hasattr(case, "rows"):
         return case.rows(variant, timings)
     rows = results.rows(name, variant, timings, case.work(variant)._asdict() if hasattr(case, "work") else None)
     if hasattr(case, "memory"):
         rows[0]["memory"] = case.memory(variant)
+    if hasattr(case, "program") and (counted := counted_by_xla(*case.program(variant))) is not None:
+        rows[0]["xla_flops"] = counted
     return rows
 
 
@@ -202,13 +223,13 @@ def report(console: Console, all_rows: list[dict], where: dict) -> None:
             console.print(f"{row['case']} {row['variant']}: {share}", soft_wrap=True)
     for row in (row for row in all_rows if row["who"] == "jaxnn"):
         name = f"{row['case']} {row['variant']}"
-        if "flops" in row and "limits" in where:
+        if "flops" in row:
             console.print(f"{name}: {results.reached(row, where['limits'])}", soft_wrap=True)
         if "memory" in row:
             console.print(f"{name}: memory at most: {results.memory(row)}", soft_wrap=True)
         if row["phases"]:
             console.print(f"{name}: first call {duration(row['first_call'])}: {results.phases(row)}", soft_wrap=True)
-    for line in (*scaling.conclusions(all_rows), *record.conclusions(all_rows, where)):
+    for line in (*scaling.conclusions(all_rows), *conv.conclusions(all_rows), *record.conclusions(all_rows, where)):
         console.print(line, soft_wrap=True)
     for line in results.warnings(all_rows, where["load"]):
         console.print(f"warning: {line}", style="yellow", soft_wrap=True)

@@ -25,6 +25,12 @@ def work(variant: str) -> Work:
     return convolutional(digits.BATCH)
 
 
+def program(variant: str) -> tuple:
+    """Return what XLA is to count: the gradient of one batch."""
+    del variant
+    return digits.program(networks.cnn, 28, 28, 1)
+
+
 def memory(variant: str) -> dict[str, int]:
     """Return what training on all digits takes."""
     del variant

@@ -25,6 +25,12 @@ def first_digits(updates: int) -> tuple[np.ndarray, np.ndarray]:
     return mnist.x_train[: updates * BATCH], mnist.y_train[: updates * BATCH]
 
 
+def program(network: ModuleType, *inputs: int) -> tuple:
+    """Return the gradient of one batch, dropout switched off, and the shapes that it takes."""
+    x, y = (jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in (((BATCH, *inputs), "float32"), ((BATCH,), "uint8")))
+    return network.value_and_grad, jax.eval_shape(network.init, jax.random.key(0)), x, y
+
+
 def sides(network: ModuleType, x: np.ndarray, y: np.ndarray, model: str, peers: Collection[str]) -> dict[str, Side]:
     """Return jaxnn's side and the peers' for training `network` on the digits; raise `Different` if they disagree.
 

@@ -32,6 +32,13 @@ def work(variant: str) -> Work:
     return hidden_layer_step(POINTS, itemsize=np.dtype(variant).itemsize)
 
 
+def program(variant: str) -> tuple:
+    """Return what XLA is to count: the gradient of a step, in either precision the same number."""
+    del variant
+    params, data = start("float32")
+    return hidden_layer.value_and_grad, params, *data
+
+
 def sides(variant: str, peers: Collection[str]) -> dict[str, Side]:
     """Return what runs a block of steps, by name: jaxnn's own and the peers', once they are known to agree."""
     with jax.enable_x64(variant == "float64"):

@@ -24,6 +24,12 @@ def work(variant: str) -> Work:
     return dense_mlp(digits.BATCH)
 
 
+def program(variant: str) -> tuple:
+    """Return what XLA is to count: the gradient of one batch."""
+    del variant
+    return digits.program(networks.mlp, 784)
+
+
 def memory(variant: str) -> dict[str, int]:
     """Return what training on all digits takes."""
     del variant

@@ -1,6 +1,6 @@
 """What a step would take at best on chips that are not here: calculated from data sheets, nothing is measured.
 
-`python -m benchmarks plan` prints the tables of `benchmarks/README.md`.
+`python -m benchmarks plan` prints the tables of `benchmarks/LOG.md`.
 """
 
 import argparse

@@ -106,12 +106,18 @@ def phases(row: dict) -> str:
 
 
 def reached(row: dict, limits: dict[str, float]) -> str:
-    """Return the FLOP/s of a row that has flops, beside the measured limit of its precision."""
-    rate, limit = row["flops"] / row["median"], "float64" if row["variant"] == "float64" else "float32"
+    """Return the FLOP/s of a row that has flops, beside the measured limit of its precision, and XLA's own count."""
+    rate, limit = row["flops"] / row["median"], precision(row["variant"])
     return (
         f"{rate / 1e9:.3g} GFLOP/s, {100 * rate / limits[limit]:.0f} % of a {limit} product's "
         f"{limits[limit] / 1e9:.3g}; {row['flops'] / row['bytes']:.3g} flops a byte"
+        + (f"; XLA counts {row['xla_flops'] / row['flops']:.2f} of these flops" if "xla_flops" in row else "")
     )
+
+
+def precision(variant: str) -> str:
+    """Return which of the machine's products a variant is measured by."""
+    return "float64" if variant == "float64" else "float32"
 
 
 def memory(row: dict) -> str:

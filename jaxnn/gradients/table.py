@@ -103,6 +103,9 @@ def rows() -> Iterator[Gradient]:
         yield Gradient("conv2d", variant, f"{ops}convolution", rule("conv2d", **options), of_points, dims)
         of = partial(through_lax, **options)
         yield Gradient("conv2d", lax_variant, f"{ops}convolution", of, points.without_bias(of_points), tuple(bias_free))
+    of = partial(through_lax, on_cpu=True, **STRIDED)
+    images = points.without_bias(points.kernels_over_images)
+    yield Gradient("conv2d", "through lax as on a CPU", f"{ops}convolution", of, images, KERNEL_DIMS[:2])
     yield Gradient("max_pool", "", f"{ops}pooling", rule("max_pool"), points.pooled, ("n 2*h 2*w c",))
     for s, t in ((3, 2), (1, 3)):
         yield Gradient("max_pool", f"{s} x {t}", f"{ops}pooling", rule("max_pool", size=(s, t)), points.pooled)
@@ -173,8 +176,11 @@ def dropout_at_a_key(module: ModuleType) -> Rule:
     return Rule(lambda x: module.dropout(x, key(), rate=rate), lambda x: module.dropout_fwd(x, key(), rate=rate), f_bwd)
 
 
-def through_lax(module: ModuleType, stride: Any = 1, padding: Any = "valid", dilation: Any = 1) -> Rule:
-    """Return the convolution that accelerators run, without the bias."""
+def through_lax(
+    module: ModuleType, stride: Any = 1, padding: Any = "valid", dilation: Any = 1, on_cpu: bool = False
+) -> Rule:
+    """Return the convolution that accelerators run, or CPUs in float32, without the bias."""
+    of_kernel = module._correlation_on_cpu if on_cpu else module._correlation
 
     def geometry(x, w):
         return module._geometry(x.shape, w.shape, stride, padding, dilation)
@@ -183,7 +189,7 @@ def through_lax(module: ModuleType, stride: Any = 1, padding: Any = "valid", dil
         return module._by_lax(geometry(x, w), x, w)
 
     def f_bwd(residuals, g):
-        return module._by_lax_bwd(geometry(*residuals), *residuals, g)
+        return module._by_lax_bwd(geometry(*residuals), *residuals, g, of_kernel)
 
     return Rule(f, lambda x, w: (f(x, w), (x, w)), f_bwd)
 

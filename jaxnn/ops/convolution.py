@@ -1,8 +1,11 @@
 """The two-dimensional convolution layer, for images `(n, h, w, c)` and kernels `(kh, kw, c, k)` (NHWC and HWIO).
 
-Written twice: as one matrix product for each place in the kernel, which is the definition read aloud and fast on a CPU,
-and through `lax.conv_general_dilated` for GPU and TPU. `conv2d` and `conv2d_bwd` take the one for the platform they run
-on.
+Written twice: as one matrix product for each place in the kernel, which is the definition read aloud, and through
+`lax.conv_general_dilated`. A GPU and a TPU run the latter. A CPU does in `conv2d_fwd` and `conv2d_bwd`, but where
+products are faster: for a kernel of one place, and in float64, for which XLA's CPU compiler has no fast convolution.
+`conv2d` itself is there for `jax.grad` too, and stays products: the convolutions that JAX derives from `lax`'s are not
+of NHWC images and HWIO kernels, with which that compiler is ten times slower inside of a loop, such as an epoch
+(jax #12868).
 """
 
 from functools import partial
@@ -17,6 +20,7 @@ from jaxnn.errors import as_pair, check_shape, check_sizes, require
 from jaxnn.ops.activations import Residuals
 
 Pair = int | tuple[int, int]
+IMAGES = 8  # at a time, where their axes are turned
 Padding = str | tuple[tuple[int, int], tuple[int, int]]
 
 
@@ -35,11 +39,7 @@ def conv2d(
     `"same"` (an odd one at the bottom and right, as in Keras), or `((top, bottom), (left, right))`. The kernel is not
     flipped, as everywhere in deep learning (lecture section 8.4: each entry of the result is $\mathrm{tr}(K' X_{ij})$).
     """
-    geometry = _geometry(x.shape, w.shape, stride, padding, dilation)
-    check_shape("b", b, (w.shape[-1],))
-    # Inside of a loop such as an epoch's XLA's CPU compiler runs `lax.conv` ten times as slow as PyTorch (jax #12868).
-    y = lax.platform_dependent(x, w, cpu=partial(_by_products, geometry), default=partial(_by_lax, geometry))
-    return y + b[None, None, None, :]
+    return _convolved(_by_products, x, w, b, stride, padding, dilation)
 
 
 def conv2d_fwd(
@@ -51,7 +51,8 @@ def conv2d_fwd(
     padding: Padding = "valid",
     dilation: Pair = 1,
 ) -> tuple[Float[Array, "n h2 w2 k"], Residuals]:
-    return conv2d(x, w, b, stride=stride, padding=padding, dilation=dilation), (x, w)
+    on_cpu = _by_products if _products_are_faster(x, w) else _by_lax
+    return _convolved(on_cpu, x, w, b, stride, padding, dilation), (x, w)
 
 
 def conv2d_bwd(
@@ -69,10 +70,21 @@ def conv2d_bwd(
     """
     x, w = residuals
     geometry = _geometry(x.shape, w.shape, stride, padding, dilation)
-    dx, dw = lax.platform_dependent(
-        x, w, g, cpu=partial(_by_products_bwd, geometry), default=partial(_by_lax_bwd, geometry)
-    )
+    on_cpu = _by_products_bwd if _products_are_faster(x, w) else partial(_by_lax_bwd, of_kernel=_correlation_on_cpu)
+    dx, dw = lax.platform_dependent(x, w, g, cpu=partial(on_cpu, geometry), default=partial(_by_lax_bwd, geometry))
     return dx, dw, g.sum(axis=(0, 1, 2))
+
+
+def _convolved(on_cpu, x, w, b, stride, padding, dilation):
+    geometry = _geometry(x.shape, w.shape, stride, padding, dilation)
+    check_shape("b", b, (w.shape[-1],))
+    y = lax.platform_dependent(x, w, cpu=partial(on_cpu, geometry), default=partial(_by_lax, geometry))
+    return y + b[None, None, None, :]
+
+
+def _products_are_faster(x, w):
+    one_place = w.shape[:2] == (1, 1)
+    return one_place or jnp.result_type(x, w) not in (jnp.float32, jnp.bfloat16, jnp.float16)
 
 
 def _by_products(geometry, x, w):
@@ -102,7 +114,29 @@ def _by_lax(geometry, x, w):
     )
 
 
-def _by_lax_bwd(geometry, x, w, g):
+def _correlation(x, g, **window):
+    return lax.conv_general_dilated(x, g, dimension_numbers=("CHWN", "IHWO", "HWNC"), **window)
+
+
+def _correlation_on_cpu(x, g, **window):
+    """Return the same by convolutions of NHWC images and HWIO kernels, so that all axes are turned first.
+
+    To turn many images at once takes longer than their products: 8 of them at a time stay in the caches.
+    """
+
+    def of_few(x, g):
+        x, g = x.transpose(3, 1, 2, 0), g.transpose(1, 2, 0, 3)
+        return lax.conv_general_dilated(x, g, dimension_numbers=("NHWC", "HWIO", "NHWC"), **window)
+
+    def add(block, dw):
+        return dw + of_few(*(lax.dynamic_slice_in_dim(a, first + block * IMAGES, IMAGES) for a in (x, g)))
+
+    blocks, first = (len(x) - 1) // IMAGES, (len(x) - 1) % IMAGES + 1  # the first images may be fewer
+    dw = of_few(x[:first], g[:first])
+    return (lax.fori_loop(0, blocks, add, dw) if blocks else dw).transpose(1, 2, 0, 3)
+
+
+def _by_lax_bwd(geometry, x, w, g, of_kernel=_correlation):
     """Both cotangents are convolutions: of `g`, zeros between its entries, with the turned kernel; of `x` with `g`."""
     x, w, g = _promoted(x, w, g)
     dx_padding, dw_padding = [], []
@@ -120,14 +154,7 @@ def _by_lax_bwd(geometry, x, w, g):
         rhs_dilation=geometry.dilation,
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
-    dw = lax.conv_general_dilated(
-        x,
-        g,
-        window_strides=geometry.dilation,
-        padding=dw_padding,
-        rhs_dilation=geometry.stride,
-        dimension_numbers=("CHWN", "IHWO", "HWNC"),
-    )
+    dw = of_kernel(x, g, window_strides=geometry.dilation, padding=dw_padding, rhs_dilation=geometry.stride)
     return dx, dw
 
 

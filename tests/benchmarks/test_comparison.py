@@ -34,7 +34,7 @@ def test_a_verdict_only_where_there_is_one(file, capsys):
     slower, same, faster = [
         line for line in capsys.readouterr().out.splitlines() if line.startswith(("| mlp", "| cnn"))
     ]
-    assert "2.00 (2.00 to 2.00) | slower" in slower
+    assert "2.00 (2.00 to 2.00) | unknown | 2.00 (2.00 to 2.00) | slower" in slower
     assert "1.04 (1.04 to 1.04) | no verdict" in same
     assert "0.50 (0.50 to 0.50) | faster" in faster
 
@@ -66,3 +66,35 @@ def test_unusable_input(file, capsys, tmp_path):
     assert "both have" in capsys.readouterr().err
     assert main(["compare", a, str(tmp_path / "none.json")]) == 2
     assert "none.json: cannot be read" in capsys.readouterr().err
+
+
+FASTER = {"float32": 200e9, "float64": 100e9, "copy": 20e9}
+SLOWER = {"float32": 100e9, "float64": 25e9, "copy": 15e9}
+
+
+def test_a_slower_machine_is_told_from_a_slower_loop(file, capsys):
+    # In B a float32 product takes 2.00 of the time, a float64 one 4.00, a copy 1.33.
+    rows = [("mlp", "float32", "jaxnn"), ("cnn", "float32", "jaxnn"), ("linear", "float64", "jaxnn")]
+    a = file("a.json", [(*row, [1.0] * 9) for row in rows], limits=FASTER)
+    b = file("b.json", [(*row, [t] * 9) for row, t in zip(rows, (1.9, 3.0, 1.0), strict=True)], limits=SLOWER)
+    assert main(["compare", a, b]) == 1
+    out = capsys.readouterr().out
+    mlp, cnn, linear = (lines_with(f"| {name}", out)[0] for name in ("mlp", "cnn", "linear"))
+    assert "1.90 (1.90 to 1.90) | 1.33 to 2.00 | 1.00 (1.00 to 1.00) | as the machine" in mlp
+    assert "3.00 (3.00 to 3.00) | 1.33 to 2.00 | 1.50 (1.50 to 1.50) | slower" in cnn
+    assert "1.00 (1.00 to 1.00) | 1.33 to 4.00 | 0.75 (0.75 to 0.75) | faster" in linear
+    assert "2.00 (float32), 4.00 (float64), 1.33 (copy)" in out
+
+
+def test_a_loop_that_is_as_slow_as_the_machine_is_no_failure(file):
+    a, b = (file(f"{t}.json", [("mlp", "v", "jaxnn", [t] * 9)], limits=at) for t, at in ((1.0, FASTER), (1.6, SLOWER)))
+    assert main(["compare", a, b]) == 0
+
+
+@pytest.mark.parametrize("limits", [None, {}, {"float32": 0}])
+def test_limits_that_are_not_there_are_said(file, capsys, limits):
+    a = file("a.json", [("mlp", "float32", "jaxnn", [1.0] * 9)], limits=FASTER)
+    b = file("b.json", [("mlp", "float32", "jaxnn", [2.0] * 9)], limits=limits)
+    assert main(["compare", a, b]) == 1
+    out = capsys.readouterr().out
+    assert "limits are not in both runs" in out and "| unknown | 2.00 (2.00 to 2.00) | slower" in out

@@ -26,6 +26,8 @@ def test_a_product_runs_in_the_dtype_it_is_said_to(monkeypatch):
 
 def test_what_was_reached_in_words():
     assert results.reached(ROW, LIMITS) == "50 GFLOP/s, 50 % of a float32 product's 100; 100 flops a byte"
+    counted = results.reached(ROW | {"xla_flops": 1.2e8}, LIMITS)
+    assert counted.endswith("100 flops a byte; XLA counts 1.20 of these flops")
     assert "float64 product's 50" in results.reached(ROW | {"variant": "float64"}, LIMITS)
 
 

@@ -3,12 +3,15 @@
 import json
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from benchmarks import __main__ as program
-from benchmarks import timing
+from benchmarks import limits, timing
 from benchmarks.agreement import Different
 from benchmarks.timing import Block
+
+LIMITS = {"float64": 1e9, "float32": 2e9, "float32 exact": 2e9, "bfloat16": 1e9, "copy": 1e9}
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +31,7 @@ def cases(monkeypatch):
 
     monkeypatch.setattr(program, "CASES", {name: case(name) for name in ("one", "two")})
     monkeypatch.setattr(timing, "rest", lambda: None)
+    monkeypatch.setattr(limits, "measured", lambda: LIMITS)
     return seen
 
 
@@ -35,7 +39,7 @@ def test_file_and_table(tmp_path, capsys):
     path = tmp_path / "new" / "run.json"
     assert program.main(["two", "--against", "numpy", "--json", str(path)]) == 0
     run = json.loads(path.read_text())
-    assert run["schema"] == 1 and run["environment"]["jax"]
+    assert run["schema"] == 1 and run["environment"]["jax"] and run["environment"]["limits"] == LIMITS
     assert [(row["case"], row["variant"], row["who"]) for row in run["rows"]] == [
         ("two", variant, who) for variant in "vw" for who in ("jaxnn", "numpy")
     ]
@@ -106,3 +110,21 @@ def test_what_was_finished_is_kept_when_interrupted(tmp_path, capsys):
     assert program.main(["--json", str(path)]) == 130
     assert [row["case"] for row in json.loads(path.read_text())["rows"]] == ["one", "one"]
     assert "interrupted" in capsys.readouterr().out
+
+
+def test_a_profile_of_jaxnns_side_for_each_variant(tmp_path, monkeypatch, capsys):
+    written = []
+    monkeypatch.setattr(program.profiling, "write", lambda folder, side: written.append((folder, side(1).seconds)))
+    assert program.main(["two", "--against", "numpy", "--profile", str(tmp_path / "p")]) == 0
+    assert written == [(tmp_path / "p" / "two-v", 1), (tmp_path / "p" / "two-w", 1)]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit):
+        program.main(["two", "--profile", str(tmp_path / "file")])
+    assert "--profile: got" in capsys.readouterr().err
+
+
+def test_xlas_own_count_is_in_jaxnns_row(tmp_path):
+    program.CASES["one"].program = lambda variant: (lambda a: a @ a, np.ones((2, 2), np.float32))
+    assert program.main(["one", "--against", "numpy", "--json", str(tmp_path / "run.json")]) == 0
+    rows = json.loads((tmp_path / "run.json").read_text())["rows"]
+    assert [row.get("xla_flops") for row in rows] == [16, None, 16, None]

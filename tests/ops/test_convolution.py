@@ -1,5 +1,8 @@
 """The convolution against four nested loops, forwards and backwards, in both of its formulations."""
 
+import re
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -56,10 +59,15 @@ def test_both_formulations_are_the_loops(kernel, channels, stride, padding, dila
     @jax.jit
     def both(x, w, g):
         forwards = [f(geometry, x, w) for f in (convolution._by_products, convolution._by_lax)]
-        return forwards, [f(geometry, x, w, g) for f in (convolution._by_products_bwd, convolution._by_lax_bwd)]
+        as_on_a_cpu = partial(convolution._by_lax_bwd, of_kernel=convolution._correlation_on_cpu)
+        backwards = (convolution._by_products_bwd, convolution._by_lax_bwd, as_on_a_cpu)
+        return forwards, [f(geometry, x, w, g) for f in backwards]
 
-    for ours in zip(*both(x, w, g), strict=True):
-        jax.tree.map(close, ours, (y - b, (dx, dw)))
+    forwards, backwards = both(x, w, g)
+    for ours in forwards:
+        close(ours, y - b)
+    for ours in backwards:
+        jax.tree.map(close, ours, (dx, dw))
 
 
 OPTIONS = {"stride": (2, 1), "padding": ((1, 0), (0, 2)), "dilation": (1, 2)}
@@ -71,6 +79,46 @@ def test_the_operation_is_the_loops():
     y, g, cotangents = loops(x, w, b, lambda shape: rng.normal(size=shape), **OPTIONS)
     out, residuals = conv2d_fwd(x, w, b, **OPTIONS)
     jax.tree.map(close, (out, conv2d_bwd(residuals, g, **OPTIONS)), (y, cotangents))
+
+
+@pytest.mark.parametrize("kernel", [(2, 3), (1, 1)])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_operation_in_lower_precision_is_the_loops(kernel, dtype):
+    rng = np.random.default_rng(0)
+    # Small whole numbers: their products and sums are exact in either precision.
+    x, w, b = (rng.integers(-2, 3, size).astype(float) for size in ((2, 6, 5, 3), (*kernel, 3, 2), (2,)))
+    y, g, cotangents = loops(x, w, b, lambda shape: rng.integers(-1, 2, shape).astype(float), **OPTIONS)
+    x, w, b, g = (jnp.asarray(array, dtype) for array in (x, w, b, g))
+    out, residuals = conv2d_fwd(x, w, b, **OPTIONS)
+    found = (out, conv2d_bwd(residuals, g, **OPTIONS))
+    assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {jnp.dtype(dtype)}
+    jax.tree.map(np.testing.assert_array_equal, jax.tree.map(lambda a: np.asarray(a, float), found), (y, cotangents))
+
+
+def convolutions(f, *arguments):
+    """Return the axes of the convolutions that a CPU would run, as XLA writes them."""
+    text = jax.jit(f).lower(*arguments).as_text()
+    return re.findall(r"dim_numbers = (\[.*?\]x\[.*?\]->\[.*?\])", text)
+
+
+def test_on_a_cpu_a_convolution_is_of_images_and_kernels_in_their_own_order_or_none():
+    x, w, b, g = (jnp.ones(size, "float32") for size in ((2, 6, 5, 3), (2, 3, 3, 2), (2,), (2, 5, 3, 2)))
+    fast = "[b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]"
+    assert convolutions(conv2d_fwd, x, w, b) == [fast]
+    assert convolutions(conv2d_bwd, (x, w), g) == [fast, fast]
+    assert convolutions(conv2d, x, w, b) == [], "which JAX may differentiate, inside of a loop too"
+    assert convolutions(conv2d_bwd, (x, w[:1, :1]), jnp.ones((2, 6, 5, 2), "float32")) == []
+    assert convolutions(conv2d_bwd, (x.astype(float), w), g) == []
+
+
+@pytest.mark.parametrize("n", [7, 8, 9, 16, 19])
+def test_many_images_are_taken_some_at_a_time_on_a_cpu(n):
+    rng = np.random.default_rng(0)
+    x, g = rng.normal(size=(n, 5, 4, 2)), rng.normal(size=(n, 4, 3, 3))
+    window = {"window_strides": (1, 1), "padding": [(0, 0), (0, 0)], "rhs_dilation": (1, 1)}
+    expected = np.array([[np.einsum("nijc,nijk->ck", x[:, u : u + 4, v : v + 3], g) for v in (0, 1)] for u in (0, 1)])
+    close(convolution._correlation_on_cpu(x, g, **window), expected)
+    close(convolution._correlation(x, g, **window), expected)
 
 
 def test_by_hand():
