@@ -58,9 +58,9 @@ def test_both_formulations_are_the_loops(kernel, channels, stride, padding, dila
 
     @jax.jit
     def both(x, w, g):
-        forwards = [f(geometry, x, w) for f in (convolution._by_products, convolution._by_lax)]
+        forwards = [f(geometry, x, w) for f in (convolution._by_product, convolution._by_lax)]
         as_on_a_cpu = partial(convolution._by_lax_bwd, of_kernel=convolution._correlation_on_cpu)
-        backwards = (convolution._by_products_bwd, convolution._by_lax_bwd, as_on_a_cpu)
+        backwards = (convolution._by_product_bwd, convolution._by_lax_bwd, as_on_a_cpu)
         return forwards, [f(geometry, x, w, g) for f in backwards]
 
     forwards, backwards = both(x, w, g)
@@ -151,8 +151,8 @@ def test_same_puts_the_odd_zero_at_the_bottom_and_right():
 def test_whole_number_images_in_both_formulations():
     x, w = np.arange(2 * 4 * 3, dtype=np.uint8).reshape(2, 4, 3, 1), np.random.default_rng(0).normal(size=(2, 2, 1, 3))
     geometry = convolution._geometry(x.shape, w.shape, 1, "valid", 1)
-    expected = convolution._by_products(geometry, x.astype(float), w)
-    for forward in (convolution._by_products, convolution._by_lax):
+    expected = convolution._by_product(geometry, x.astype(float), w)
+    for forward in (convolution._by_product, convolution._by_lax):
         np.testing.assert_allclose(forward(geometry, x, w), expected, rtol=1e-12)
 
 

@@ -52,7 +52,8 @@ def ended(line: Line, code: CodeType) -> Iterator[tuple[list[tuple[Line, ast.stm
             whole = ast.For(block.target, block.iter, block.body[:-1], block.orelse)
             new = ast.Module([ast.copy_location(whole, block), block.body[-1]], [])
             at = source_line(line.file, block.body[-1].lineno, line.function)
-            yield [(at, block, new)], f"{text(block.body[-1])} ends the loop in its first round: it belongs after it"
+            why = "stands too early: it ends the loop in its first round, and belongs after the loop"
+            yield [(at, block, new)], f"{text(block.body[-1])} {why}"
         if isinstance(block, ast.For):
             for k, part in enumerate(block.body):
                 if isinstance(part, ast.If) and isinstance(part.body[-1], ast.Continue):
