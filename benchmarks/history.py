@@ -106,9 +106,12 @@ def table(names: Sequence[str], lines: dict[str, Points]) -> Table:
 
 def draw(names: Sequence[str], panels: dict[str, dict[str, Points]], path: Path) -> None:
     """Write the picture: a panel for each kind of ratio, a line for each of its rows, the runs from left to right."""
+    panels = {title: lines for title, lines in panels.items() if lines} or panels
     with matplotlib.rc_context({"font.size": 9, "svg.fonttype": "none"}):
         figure = Figure(figsize=(9, 4 * len(panels)), layout="constrained")
-        for axes, (title, lines) in zip(figure.subplots(len(panels)), panels.items(), strict=True):
+        for axes, (title, lines) in zip(
+            figure.subplots(len(panels), squeeze=False).ravel(), panels.items(), strict=True
+        ):
             for number, (what, points) in enumerate(lines.items()):
                 style = ("-", "--", ":")[number // 10 % 3]  # beyond ten lines the colours come again
                 axes.plot(list(points), list(points.values()), style, marker="o", markersize=3, label=what)

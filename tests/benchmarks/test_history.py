@@ -53,6 +53,16 @@ def test_the_picture_has_a_line_for_each_ratio(folder):
     assert text.count("mlp float32 / torch") == 1 and text.count("bbbbbbb*") == 2
 
 
+def test_a_kind_of_ratio_that_no_run_has_is_no_panel(folder):
+    for name in ("a.json", "b.json", "totals.json"):
+        (folder / name).unlink()
+    assert main(["history", str(folder), "--plot", str(folder / "h.svg")]) == 0  # and neither is one to draw here
+    runs = [{"rows": [], "environment": {}}]
+    history.draw(["x"], {"peers": {}, "machine": {"mlp": {0: 1.0}}}, folder / "one.svg")
+    assert "peers" not in (folder / "one.svg").read_text() and "machine" in (folder / "one.svg").read_text()
+    assert history.over_peers(runs) == history.over_the_first(runs) == {}
+
+
 def test_a_folder_without_runs(tmp_path, capsys):
     assert main(["history", str(tmp_path)]) == 2
     assert "no file that" in capsys.readouterr().err and list(tmp_path.iterdir()) == []
