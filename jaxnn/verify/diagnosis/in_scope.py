@@ -1,6 +1,7 @@
 """What has a name where a line of the source stands: arrays, numbers, lists, parts of arrays."""
 
 import ast
+import re
 from collections.abc import Collection
 from types import FunctionType
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from jaxnn.verify.diagnosis.exchange import NUMPY
 from jaxnn.verify.diagnosis.rewrite import subscripts
 from jaxnn.verify.diagnosis.steps import as_array, children, spelt
 
+SHAPE = re.compile(r"\.(shape|size|ndim)\b[^.]*$")
 NUMPYS = (np, jax.numpy, NUMPY)
 
 
@@ -76,6 +78,8 @@ def no_arrays(tree: ast.AST, names: dict[str, Any]) -> set[ast.AST]:
             try:
                 value = eval(compile(ast.Expression(node), "<part>", "eval"), dict(names))
             except Exception:  # a variable of a comprehension
+                if SHAPE.search(ast.unparse(node)):
+                    found.add(node)
                 continue
             if not isinstance(value, float | np.ndarray | np.floating | jax.Array):
                 found.add(node)

@@ -49,11 +49,12 @@ def by_running(program: Program, suspects: Sequence[Step], *, inside: bool = Tru
 
     Where there is none, the line may have to be exchanged with the next one.
     """
-    first, last = ({step.line: step for step in some} for some in (reversed(suspects), suspects))
-    keys = {step.key for step in (*first.values(), *last.values())}
+    last = {step.line: step for step in suspects}
+    rounds = {line: [(line, step.name, k) for k in (1, 2)] for line, step in last.items()}  # in one all may be zero
+    keys = {step.key for step in last.values()}.union(*rounds.values())
     seen = scopes(program.run, jax.tree.map(fresh, program.points[0][0]), keys)
     lines = [(line, seen[step.key]) for line, step in last.items() if step.key in seen]
-    also = {line: seen[step.key] for line, step in first.items() if step.key in seen}
+    also = {line: [seen[key] for key in rounds[line] if key in seen] for line, _ in lines}
     return in_loops(program, lines) or in_lines(program, lines, inside=inside, also=also) or in_order(program, lines)
 
 
@@ -62,9 +63,9 @@ def in_lines(
     lines: Sequence[tuple[Line, Scope]],
     *,
     inside: bool = True,
-    also: Mapping[Line, Scope] = MappingProxyType({}),
+    also: Mapping[Line, Sequence[Scope]] = MappingProxyType({}),
 ) -> Repair | None:
-    """Return the proven change in one of the lines, each with what it sees, and what it `also` sees another time.
+    """Return the proven change in one of the lines, each with what it sees, and what it `also` sees at other times.
 
     Also tried are the blocks around such a line, and the lines that made what it takes but are no steps: whole numbers,
     shapes, indices. The likeliest changes of all lines come first.
@@ -104,13 +105,13 @@ def _different(program, changes, also):
     made: dict[tuple[Line, Any], set[Any]] = {}
     for line, scope, old, new, why in changes:
         if (line in also or isinstance(new, ast.For)) and not isinstance(new, ast.If | ast.Pass):
-            seen = [scope.names for scope in (scope, also.get(line, scope))]
+            seen = [scope.names for scope in (scope, *also.get(line, ()))]
             kind = type(new), [ast.dump(part) for part in _targets(new)], type(getattr(new, "op", None))
             values = [_fingerprint(program, _computed(new), names) for names in seen]
             told = made.setdefault((line, str(kind)), set())
             if not told and type(new) is type(old):
                 told.add(str([_fingerprint(program, _computed(old), names) for names in seen]))
-            if values == [None, None] or str(values) in told:
+            if not any(values) or str(values) in told:
                 continue
             told.add(str(values))
         yield line, scope, old, new, why
