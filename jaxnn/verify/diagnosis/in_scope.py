@@ -3,6 +3,8 @@
 import ast
 import re
 from collections.abc import Collection
+from contextlib import suppress
+from dis import get_instructions as dis
 from types import FunctionType
 from typing import Any, NamedTuple
 
@@ -15,6 +17,24 @@ from jaxnn.verify.diagnosis.rewrite import subscripts
 from jaxnn.verify.diagnosis.steps import as_array, children, spelt
 
 SHAPE = re.compile(r"\.(shape|size|ndim)\b[^.]*$")
+MOST_LISTS = 5
+PLAIN = {
+    "pi",
+    "e",
+    "T",
+    "shape",
+    "size",
+    "sum",
+    "mean",
+    "max",
+    "min",
+    "where",
+    "clip",
+    "dot",
+    "zeros_like",
+    "ones_like",
+    "len",
+}
 NUMPYS = (np, jax.numpy, NUMPY)
 
 
@@ -33,7 +53,8 @@ def named(names: dict[str, Any], tree: ast.AST, line: Line, called: Collection[s
     """Return what has a name where a line stands, what is in a tree first.
 
     Entries of dicts and attributes of the user's objects are named too, and parts of arrays that the function reads.
-    Of functions it is those `called` anyway by what is judged: another may do anything.
+    Of functions it is those `called` anyway by what is judged, and plain formulas: another may do anything. Of lists it
+    is also the items that a whole number names, the state of a round for example.
     """
     seen = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     found = Names([], [], [], [], [], next((n for n in ("np", "jnp", "numpy") if names.get(n) in NUMPYS), "np"))
@@ -48,7 +69,9 @@ def named(names: dict[str, Any], tree: ast.AST, line: Line, called: Collection[s
             if isinstance(value, list):
                 found.containers.append(name)
         elif isinstance(value, FunctionType):
-            if value.__name__ in called and value.__code__.co_argcount - len(value.__defaults__ or ()) == 1:
+            if (value.__name__ in called or is_formula(value)) and value.__code__.co_argcount - len(
+                value.__defaults__ or ()
+            ) == 1:
                 found.functions.append(name)
         elif "[" not in name and "." not in name and not name.startswith("__"):
             for path, part in children(value)[:20]:
@@ -67,7 +90,31 @@ def named(names: dict[str, Any], tree: ast.AST, line: Line, called: Collection[s
             found.parts.append(part)
         if is_read and part not in (*found.arrays, *found.numbers):
             look(part, value)
+    indices = [name for name in found.numbers if name.isidentifier() and isinstance(names[name], int)]
+    for item in (f"{of}[{k}]" for of in found.containers[:MOST_LISTS] for k in indices[:MOST_LISTS]):
+        with suppress(Exception):  # not that many items
+            if item not in found.arrays and as_array(evaluated(item, names)) is not None:
+                found.arrays.append(item)
     return found
+
+
+def is_formula(function: FunctionType) -> bool:
+    """Return whether a function only computes: it names nothing but NumPy's plain functions, numbers and formulas."""
+    known = function.__globals__
+
+    def is_plain(name):
+        if name in known:
+            value = known[name]
+            if isinstance(value, int | float | np.ndarray) or any(value is library for library in NUMPYS):
+                return True
+            return is_function(value) and is_formula(value)
+        return name in PLAIN or isinstance(getattr(np, name, None), np.ufunc)
+
+    def is_function(value):
+        return isinstance(value, FunctionType) and value is not function
+
+    stores = any(step.opname.startswith(("STORE_GLOBAL", "STORE_ATTR", "STORE_SUBSCR")) for step in dis(function))
+    return not stores and all(map(is_plain, function.__code__.co_names))
 
 
 def no_arrays(tree: ast.AST, names: dict[str, Any]) -> set[ast.AST]:

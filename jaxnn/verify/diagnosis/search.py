@@ -39,7 +39,7 @@ MOST_RUNS = 5000  # changes of several lines, each tried by running everything
 MOST_TOLD_APART = 15_000  # changes that are looked at for what they evaluate to
 MOST_LINES = 12  # whose numbers are followed to the lines that made them
 MOST_OF_A_LINE, MOST_PAIRS = 60, 4000  # changes of a line that are tried two at a time, and such pairs of all lines
-OF_A_KIND = 3  # changes of one kind of a line that are tried in lines that are alike
+OF_A_KIND, MOST_ALIKE = 3, 3000  # changes of one kind that are tried in two lines, and such pairs
 MOST_MOVES, NEXT = 400, 12  # of a statement to another place; in JAX, which takes long
 MOST_RUNS_IN_JAX, MOST_TOLD_APART_IN_JAX = 150, 1500  # which take a hundred times as long
 
@@ -170,7 +170,7 @@ def in_two_places(program: Program, steps: Sequence[Step]) -> Repair | None:
 
 
 def in_lines_alike(program: Program, steps: Sequence[Step]) -> Repair | None:
-    """Return the proven change of the same kind in lines that stand side by side, such as `=` for `+=` in each."""
+    """Return the proven change of the same kind in two lines of a row, or all, such as `=` for `+=` in each."""
     seen = scopes(program.run, jax.tree.map(fresh, program.points[0][0]), {step.key for step in steps})
     rows: dict[ast.stmt, tuple[list[ast.stmt], Line, Scope]] = {}
     for step in steps:
@@ -181,11 +181,12 @@ def in_lines_alike(program: Program, steps: Sequence[Step]) -> Repair | None:
         each = [_of_kind(program, statement, line, scope) for statement in row]
         kinds = dict.fromkeys(kind for changes in each for kind in changes)
         functions = functions_of(scope.code)
-        for kind, (first, last) in itertools.product(kinds, _neighbours(len(row))):
-            some = [(row[k], each[k][kind]) for k in range(first, last) if kind in each[k]]
-            if len(some) < last - first:
+        pairs = sorted(itertools.combinations(range(len(row)), 2), key=lambda pair: pair[1] - pair[0])
+        for kind, places in itertools.islice(itertools.product(kinds, [*pairs, range(len(row))]), MOST_ALIKE):
+            some = [(row[k], each[k][kind]) for k in places if kind in each[k]]
+            if len(some) < len(places):
                 continue
-            at = source_line(line.file, row[first].lineno, line.function)
+            at = source_line(line.file, some[0][0].lineno, line.function)
             changes = [Change(at, old, edit.tree, functions) for old, edit in some]
             if program.is_right_with(changes):
                 return Repair(changes, "; and ".join(edit.why for _, edit in some), True, True)
@@ -203,11 +204,6 @@ def _of_kind(program, statement, line, scope):
             found[edit.rank, times[edit.rank]] = edit
         times[edit.rank] += 1
     return found
-
-
-def _neighbours(count):
-    """Return where to begin and to end in a row: two neighbours, or all."""
-    return [*((k, k + 2) for k in range(count - 1)), *([(0, count)] if count > 2 else [])]
 
 
 def _of_one_shape(program, changes, rounds):

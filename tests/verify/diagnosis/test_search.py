@@ -124,7 +124,7 @@ def ends_too_early(x, g):
 def test_a_return_within_a_loop_goes_behind_it():
     found = by_running(Program(ends_too_early, [((X, G), wrong)]), record(ends_too_early, X, G))
     (change,) = found.changes
-    assert "belongs after it" in found.why and ast.unparse(change.new).endswith("\nreturn d")
+    assert "belongs after the loop" in found.why and ast.unparse(change.new).endswith("\nreturn d")
     patch = unified([(change.line.file, change.old, change.new)])
     assert [row[1:] for row in patch.splitlines() if row[0] in "+-"][2:] == ["        return d", "    return d"]
 

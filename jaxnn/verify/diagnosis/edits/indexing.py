@@ -2,9 +2,10 @@
 
 import ast
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 
-from jaxnn.verify.diagnosis.edits.statements import Change, Changes, parsed, text
+from jaxnn.verify.diagnosis.edits.statements import Change, Changes, parsed, renamed, text
 from jaxnn.verify.diagnosis.rewrite import put
 
 
@@ -67,6 +68,13 @@ def indices(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Cha
         for offset in [*names, *products] if totals else names:
             other = put(total, ast.BinOp(total, ast.Add(), parsed(offset)), node)
             yield other, f"the offset `{offset}` is missing in the index of {text(node)}: write {text(other)}"
+    counted = Counter(part.id for part in ast.walk(node.slice) if isinstance(part, ast.Name))
+    for name, factor in itertools.product((name for name, times in counted.items() if times > 1), names):
+        other = ast.Subscript(node.value, renamed(node.slice, name, parsed(f"{name} * {factor}")), ast.Load())
+        yield other, f"{text(node)} should be {text(other)}: the factor `{factor}` of its offset is missing"
+    for offset in names:
+        other = ast.Subscript(node.value, _shifted(node.slice, parsed(offset)), ast.Load())
+        yield other, f"{text(node)} should be {text(other)}: the offset `{offset}` of the part is missing"
     moved = [part for part in ast.walk(node.slice) if isinstance(part, ast.BinOp)]
     for index, form in itertools.product(moved[:2], ("max({i}, 0)", *(f"min({{i}}, {n} - 1)" for n in names))):
         other = put(index, parsed(form.format(i=ast.unparse(index))), node)
@@ -74,6 +82,16 @@ def indices(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Cha
             other,
             f"{text(node)} should be {text(other)}: at the border a negative index wraps, a large one is outside",
         )
+
+
+def _shifted(index: ast.expr, offset: ast.expr) -> ast.expr:
+    """Return an index with its slices that end somewhere moved by an offset, a crop for example."""
+    if isinstance(index, ast.Tuple):
+        return ast.Tuple([_shifted(part, offset) for part in index.elts], ast.Load())
+    if not isinstance(index, ast.Slice) or index.upper is None or index.step is not None:
+        return index
+    lower = offset if index.lower is None else ast.BinOp(offset, ast.Add(), index.lower)
+    return ast.Slice(lower, ast.BinOp(offset, ast.Add(), index.upper))
 
 
 def broadcasts(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:

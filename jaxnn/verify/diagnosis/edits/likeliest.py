@@ -1,14 +1,23 @@
 """The edits of a line, the likeliest first: what somebody may have meant who wrote it."""
 
 import ast
-import copy
 import itertools
 import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from jaxnn.verify.diagnosis.edits.indexing import broadcasts, indices, layouts, permutations, slices
-from jaxnn.verify.diagnosis.edits.statements import SWAPPED, copies, parsed, statements, sums, targets, text
+from jaxnn.verify.diagnosis.edits.statements import (
+    SWAPPED,
+    copies,
+    parsed,
+    renamed,
+    statements,
+    sums,
+    targets,
+    text,
+    unpackings,
+)
 from jaxnn.verify.diagnosis.edits.structures import (
     called,
     conditions,
@@ -70,7 +79,7 @@ def edits(
     operands = [node for node in nodes if isinstance(node, OPERANDS) and node not in fixed]
     whole = [node for node in nodes if node in fixed and (isinstance(node, ast.BinOp) or ast.unparse(node) in numbers)]
     stages = [
-        *((change, [root], True) for change in (statements, sums, copies, conditions, too_much)),
+        *((change, [root], True) for change in (statements, sums, copies, unpackings, conditions, too_much)),
         *(
             (change, nodes, True)
             for change in (*INSIDE, permutations(library), _others(containers), _others(functions))
@@ -186,18 +195,8 @@ def _everywhere(node, arrays, numbers):
     for name in dict.fromkeys(name for name in names if names.count(name) > 1):
         known = next((list(some) for some in (arrays, numbers) if name in some), [])
         for other in [f"{name}.T"] * (name in arrays) + [other for other in known if other != name]:
-            new = _Renamed(name, parsed(other)).visit(copy.deepcopy(node))
+            new = renamed(node, name, parsed(other))
             yield new, f"`{name}` should be `{other}` in all of {text(node)}"
-
-
-class _Renamed(ast.NodeTransformer):
-    """Puts an expression in all the places in which a name is read."""
-
-    def __init__(self, name: str, new: ast.expr):
-        self.name, self.new = name, new
-
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        return self.new if node.id == self.name and isinstance(node.ctx, ast.Load) else node
 
 
 def _removals(node, arrays, numbers):

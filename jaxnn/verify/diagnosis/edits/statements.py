@@ -1,6 +1,8 @@
 """A statement of another kind in the place of one: `=` for `+=`, a copy, a loop the other way round."""
 
 import ast
+import copy
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
@@ -30,6 +32,21 @@ SWAPPED = {  # operators, comparisons and functions that are easily taken for on
 def parsed(expression: str) -> ast.expr:
     """Return an expression of the source; the same one each time, since parsing takes as long as trying a change."""
     return ast.parse(expression, mode="eval").body
+
+
+def renamed(node: Any, name: str, new: ast.expr) -> Any:
+    """Return a tree with an expression in all the places in which a name is read."""
+    return _Renamed(name, new).visit(copy.deepcopy(node))
+
+
+class _Renamed(ast.NodeTransformer):
+    """Puts an expression in all the places in which a name is read."""
+
+    def __init__(self, name: str, new: ast.expr):
+        self.name, self.new = name, new
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        return self.new if node.id == self.name and isinstance(node.ctx, ast.Load) else node
 
 
 def text(node: ast.AST) -> str:
@@ -78,6 +95,18 @@ def copies(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Chan
         copied = ast.Call(ast.Attribute(node.value, "copy", ast.Load()), [], [])
         new = ast.Assign(node.targets, copied)
         yield new, f"{text(node)} gives one array two names, and what is written into one changes the other: copy it"
+
+
+def unpackings(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
+    """Yield an assignment to several variables that get each other's values."""
+    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple):
+        for i, j in itertools.combinations(range(len(node.targets[0].elts)), 2):
+            places = list(node.targets[0].elts)
+            places[i], places[j] = places[j], places[i]
+            swapped = ast.copy_location(ast.Tuple(places, ast.Store()), node.targets[0])
+            new = ast.copy_location(ast.Assign([swapped], node.value), node)
+            pair = f"{text(places[j])} and {text(places[i])}"
+            yield new, f"{pair} are swapped, each gets the other's value: write {text(new.targets[0])} = ..."
 
 
 def targets(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:

@@ -48,7 +48,8 @@ def factors(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Ch
     # A 3 is likelier a size: written out it would be right at this size alone.
     for name in ("2", *numbers, *sizes, *(f"{name}.size" for name in arrays), *(f"{n} ** 0.5" for n in sizes), "3"):
         other = parsed(name)
-        yield ast.BinOp(node, ast.Div(), other), f"{text(node)} should be divided by {text(other)}"
+        lacks = f"a factor 1/{name} is missing: " if name.isdigit() else ""
+        yield ast.BinOp(node, ast.Div(), other), f"{lacks}{text(node)} should be divided by {text(other)}"
         factor = name if name.isdigit() else f"`{name}`"
         yield ast.BinOp(node, ast.Mult(), other), f"the factor {factor} is missing: multiply {text(node)} by {factor}"
 

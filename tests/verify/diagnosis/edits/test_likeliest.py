@@ -119,3 +119,18 @@ def test_a_list_of_one_object_is_made_of_as_many():
     root = ast.parse("grads = [{'W': 0.0}] * n").body[0]
     found = {ast.unparse(edit.tree): edit.why for edit in edits(root, [], [])}
     assert "alias" in found["grads = [{'W': 0.0} for _ in range(n)]"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "why"),
+    [
+        ("c, r = divmod(k, n)", "r, c = divmod(k, n)", "swapped"),
+        ("d = a[k:k + m]", "d = a[k * n:k * n + m]", "factor `n`"),
+        ("d = a[:, :m]", "d = a[:, n:n + m]", "offset `n`"),
+        ("d = a / b", "d = a / b / 2", "factor 1/2"),
+    ],
+)
+def test_what_was_meant_by_a_statement_is_among_the_changes(wrong, right, why):
+    root = ast.parse(wrong).body[0]
+    found = {ast.unparse(edit.tree): edit.why for edit in reversed(list(edits(root, ARRAYS, ["k", "n", "m"])))}
+    assert why in found[right]

@@ -1,0 +1,55 @@
+"""Tests for `diagnosis/in_scope.py`: what may be put into a line is what has a name there, and cannot do any harm."""
+
+import ast
+
+import numpy as np
+
+from jaxnn.trace.jaxprs import source_line
+from jaxnn.verify.diagnosis.in_scope import is_formula, named, no_arrays
+
+SCALE = 2.0
+
+
+def formula(x):
+    return np.exp(-SCALE * x) / np.sqrt(2 * np.pi)
+
+
+def of_a_formula(x):
+    return formula(x).sum()
+
+
+def writes(x):
+    x[0] = 1.0
+    return x
+
+
+def saves(x):
+    np.save("x.npy", x)
+    return x
+
+
+def asks(x):
+    return input(x)
+
+
+def test_a_formula_only_computes():
+    assert is_formula(formula) and is_formula(of_a_formula)
+    assert not any(map(is_formula, (writes, saves, asks)))
+
+
+def test_functions_that_are_not_called_are_named_if_they_only_compute():
+    names = {"formula": formula, "saves": saves, "x": np.ones(2)}
+    line = source_line(__file__, 1, "nothing")
+    assert named(names, ast.parse("x"), line).functions == ["formula"]
+    assert named(names, ast.parse("x"), line, called=["saves"]).functions == ["formula", "saves"]
+
+
+def test_items_of_lists_are_named_by_the_numbers_there():
+    names = {"states": [np.ones(2), np.zeros(2)], "k": 1, "far": 5}
+    assert named(names, ast.parse("k"), source_line(__file__, 1, "nothing")).arrays == ["states[k]"]
+
+
+def test_a_shape_in_a_comprehension_is_no_array():
+    tree = ast.parse("{k: np.zeros(v.shape) for k, v in p.items()}", mode="eval").body
+    fixed = {ast.unparse(node) for node in no_arrays(tree, {"np": np, "p": {"w": np.ones(2)}})}
+    assert "v.shape" in fixed and "v" not in fixed
