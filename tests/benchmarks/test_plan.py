@@ -53,10 +53,10 @@ def test_a_larger_batch_scales_no_worse(loop, chip):
     assert reached == sorted(reached) and reached[0] >= 1
 
 
-def test_the_readme_has_what_the_command_prints(capsys):
+def test_the_log_has_what_the_command_prints(capsys):
     assert main(["plan"]) == 0
     printed = capsys.readouterr().out
-    readme = (Path(plan.__file__).parent / "README.md").read_text(encoding="utf-8")
+    log = (Path(plan.__file__).parent / "LOG.md").read_text(encoding="utf-8")
     lines = [line.strip() for line in printed.splitlines() if line.strip()]
     assert len(lines) > 30
-    assert [line for line in lines if line not in readme] == []
+    assert [line for line in lines if line not in log] == []

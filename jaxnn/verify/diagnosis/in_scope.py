@@ -98,8 +98,11 @@ def named(names: dict[str, Any], tree: ast.AST, line: Line, called: Collection[s
     return found
 
 
-def is_formula(function: FunctionType) -> bool:
-    """Return whether a function only computes: it names nothing but NumPy's plain functions, numbers and formulas."""
+def is_formula(function: FunctionType, inside: Collection[FunctionType] = ()) -> bool:
+    """Return whether a function only computes: it names nothing but NumPy's plain functions, numbers and formulas.
+
+    One that calls itself, `inside` of which it is looked at, is none: it may not end.
+    """
     known = function.__globals__
 
     def is_plain(name):
@@ -107,11 +110,9 @@ def is_formula(function: FunctionType) -> bool:
             value = known[name]
             if isinstance(value, int | float | np.ndarray) or any(value is library for library in NUMPYS):
                 return True
-            return is_function(value) and is_formula(value)
-        return name in PLAIN or isinstance(getattr(np, name, None), np.ufunc)
-
-    def is_function(value):
-        return isinstance(value, FunctionType) and value is not function
+            above = (*inside, function)
+            return isinstance(value, FunctionType) and value not in above and is_formula(value, above)
+        return name in PLAIN or isinstance(vars(np).get(name), np.ufunc)
 
     stores = any(step.opname.startswith(("STORE_GLOBAL", "STORE_ATTR", "STORE_SUBSCR")) for step in dis(function))
     return not stores and all(map(is_plain, function.__code__.co_names))

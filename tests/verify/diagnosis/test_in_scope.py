@@ -32,9 +32,17 @@ def asks(x):
     return input(x)
 
 
+def one(x):
+    return other(x)
+
+
+def other(x):
+    return one(x)
+
+
 def test_a_formula_only_computes():
     assert is_formula(formula) and is_formula(of_a_formula)
-    assert not any(map(is_formula, (writes, saves, asks)))
+    assert not any(map(is_formula, (writes, saves, asks, one, other)))
 
 
 def test_functions_that_are_not_called_are_named_if_they_only_compute():
