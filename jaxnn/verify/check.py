@@ -20,7 +20,7 @@ from jaxnn.verify.doubled import doubled, lowest_inside, must_double
 from jaxnn.verify.evaluation import Programs, can_trace, evaluator, programs, split
 from jaxnn.verify.given_data import WITHIN, as_far_as_known
 from jaxnn.verify.numeric import by_differences
-from jaxnn.verify.problem import OtherDtype, Problem, in_float64, pose, widen
+from jaxnn.verify.problem import OtherDtype, Problem, in_float64, pose, sortable, widen
 from jaxnn.verify.rounding import EPSILON, lowest_epsilon
 from jaxnn.verify.state import carried_over, fresh
 from jaxnn.verify.trial import Finding, Given, Point, Trial, at_entry, float64, second_point, working_epsilon
@@ -96,11 +96,7 @@ def run(
 
 
 def _run(loss, grad, args, argnums, ready, quick, tolerated, defines):
-    try:
-        args, untouched = (jax.tree.map(_copied, tuple(args)) for _ in range(2))
-    except ValueError as error:
-        what = "args: got a dict whose keys cannot be sorted, expected keys of one kind, strings for example"
-        raise InvalidArgument(what) from error
+    args, untouched = (jax.tree.map(_copied, sortable(tuple(args))) for _ in range(2))
     own = pose(loss, grad, args, argnums)
     by_jit = quick and can_trace(own.whole_grad, own, data_too=True)
     given = None

@@ -120,7 +120,7 @@ class Ruling(NamedTuple):
 
 def rule(evaluator: Evaluator, leaves: Leaves, comparison: Comparison, noise: float) -> Ruling:
     """Return how differences decide between the hand-written gradient and autodiff's where the two differ."""
-    guilty = [wrong.copy() for wrong in comparison.wrong]
+    guilty = [np.array(wrong) for wrong in comparison.wrong]  # a copy of a scalar's is no array
     corrected = [np.array(e) for e in comparison.expected]
     allowed = _allowed_by_kinks(evaluator, leaves, comparison)
     apart = _not_together(evaluator, leaves, comparison, allowed)

@@ -29,6 +29,21 @@ def test_labels_that_add_up_to_1_in_their_own_digits_are_a_note():
     assert verdict.kind == "PASS" and WITHIN in verdict.note
 
 
+@pytest.mark.parametrize(("factor", "kind"), [(1.0, "PASS"), (1.001, "FAIL")])
+def test_labels_that_have_a_cotangent_too_are_data_as_well(factor, kind):
+    def f(z, y):
+        return -jnp.sum(y * jax.nn.log_softmax(z))
+
+    @unread
+    def bwd(residuals, g):
+        z, y = residuals
+        return factor * g * (jax.nn.softmax(z) - y), -g * jax.nn.log_softmax(z)
+
+    z = jnp.asarray(rng.normal(size=(4, 5)), jnp.float32)
+    verdict = check_rule(f, lambda z, y: (f(z, y), (z, y)), bwd, z, jnp.asarray(SMOOTH))
+    assert verdict.kind == kind and (WITHIN in verdict.note) == (kind == "PASS")
+
+
 @pytest.mark.slow
 def test_the_same_in_float64_is_a_mistake():
     assert check(loss, grad, W, X, SMOOTH.astype(float)).kind == "FAIL"
