@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxnn.verify import check, check_rule
-from jaxnn.verify.given_data import WITHIN, shaken
+from jaxnn.verify.given_data import BELOW, WITHIN, shaken
 from tests.verify.unread import unread
 
 rng = np.random.default_rng(0)
@@ -78,3 +78,24 @@ def test_a_constant_is_known_to_its_own_digits(constant, kind):
 def test_numbers_of_few_digits_are_what_they_are(value, moves):
     assert (shaken(np.float32(value), 1.0) != np.float64(np.float32(value))) == moves
     assert shaken(value, 1.0) == value  # in float64
+
+
+# Differences that the arguments' own precision could not show
+
+
+def norms(x):
+    return jnp.sum(jnp.sqrt(jnp.sum(x**2, -1)))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "epsilon", "kind"),
+    [(jnp.float32, 1e-10, "PASS"), (jnp.float32, 1e-6, "FAIL"), (jnp.float64, 1e-10, "FAIL")],
+)
+def test_an_epsilon_in_a_formula_is_a_note_where_the_arguments_have_fewer_digits(dtype, epsilon, kind):
+    @unread
+    def by_hand(x):
+        return x / (jnp.sqrt(jnp.sum(x**2, -1, keepdims=True)) + epsilon)
+
+    with jax.enable_x64(dtype == jnp.float64):
+        verdict = check(norms, by_hand, jnp.asarray(X, dtype))
+    assert verdict.kind == kind and (BELOW in verdict.note) == (kind == "PASS")
