@@ -143,7 +143,7 @@ def _run(loss, grad, args, argnums, ready, quick, tolerated, defines):
             comparison, own.said[SHARED] = shared, None
         moved, rounded_data = second_point(exact, evaluate, epsilon, tolerated), False
         if own_epsilon > EPSILON and worst_entry(comparison) is not None:
-            below, below_moved = far_below(comparison, own_epsilon), moved and far_below(moved.comparison, own_epsilon)
+            below, below_moved = far_below(comparison), moved and far_below(moved.comparison)
             if below is not None:
                 comparison, own.said[BELOW] = below, None
                 moved = moved and moved._replace(comparison=below_moved or moved.comparison)

@@ -17,8 +17,8 @@ from jaxnn.verify.rounding import EPSILON
 RUNS, MARGIN = 4, 8.0
 CONSTANTS = 97  # as many are moved each in its own way
 JUMP = 1e-3  # of a leaf's largest entry: rounding the data that moves more has crossed a kink
-FAR_BELOW = 0.01
-BELOW = "entries differ by less than a hundredth of the arguments' own precision"
+FAR_BELOW = 0.01 * float(np.finfo(np.float32).eps)
+BELOW = "entries differ by less than a hundredth of what float32 rounds them by"
 WITHIN = "the difference is one that rounding the data, or a constant, to their own precision makes"
 
 
@@ -43,12 +43,12 @@ def as_far_as_known(
     return _widened(comparison, moves)
 
 
-def far_below(comparison: Comparison, epsilon: float) -> Comparison | None:
-    """Return a comparison with wider bars where every difference is far below an `epsilon`, beside its own entry.
+def far_below(comparison: Comparison) -> Comparison | None:
+    """Return a comparison with wider bars where every difference is far below float32's digits, beside its own entry.
 
     An epsilon of 1e-10 in a formula is nothing that arguments in float32 could show.
     """
-    return _widened(comparison, [FAR_BELOW * epsilon * np.abs(e) for e in comparison.expected])
+    return _widened(comparison, [FAR_BELOW * np.abs(e) for e in comparison.expected])
 
 
 def _data_known(
