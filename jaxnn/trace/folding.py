@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from jaxnn.trace.adjoints import differentiable_operands
@@ -51,6 +52,8 @@ def _differ(named, first, second):
 
 def _key(step):
     """Return what two equal steps share, or None where that cannot be told: for parameters that have no hash."""
+    if step.members:
+        return None
     atoms = tuple(
         atom if isinstance(atom, int) else (np.asarray(atom.val).tobytes(), str(atom.aval)) for atom in step.inputs
     )
@@ -95,7 +98,8 @@ def shortened(tape: Tape, count: Callable[[Tape], int], limit: int) -> Tape:
         for members in sorted(_called(tape.steps, level), key=len, reverse=True):
             if count(tape) <= limit:
                 return tape
-            tape = _closed(tape, members, level)
+            function = members[0].lines[-level - 1].function.split(".")[-1].strip("<>")
+            tape = _closed(tape, members, function, members[0].lines[-level:])
     return tape
 
 
@@ -118,8 +122,52 @@ def _place(step, level):
     return rounds, step.lines[-level:], step.lines[-level - 1].function, step.lines[-level - 1].file
 
 
-def _closed(tape: Tape, members: tuple[Step, ...], level: int) -> Tape:
-    """Return the tape with `members` as one step."""
+def real_throughout(tape: Tape) -> Tape:
+    """Return the tape with what is done in complex numbers between real values, as around a Fourier transform, closed.
+
+    Such a part of it becomes one step, with all that lies on the way from one of its operations to another.
+    """
+    numbers = {slot for slot, value in tape.values.items() if _is_complex(value)}
+    while True:
+        first = next((i for i, s in enumerate(tape.steps) if numbers & set(s.outputs)), None)
+        if first is None:
+            return tape
+        found = {first}
+        for i in range(first + 1, len(tape.steps)):  # what uses a complex number of the part
+            made = numbers & {slot for k in found for slot in tape.steps[k].outputs}
+            if any(isinstance(atom, int) and atom in made for atom in tape.steps[i].inputs):
+                found.add(i)
+        last, steps = max(found), tape.steps
+        within = range(first, last + 1)
+        after = _reached(steps, within, found, _feeds)
+        before = _reached(steps, reversed(within), found, lambda one, two: _feeds(two, one))
+        members = tuple(steps[i] for i in within if i in after & before)
+        ahead = [steps[i] for i in within if i not in after]
+        behind = [steps[i] for i in within if i in after - before]
+        titles = list(dict.fromkeys(s.title for s in members if s.name not in FOLDED))  # "fft_mul"
+        tape = tape._replace(steps=(*steps[:first], *ahead, *members, *behind, *steps[last + 1 :]))
+        tape = _closed(tape, members, "_".join(titles[:3]), members[-1].lines)
+
+
+def _is_complex(value):
+    return jnp.issubdtype(jnp.result_type(value), jnp.complexfloating)
+
+
+def _feeds(one, two):
+    return any(isinstance(atom, int) and atom in one.outputs for atom in two.inputs)
+
+
+def _reached(steps, order, start, follows):
+    """Return the numbers of the steps that follow from those in `start`, and these, in one pass in `order`."""
+    reached = set(start)
+    for i in order:
+        if any(follows(steps[k], steps[i]) for k in reached):
+            reached.add(i)
+    return reached
+
+
+def _closed(tape: Tape, members: tuple[Step, ...], title: str, lines: Any) -> Tape:
+    """Return the tape with `members`, which stand side by side, as one step."""
     inside = {id(step) for step in members}
     made = {slot for step in members for slot in step.outputs}
     used = {a for s in tape.steps if id(s) not in inside for a in s.inputs if isinstance(a, int)} | set(tape.outputs)
@@ -133,12 +181,7 @@ def _closed(tape: Tape, members: tuple[Step, ...], level: int) -> Tape:
             env |= zip(step.outputs, results, strict=True)
         return [env[slot] for slot in outputs]
 
-    line = members[0].lines[-level - 1]
-    first = members[0]._replace(
-        name="function", title=line.function.split(".")[-1].strip("<>"), params={}, eqn=None, members=members
-    )
-    step = first._replace(
-        apply=apply, inputs=inputs, outputs=outputs, lines=first.lines[-level:], traceback=members[-1].traceback
-    )
+    first = members[0]._replace(name="function", title=title, params={}, eqn=None, members=members)
+    step = first._replace(apply=apply, inputs=inputs, outputs=outputs, lines=lines, traceback=members[-1].traceback)
     at = next(i for i, s in enumerate(tape.steps) if s is members[0])
     return tape._replace(steps=(*tape.steps[:at], step, *tape.steps[at + len(members) :]))

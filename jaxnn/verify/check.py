@@ -12,15 +12,15 @@ import numpy as np
 
 from jaxnn.errors import InvalidArgument
 from jaxnn.verify import witnesses
-from jaxnn.verify.compare import compare, largest, resolution, worst_entry
+from jaxnn.verify.compare import compare, largest, resolution, shared_out, worst_entry
 from jaxnn.verify.diagnosis.diagnose import explained
 from jaxnn.verify.diagnosis.lines import first_of_dtype, first_random
-from jaxnn.verify.differences import lines
+from jaxnn.verify.differences import among_symmetric, is_symmetric, lines
 from jaxnn.verify.doubled import doubled, lowest_inside, must_double
 from jaxnn.verify.evaluation import Programs, can_trace, evaluator, programs, split
-from jaxnn.verify.given_data import WITHIN, as_far_as_known
+from jaxnn.verify.given_data import BELOW, WITHIN, as_far_as_known, far_below
 from jaxnn.verify.numeric import by_differences
-from jaxnn.verify.problem import OtherDtype, Problem, in_float64, pose, widen
+from jaxnn.verify.problem import OtherDtype, Problem, in_float64, pose, sortable, widen
 from jaxnn.verify.rounding import EPSILON, lowest_epsilon
 from jaxnn.verify.state import carried_over, fresh
 from jaxnn.verify.trial import Finding, Given, Point, Trial, at_entry, float64, second_point, working_epsilon
@@ -28,6 +28,7 @@ from jaxnn.verify.verdict import Report, Verdict, joined
 
 BLURRED = 0.01  # a resolution worse than this share of a leaf's largest entry is NOISE
 CANCELLED = 0.3  # an error of this share of a leaf's largest entry leaves nothing of a result
+SHARED = "the loss reads one triangle of a symmetric matrix, of which the gradient is shared out over both"
 KINKED = "the loss bends here: the gradient is one of its subgradients, so this is not an error"
 
 
@@ -96,11 +97,7 @@ def run(
 
 
 def _run(loss, grad, args, argnums, ready, quick, tolerated, defines):
-    try:
-        args, untouched = (jax.tree.map(_copied, tuple(args)) for _ in range(2))
-    except ValueError as error:
-        what = "args: got a dict whose keys cannot be sorted, expected keys of one kind, strings for example"
-        raise InvalidArgument(what) from error
+    args, untouched = (jax.tree.map(_copied, sortable(tuple(args))) for _ in range(2))
     own = pose(loss, grad, args, argnums)
     by_jit = quick and can_trace(own.whole_grad, own, data_too=True)
     given = None
@@ -139,8 +136,18 @@ def _run(loss, grad, args, argnums, ready, quick, tolerated, defines):
             comparison = compare(here, epsilon, tolerated)
         else:
             comparison = by_differences(evaluate, exact.leaves, here, tolerated)
-        point = Point(exact.leaves, here, comparison, tuple(exact.args))
+        shared = shared_out(exact.leaves, comparison)
+        if shared is not comparison or (here.reference is None and any(map(is_symmetric, exact.leaves))):
+            evaluate = evaluator(exact, among_symmetric(exact.leaves, evaluate.directions), ready)
+        if shared is not comparison:
+            comparison, own.said[SHARED] = shared, None
         moved, rounded_data = second_point(exact, evaluate, epsilon, tolerated), False
+        if own_epsilon > EPSILON and worst_entry(comparison) is not None:
+            below, below_moved = far_below(comparison), moved and far_below(moved.comparison)
+            if below is not None:
+                comparison, own.said[BELOW] = below, None
+                moved = moved and moved._replace(comparison=below_moved or moved.comparison)
+        point = Point(exact.leaves, here, comparison, tuple(exact.args))
         if worst_entry(comparison) is not None and evaluate.reference is not None and evaluate.grad_traceable:
             known = partial(as_far_as_known, own, exact, ready, argnums, own_x64 if rounds else None)
             bars, bars_moved = known(point.leaves, comparison), moved and known(moved.leaves, moved.comparison)

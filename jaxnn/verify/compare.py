@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxnn.verify.differences import Slopes, along, slopes, step_scale
+from jaxnn.verify.differences import Slopes, along, is_symmetric, slopes, step_scale, transposed
 from jaxnn.verify.evaluation import Evaluation, Evaluator
 from jaxnn.verify.problem import Leaves
 from jaxnn.verify.rounding import EPSILON, RUNS, tolerance
@@ -59,6 +59,21 @@ def compare(evaluation: Evaluation, epsilon: float = EPSILON, tolerated: float =
         )
     ]
     return Comparison(evaluation.reference, evaluation.hand, allowed)
+
+
+def shared_out(leaves: Leaves, comparison: Comparison) -> Comparison:
+    """Return the comparison in which the gradient by a symmetric matrix may be shared out over both its triangles.
+
+    A loss that reads one triangle has all of its derivative there; by hand one takes both as one. Along everything that
+    leaves the matrix symmetric the two are the same: what counts is the sum of an entry and its mirror image.
+    """
+    expected = list(comparison.expected)
+    for i, (e, a, t) in enumerate(zip(*comparison, strict=True)):
+        if is_symmetric(leaves[i]) and comparison.wrong[i].any() and np.all(np.abs(a - transposed(a)) <= t):
+            right = np.abs(a + transposed(a) - e - transposed(e)) <= t + transposed(t)
+            expected[i] = np.where(right, a, e)
+    changed = any(one is not other for one, other in zip(expected, comparison.expected, strict=True))
+    return comparison._replace(expected=expected) if changed else comparison
 
 
 def finite(noise: np.ndarray) -> np.ndarray:
@@ -120,7 +135,7 @@ class Ruling(NamedTuple):
 
 def rule(evaluator: Evaluator, leaves: Leaves, comparison: Comparison, noise: float) -> Ruling:
     """Return how differences decide between the hand-written gradient and autodiff's where the two differ."""
-    guilty = [wrong.copy() for wrong in comparison.wrong]
+    guilty = [np.array(wrong) for wrong in comparison.wrong]  # a copy of a scalar's is no array
     corrected = [np.array(e) for e in comparison.expected]
     allowed = _allowed_by_kinks(evaluator, leaves, comparison)
     apart = _not_together(evaluator, leaves, comparison, allowed)

@@ -100,6 +100,27 @@ def step_scale(leaf: np.ndarray, index: tuple[int, ...] = ()) -> float:
     return max(typical, abs(float(leaf[index])) if leaf[index].ndim == 0 else 0.0) or 1.0
 
 
+def is_symmetric(leaf: Any) -> bool:
+    """Return whether a leaf is a symmetric matrix, or several, and no diagonal one, whose zeros may be anything."""
+    leaf = np.asarray(leaf)
+    square = leaf.ndim >= 2 and leaf.shape[-1] == leaf.shape[-2] > 1
+    return bool(square and np.array_equal(leaf, transposed(leaf)) and np.any(leaf * (1 - np.eye(leaf.shape[-1]))))
+
+
+def transposed(leaf: np.ndarray) -> np.ndarray:
+    """Return a matrix, or each of several, transposed."""
+    return np.swapaxes(leaf, -1, -2)
+
+
+def among_symmetric(leaves: list[Any], directions: list[list[np.ndarray]]) -> list[list[np.ndarray]]:
+    """Return directions that leave the symmetric ones of the leaves symmetric."""
+    even = [is_symmetric(leaf) for leaf in leaves]
+    return [
+        [(d + transposed(d)) / 2 if kept else d for d, kept in zip(direction, even, strict=True)]
+        for direction in directions
+    ]
+
+
 def lines(leaves: list[Any]) -> list[list[np.ndarray]]:
     """Return the directions: every entry of a small problem and all at once, else random signs by leaf and for all."""
     shapes = [np.shape(leaf) for leaf in leaves]

@@ -17,6 +17,8 @@ from jaxnn.verify.rounding import EPSILON
 RUNS, MARGIN = 4, 8.0
 CONSTANTS = 97  # as many are moved each in its own way
 JUMP = 1e-3  # of a leaf's largest entry: rounding the data that moves more has crossed a kink
+FAR_BELOW = 0.01 * float(np.finfo(np.float32).eps)
+BELOW = "entries differ by less than a hundredth of what float32 rounds them by"
 WITHIN = "the difference is one that rounding the data, or a constant, to their own precision makes"
 
 
@@ -41,6 +43,14 @@ def as_far_as_known(
     return _widened(comparison, moves)
 
 
+def far_below(comparison: Comparison) -> Comparison | None:
+    """Return a comparison with wider bars where every difference is far below float32's digits, beside its own entry.
+
+    An epsilon of 1e-10 in a formula is nothing that arguments in float32 could show.
+    """
+    return _widened(comparison, [FAR_BELOW * np.abs(e) for e in comparison.expected])
+
+
 def _data_known(
     problem: Problem, programs: Programs, argnums: int | Sequence[int], own: Sequence[Any], point: Sequence[Any]
 ) -> list[np.ndarray] | None:
@@ -49,10 +59,8 @@ def _data_known(
     `own` are the arguments in the caller's dtypes. None where no data are of fewer digits than float64.
     """
     leaves, structure = jax.tree.flatten(tuple(problem.rebuild(list(point))))
-    parameters = {id(leaf) for leaf in point}
     kinds = [getattr(v, "dtype", None) for v in jax.tree.leaves(tuple(own))]
     short = {i: float(jnp.finfo(kind).eps) for i, kind in enumerate(kinds) if kind is not None and _is_short(kind)}
-    short = {i: eps for i, eps in short.items() if id(leaves[i]) not in parameters}
     if not short or len(kinds) != len(leaves):
         return None
     rng, apart = np.random.default_rng(5), []

@@ -1,13 +1,19 @@
 """The true gradient by differences alone, for a loss that JAX cannot trace."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 
 from jaxnn.verify.compare import ROUNDED, Comparison, Entry, largest, slopes_at
-from jaxnn.verify.differences import along, rounding_of, step_scale
+from jaxnn.verify.differences import along, is_symmetric, rounding_of, slopes, step_scale
 from jaxnn.verify.evaluation import Evaluation, Evaluator
 from jaxnn.verify.problem import Leaves
 from jaxnn.verify.rounding import EPSILON
+from jaxnn.verify.trial import MOVED, Finding, Point, Trial, moved_by
+from jaxnn.verify.verdict import Report
 
+NO_SECOND = "no point near by at which the loss and its derivative are finite"
 MOST_ENTRIES = 1000  # that are differenced, of a large gradient
 
 
@@ -27,6 +33,14 @@ def by_differences(evaluator: Evaluator, leaves: Leaves, here: Evaluation, toler
     for k in np.random.default_rng(4).permutation(len(entries))[:MOST_ENTRIES]:
         leaf, index = entries[k]
         found = slopes_at(evaluator, leaves, entries[k], noise)
+        mirrored = (*index[:-2], *index[:-3:-1])
+        if not np.isfinite(found.central.value) and mirrored != index and is_symmetric(leaves[leaf]):
+            # The loss wants the matrix symmetric: the entry moves with its mirror image, each has half of the slope.
+            both = [np.zeros(np.shape(v)) for v in leaves]
+            both[leaf][index] = both[leaf][mirrored] = 0.5
+            found = slopes(
+                along(evaluator.loss, leaves, both), noise, 0.02 * step_scale(np.asarray(leaves[leaf]), index)
+            )
         low, high = sorted((found.left.value, found.right.value))
         margin = 4 * (found.left.error + found.right.error)
         if not (found.kink and low - margin <= here.hand[leaf][index] <= high + margin):
@@ -34,3 +48,28 @@ def by_differences(evaluator: Evaluator, leaves: Leaves, here: Evaluation, toler
             allowed[leaf][index] = 10 * found.central.error + ROUNDED * here.rounded[leaf]
     allowed = [bar + tolerated * largest(value) for bar, value in zip(allowed, expected, strict=True)]
     return Comparison(expected, here.hand, allowed)
+
+
+def second_point_by_lines(trial: Trial, name: str, along_lines: Callable[[Trial], Finding]) -> Finding:
+    """Return what differences along two lines say at a second point, which shows a gradient that remembers the first.
+
+    `along_lines` is the witness that looks along the directions of a trial.
+    """
+    rng, evaluate = np.random.default_rng(3), trial.evaluator
+    for size in (0.1, 0.01):
+        leaves = [moved_by(np.asarray(leaf), size, rng) for leaf in trial.exact.leaves]
+        try:
+            found = evaluate.at(leaves)
+        except Exception:  # NumPy code may ask for what does not hold there
+            continue
+        if np.isfinite(found.value) and all(np.all(np.isfinite(v)) for v in found.hand):
+            rounded = [np.full(np.shape(v), ROUNDED * r) for v, r in zip(found.hand, found.rounded, strict=True)]
+            comparison = Comparison(found.hand, found.hand, [r + np.finfo(float).tiny for r in rounded])
+            there = Point(leaves, found, comparison, tuple(trial.exact.rebuild(leaves)), MOVED)
+            lines = evaluate._replace(directions=evaluate.directions[-2:])
+            said = along_lines(trial._replace(here=there, evaluator=lines))
+            reports = [replace(report, witness=name) for report in said.reports]
+            if said.verdict is None or said.verdict.kind != "FAIL":
+                return Finding(reports)
+            return Finding(reports, replace(said.verdict, witness=name, note=MOVED))
+    return Finding([Report(name, None, note=NO_SECOND)])

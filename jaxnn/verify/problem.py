@@ -1,6 +1,7 @@
 """A loss and its hand-written gradient as functions of a flat list of arrays, in any precision, checked at the door."""
 
 import inspect
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, cast
 
@@ -105,6 +106,20 @@ def widen(leaf: Any) -> Any:
     return leaf
 
 
+def sortable(tree: Any) -> Any:
+    """Return a tree in which each dict whose keys do not sort, which JAX refuses, is an OrderedDict, which it takes."""
+    if type(tree) is dict:
+        parts = {key: sortable(part) for key, part in tree.items()}
+        try:
+            sorted(parts)
+        except TypeError:
+            return OrderedDict(sorted(parts.items(), key=lambda item: (type(item[0]).__name__, repr(item[0]))))
+        return parts
+    if type(tree) in (list, tuple):
+        return type(tree)(map(sortable, tree))
+    return type(tree)(*map(sortable, tree)) if isinstance(tree, tuple) and hasattr(tree, "_fields") else tree
+
+
 def leaf_name(path: Any, places: Sequence[int], titles: Sequence[str], single: bool) -> str:
     """Return "W1" or "layers.0.w", the argument's name in front where there are several, or where it is the leaf."""
     inner = jax.tree_util.keystr(tuple(path[1:]), simple=True, separator=".")
@@ -174,6 +189,7 @@ def split_output(
     It may be the gradient, `(loss, gradient)`, `(gradient, {name: intermediate})` or `(loss, gradient, {...})`; and the
     gradient in the parameters' structure, or in one that can only mean that, which is then added to `said`.
     """
+    output = sortable(output)
     parts: tuple[Any, ...] = output if isinstance(output, tuple) else ()
     for read in (_as_expected, _otherwise):
         leaves = read(output, expected, said)

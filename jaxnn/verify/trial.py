@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnn.verify.compare import Comparison, compare
-from jaxnn.verify.differences import step_scale
+from jaxnn.verify.compare import Comparison, compare, shared_out
+from jaxnn.verify.differences import is_symmetric, step_scale
 from jaxnn.verify.evaluation import Evaluation, Evaluator, Programs, can_trace, split
 from jaxnn.verify.problem import Leaves, Problem, pose
 from jaxnn.verify.rounding import EPSILON, lowest_epsilon, rounded_apart
@@ -101,7 +101,13 @@ def second_point(exact: Problem, evaluator: Evaluator, epsilon: float, tolerated
         leaves = [moved_by(np.asarray(leaf), size, rng) for leaf in exact.leaves]
         found = evaluator.at(leaves)
         if found.reference and np.isfinite(found.value) and all(np.all(np.isfinite(v)) for v in found.reference):
-            return Point(leaves, found, compare(found, epsilon, tolerated), tuple(exact.rebuild(leaves)), MOVED)
+            return Point(
+                leaves,
+                found,
+                shared_out(leaves, compare(found, epsilon, tolerated)),
+                tuple(exact.rebuild(leaves)),
+                MOVED,
+            )
     return None
 
 
@@ -113,19 +119,15 @@ def moved_by(leaf: np.ndarray, size: float, rng: np.random.Generator) -> np.ndar
     """
     by = size * rng.uniform(0.5, 1, np.shape(leaf)) * rng.choice([-1, 1], np.shape(leaf))
     square = leaf.ndim >= 2 and leaf.shape[-1] == leaf.shape[-2] > 1
-    if square and np.array_equal(leaf, np.swapaxes(leaf, -1, -2)) and not _is_diagonal(leaf):
+    if is_symmetric(leaf):
         by = by[..., 0]
-        return leaf * (1 + by[..., :, None]) * (1 + by[..., None, :])
+        return leaf * ((1 + by[..., :, None]) * (1 + by[..., None, :]))  # in this order to the last bit
     moved = leaf + by * np.where(leaf == 0, step_scale(leaf), leaf)
     if square and (np.array_equal(leaf, np.tril(leaf)) or np.array_equal(leaf, np.triu(leaf))):
         moved = np.where(leaf == 0, 0.0, moved)
     if leaf.ndim and leaf.shape[-1] > 1 and np.all(leaf >= 0) and np.allclose(leaf.sum(axis=-1), 1, rtol=0, atol=1e-6):
         moved = np.abs(moved) / np.abs(moved).sum(axis=-1, keepdims=True)
     return moved
-
-
-def _is_diagonal(leaf):
-    return not np.any(leaf * (1 - np.eye(leaf.shape[-1])))
 
 
 def loss_at(trial: Trial, args: Sequence[Any]) -> float:

@@ -18,6 +18,7 @@ from jaxnn.verify import batches
 from jaxnn.verify.compare import Comparison, compare, finite, largest, rule, worst_entry
 from jaxnn.verify.differences import SMALL, Slope, along, slopes
 from jaxnn.verify.evaluation import FAST, STRICT, can_trace, compiled, evaluator, split
+from jaxnn.verify.numeric import NO_SECOND, second_point_by_lines
 from jaxnn.verify.problem import Leaves, in_float64, scalar
 from jaxnn.verify.rounding import EPSILON, SAFETY, tolerance
 from jaxnn.verify.trial import Finding, Point, Trial, at_entry, dtype_name, loss_at
@@ -25,6 +26,7 @@ from jaxnn.verify.verdict import Report, Verdict
 
 MOST_SLOPES = 200  # of a large problem; counted, so that a busy machine sees the same
 FEW_DIGITS = 1e-4  # a machine epsilon above it is that of float16 or bfloat16
+UNTRACED = "JAX cannot trace the gradient: NumPy code, or a branch on a value"
 AT_A_KINK = "between the one-sided slopes at a kink"
 NOT_ANALYTIC = {
     *("abs", "max", "min", "reduce_max", "reduce_min", "sign", "floor", "ceil", "round", "real", "imag", "conj"),
@@ -106,7 +108,9 @@ def elsewhere(trial: Trial) -> Finding:
     """Every entry at a second point, where a gradient that remembers the first one is wrong."""
     name = "at a second point"
     if trial.moved is None:
-        return Finding([Report(name, None, note="no point near where the loss is finite, or it cannot be traced")])
+        if trial.evaluator.reference is None:
+            return second_point_by_lines(trial, name, central)
+        return Finding([Report(name, None, note=NO_SECOND)])
     first = nonfinite(trial, trial.moved.comparison.actual, trial.moved)
     return Finding([Report(name, False)], first, trial.moved) if first else every_entry(trial, trial.moved, name)
 
@@ -273,7 +277,7 @@ def jitted(trial: Trial) -> Finding:
     """The gradient under `jit` against the same without."""
     name = "jit against eager"
     if not trial.evaluator.grad_traceable:
-        return Finding([Report(name, None, note="JAX cannot trace the gradient: NumPy code, or a branch on a value")])
+        return Finding([Report(name, None, note=UNTRACED)])
     with jax.enable_x64(trial.own_x64):
         data_too = can_trace(trial.own.whole_grad, trial.own, data_too=True)
         arrays, frame = split(trial.own, trial.own.leaves, data_too)
@@ -286,7 +290,8 @@ def mapped(trial: Trial) -> Finding:
     """The gradient under `vmap` over two points against a loop over them."""
     name = "vmap against a loop"
     if not trial.evaluator.grad_traceable or trial.moved is None:
-        return Finding([Report(name, None, note="JAX cannot trace the gradient, or there is one point only")])
+        why = "autodiff has no second point to map over" if trial.evaluator.grad_traceable else UNTRACED
+        return Finding([Report(name, None, note=why)])
     points = [trial.here, trial.moved]
     stacked = [np.stack([np.asarray(p.leaves[i]) for p in points]) for i in range(len(trial.exact.leaves))]
     try:

@@ -234,9 +234,10 @@ def test_an_infinite_gradient_is_not_finite_and_no_warning_escapes():
 
 
 def test_a_kink_of_a_loss_in_numpy_has_its_place_and_both_slopes():
-    found = check(
-        lambda w: float(np.sum(np.abs(np.asarray(w)) * [1.0, 2.0])), lambda w: np.array([1.0, 0.5]), AT_0[1::-1]
-    )
+    def by_hand(w):  # 0.5 at 0, where the slopes are -2 and 2
+        return np.where(w == 0, 0.25, np.sign(w)) * [1.0, 2.0]
+
+    found = check(lambda w: float(np.sum(np.abs(np.asarray(w)) * [1.0, 2.0])), by_hand, AT_0[1::-1])
     assert (found.kind, found.leaf, found.index, found.actual) == ("KINK", "w", (1,), 0.5)
     assert found.expected == pytest.approx(0.0, abs=1e-6) and found.error == pytest.approx(2.0)
 

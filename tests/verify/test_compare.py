@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jaxnn.verify import check
 from jaxnn.verify.compare import Comparison, Entry, compare, resolution, rule, slopes_at, worst_entry
 from jaxnn.verify.differences import lines, step_scale
 from jaxnn.verify.evaluation import evaluator, programs
 from jaxnn.verify.problem import pose
 from jaxnn.verify.rounding import EPSILON
+from tests.verify.unread import unread
 
 
 def side_by_side(expected, actual, allowed=1e-10):
@@ -129,3 +131,31 @@ def test_where_autodiff_is_wrong_differences_put_it_right(machine):
     found = rule(evaluate, problem.leaves, compare(evaluate.at(problem.leaves)), 4 * EPSILON)
     assert found.autodiff_wrong and not found.guilty[0].any()
     assert found.corrected[0] == pytest.approx(3 * 0.49, abs=1e-8)
+
+
+def bisected(a):
+    """Return the root of y^2 = a, of which autodiff sees the brackets alone."""
+
+    def halve(_, ends):
+        middle = (ends[0] + ends[1]) / 2
+        low = middle**2 < a
+        return jnp.where(low, middle, ends[0]), jnp.where(low, ends[1], middle)
+
+    return sum(jax.lax.fori_loop(0, 60, halve, (0 * a, 1 + a))) / 2
+
+
+@pytest.mark.parametrize(("factor", "kind"), [(0.5, "PASS"), (0.51, "FAIL")])
+def test_where_autodiff_is_wrong_a_parameter_that_is_one_number_is_judged_by_differences(factor, kind):
+    assert check(bisected, unread(lambda a: factor / jnp.sqrt(a)), jnp.array(2.0)).kind == kind
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("factor", "kind"), [(1.0, "PASS"), (1.1, "FAIL")])
+def test_a_loss_of_jax_may_read_one_triangle(factor, kind):
+    a = jax.random.normal(jax.random.key(0), (3, 3))
+
+    def loss(s):  # half of the log of the determinant, whose gradient is half of the inverse
+        return jnp.sum(jnp.log(jnp.diag(jnp.linalg.cholesky(s, symmetrize_input=False))))
+
+    verdict = check(loss, unread(lambda s: factor * jnp.linalg.inv(s) / 2), a @ a.T + jnp.eye(3))
+    assert verdict.kind == kind

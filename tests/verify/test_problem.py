@@ -273,6 +273,15 @@ def test_an_ordered_dict_is_read_by_its_names():
         np.testing.assert_array_equal(got, 2 * leaf)
 
 
-def test_keys_that_cannot_be_sorted_are_bad_input():
-    with pytest.raises(InvalidArgument, match="args: got a dict whose keys cannot be sorted"):
-        check(lambda p: p[0] ** 2 + p["b"], lambda p: {0: 2 * p[0], "b": 1.0}, {0: 1.0, "b": 2.0})
+def test_keys_that_cannot_be_sorted_are_taken_as_they_are():
+    def loss(p):
+        return p["layers"][0][0] ** 2 + p["layers"][0]["b"] ** 3
+
+    def gradient(p, factor=1.0):  # in another order than the parameters
+        inner = p["layers"][0]
+        return {"layers": [{"b": factor * 3 * inner["b"] ** 2, 0: 2 * inner[0]}]}
+
+    params = {"layers": [{0: 1.0, "b": 2.0}]}
+    assert check(loss, gradient, params).kind == "PASS"
+    wrong = check(loss, lambda p: gradient(p, 1.5), params)
+    assert wrong.kind == "FAIL" and "b" in wrong.leaf
