@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from jaxnn.verify.diagnosis.edits.statements import text
-from jaxnn.verify.diagnosis.rewrite import statement_at
+from jaxnn.verify.diagnosis.repair import source_of
 from jaxnn.verify.diagnosis.steps import Step, as_array, scopes
 from jaxnn.verify.diagnosis.targets import Targets
 
@@ -16,8 +16,8 @@ from jaxnn.verify.diagnosis.targets import Targets
 def made_of(run: Callable, args: Sequence[Any], step: Step, targets: Targets) -> str:
     """Return which factor or term of the line of a step must be wrong, "" where none of its parts is a right value."""
     scope = scopes(run, args, {step.key}).get(step.key)
-    statement = statement_at(step.line, step.name)
-    value = getattr(statement, "value", None)
+    place = scope and source_of(step, scope.code)  # of a lambda its own expression: around it is its caller's
+    value = place if isinstance(place, ast.expr) else getattr(place, "value", None)
     if scope is None or not isinstance(value, ast.expr):
         return ""
 

@@ -60,7 +60,7 @@ def by_value(program: Program, step: Step, expected: np.ndarray, *, inside: bool
     """
     (args, _), first = program.points[0], None
     scope = scopes(program.run, args, {step.key}).get(step.key)
-    place = scope and _source(step, scope.code)
+    place = scope and source_of(step, scope.code)
     if scope is None or place is None or step.line in program.defined:
         return None
     functions = functions_of(scope.code)
@@ -147,7 +147,7 @@ def _in_pairs(program, root, names, line, expected, most):
                 yield tree, f"{edit.why}, and `{sign} {lacking}` is missing: write `{ast.unparse(tree)}`"
 
 
-def _source(step: Step, code: CodeType) -> Part | None:
+def source_of(step: Step, code: CodeType) -> Part | None:
     """Return the statement of a step's line; of a lambda its own expression, for the rest is its caller's."""
     if code.co_name == "<lambda>":
         found = lambda_at(step.line, code)

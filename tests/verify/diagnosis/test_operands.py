@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxnn.verify import check
 from jaxnn.verify.adjoints import nodes
 from jaxnn.verify.diagnosis.operands import made_of
 from jaxnn.verify.diagnosis.steps import record
@@ -49,3 +50,14 @@ def test_what_is_right_and_what_is_not_is_said(name, says):
     (step,) = [step for step in record(grad, jnp.asarray(W)) if step.name == name]
     found = made_of(grad, (jnp.asarray(W),), step, TARGETS)
     assert found.startswith(says) if says else found == ""
+
+
+def test_of_a_lambda_within_a_callers_statement_the_statement_is_not_run_again():
+    calls = []
+
+    def run(thunk):
+        calls.append(1)
+        return thunk()
+
+    verdict = run(lambda: check(lambda p, x: jnp.sum(x) + jnp.abs(p), lambda p, x: 0.3 + 0 * p, jnp.ones(()), X))
+    assert verdict.kind == "FAIL" and len(calls) == 1
