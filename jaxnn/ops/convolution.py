@@ -8,7 +8,7 @@ derives from `lax`'s are not of NHWC images and HWIO kernels, with which that co
 loop, such as an epoch (jax #12868).
 """
 
-from functools import partial
+from functools import partial, reduce
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -98,7 +98,7 @@ def _by_product_bwd(geometry, x, w, g):
     patches, places, shape = _patches(geometry, x, w)
     dw = jnp.einsum("nijp,nijk->pk", patches, g).reshape(w.shape)
     back = jnp.split(g @ w.reshape(-1, w.shape[-1]).T, len(places), axis=-1)
-    dx = sum(_put_back(part, place, shape) for part, place in zip(back, places, strict=True))
+    dx = reduce(jnp.add, (_put_back(part, place, shape) for part, place in zip(back, places, strict=True)))
     return dx[:, top : shape[1] - bottom, left : shape[2] - right], dw
 
 
