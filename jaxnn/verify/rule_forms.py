@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -99,18 +99,37 @@ def _with_all_arguments(f, f_fwd, f_bwd, args, fixed):
     return Rule(f, f_fwd, functools.wraps(f_bwd)(whole), fixed)
 
 
-def _by_jax(rule):
-    """Return `f_fwd` and `f_bwd` that leave it to JAX how the rule's own functions are called."""
+def of_each_output(rule: Any, args: Sequence[Any]) -> Iterator[Rule]:
+    """Yield a rule with `symbolic_zeros`, of all arguments, for each of its several outputs alone.
+
+    For the others no cotangent comes then, which a rule may take in another way than one of zeros.
+    """
+    inner, _ = _decorated(rule)
+    if not getattr(inner, "symbolic_zeros", False):
+        return
+    fixed = tuple(i % len(args) for i in inner.nondiff_argnums)
+    outputs = jax.tree.leaves(inner.fun(*args))
+    for k, output in enumerate(outputs if len(outputs) > 1 else ()):
+        if has_floats(output):
+
+            def part(out, k=k):
+                return jax.tree.leaves(out)[k]
+
+            yield Rule(lambda *args, part=part: part(inner.fun(*args)), *_by_jax(inner, part), fixed)
+
+
+def _by_jax(rule, part=lambda out: out):
+    """Return `f_fwd` and `f_bwd`, of a part of the result, that leave it to JAX how the rule's functions are called."""
 
     def f_fwd(*args):
-        return rule(*args), args
+        return part(rule(*args)), args
 
     def f_bwd(args, g):
         places = [i for i, arg in enumerate(args) if i not in rule.nondiff_argnums and has_floats(arg)]
 
         def moved(*chosen):
             given = dict(zip(places, chosen, strict=True))
-            return rule(*(given.get(i, arg) for i, arg in enumerate(args)))
+            return part(rule(*(given.get(i, arg) for i, arg in enumerate(args))))
 
         found = iter(jax.vjp(moved, *(args[i] for i in places))[1](g))
         return tuple(next(found) if i in places else None for i in range(len(args)))

@@ -16,7 +16,7 @@ from jaxnn.verify.doubled import doubled, must_double
 from jaxnn.verify.evaluation import FAST, Programs, programs
 from jaxnn.verify.linearity import TINY, not_linear, of_its_direction
 from jaxnn.verify.problem import widen
-from jaxnn.verify.rule_forms import has_floats, in_reals, is_number, read
+from jaxnn.verify.rule_forms import has_floats, in_reals, is_number, of_each_output, read
 from jaxnn.verify.second_order import second_order
 from jaxnn.verify.trial import float64
 from jaxnn.verify.verdict import Verdict, joined, overall
@@ -60,7 +60,12 @@ def check_rule(
     """
     found, given = read(rule, args, nondiff_argnums)
     with jax.default_matmul_precision("highest"):
-        return _judged(found, given, {}, Meant(surrogate, linear, tolerance))
+        verdict = _judged(found, given, {}, Meant(surrogate, linear, tolerance))
+        for alone in of_each_output(rule, given) if verdict and surrogate is None else ():
+            one = _judged(alone, given, {}, Meant(None, linear, tolerance), quick=True)
+            if not one:
+                return replace(one, note=joined(one.note, "where for one output alone a cotangent comes"))
+        return verdict
 
 
 def survey_rule(rule: Callable, *functions_and_cases: Any, quick: bool = False) -> Verdict:

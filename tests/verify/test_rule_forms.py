@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.custom_derivatives import SymbolicZero
 
 from jaxnn.errors import InvalidArgument
 from jaxnn.verify import check_rule, survey
@@ -146,3 +147,30 @@ def test_arguments_may_be_none_and_so_may_their_cotangents():
     assert check_rule(dense, lambda x, w, b: (dense(x, w, b), (x, w)), bwd, x, w, None).kind == "PASS"
     verdict = check_rule(dense, lambda x, w, b: (dense(x, w, b), (x, w)), bwd, x, w, np.ones(2))
     assert verdict.kind == "FAIL" and "None" in verdict.cause
+
+
+def of_two_outputs(forgets):
+    """A rule of (x y, sin x) in which the second output's cotangent is lost where none comes for the first."""
+    rule = jax.custom_vjp(lambda x, y: (x * y, jnp.sin(x)))
+
+    def bwd(residuals, cotangents):
+        (x, y), (a, b) = residuals, cotangents
+        dx = dy = jnp.zeros_like(x)
+        if not isinstance(a, SymbolicZero):
+            dx, dy = a * y, a * x
+        elif forgets:
+            return dx, dy
+        return (dx if isinstance(b, SymbolicZero) else dx + b * jnp.cos(x)), dy
+
+    def fwd(x, y):
+        return (x.value * y.value, jnp.sin(x.value)), (x.value, y.value)
+
+    rule.defvjp(fwd, bwd, symbolic_zeros=True)
+    return rule
+
+
+@pytest.mark.slow
+def test_each_output_alone_is_pulled_back_where_zeros_are_symbolic():
+    assert check_rule(of_two_outputs(forgets=False), X, X + 1)
+    verdict = check_rule(of_two_outputs(forgets=True), X, X + 1)
+    assert verdict.kind == "FAIL" and "for one output alone" in verdict.note
