@@ -136,7 +136,7 @@ def no_arrays(tree: ast.AST, names: dict[str, Any]) -> set[ast.AST]:
 
 def is_whole(value: Any) -> bool:
     """Return whether a value is an array of whole numbers, such as labels or indices."""
-    return isinstance(value, np.ndarray | jax.Array) and np.issubdtype(value.dtype, np.integer)
+    return isinstance(value, np.ndarray | jax.Array) and jax.numpy.issubdtype(value.dtype, np.integer)
 
 
 def evaluated(expression: str, names: dict[str, Any]) -> Any:

@@ -2,10 +2,11 @@
 
 import ast
 
+import jax
 import numpy as np
 
 from jaxnn.trace.jaxprs import source_line
-from jaxnn.verify.diagnosis.in_scope import is_formula, named, no_arrays
+from jaxnn.verify.diagnosis.in_scope import is_formula, is_whole, named, no_arrays
 
 SCALE = 2.0
 
@@ -61,3 +62,10 @@ def test_a_shape_in_a_comprehension_is_no_array():
     tree = ast.parse("{k: np.zeros(v.shape) for k, v in p.items()}", mode="eval").body
     fixed = {ast.unparse(node) for node in no_arrays(tree, {"np": np, "p": {"w": np.ones(2)}})}
     assert "v.shape" in fixed and "v" not in fixed
+
+
+def test_a_random_key_is_no_number():
+    key = jax.random.key(0)
+    assert not is_whole(key)
+    found = named({"key": key, "labels": np.arange(3)}, ast.parse("key"), source_line(__file__, 1, "nothing"))
+    assert found.numbers == ["len(labels)"]
