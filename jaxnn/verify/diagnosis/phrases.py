@@ -233,7 +233,7 @@ def _terms(gap, known, sizes):
     """Return which term or factor, made of other arrays, is missing or too much."""
     numbers = {name: size for name, size in sizes.items() if name.isidentifier()}
     small = {name: x for name, x in known.items() if x.size <= LARGEST}
-    if gap.actual.size > LARGEST or gap.wrong.sum() < 3 or not gap.tells(len(small) ** 3):
+    if gap.actual.size > LARGEST or gap.wrong.sum() < 3 or not gap.tells(len(small) ** 2):
         return ""
     for sign, text in missing(gap.actual, gap.expected, small, numbers):
         if sign == "=":

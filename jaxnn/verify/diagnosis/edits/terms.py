@@ -38,6 +38,8 @@ def missing(
         counts = (value != 0) if sign == "*" else np.ones(value.shape, bool)
         for text, array in known:
             whole = np.broadcast_to(array, value.shape) * counts
+            if sign == "*" and close(whole, counts * 1.0, NEAR):
+                continue  # a factor of 1, such as a sum over its own parts
             scale = float(np.vdot(whole, lack)) / (float(np.vdot(whole, whole)) or np.inf)
             if scale and close(scale * whole, lack, NEAR):
                 for spelt, size in {**scales, **_literal(abs(scale), whole_numbers)}.items():
