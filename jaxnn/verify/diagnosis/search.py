@@ -47,7 +47,7 @@ MOST_RUNS_IN_JAX, MOST_TOLD_APART_IN_JAX = 150, 1500  # which take a hundred tim
 def by_running(program: Program, suspects: Sequence[Step], *, inside: bool = True) -> Repair | None:
     """Return the proven change in the line of one suspect, `inside` of what stands there or also around it.
 
-    Where there is none, the line may have to be exchanged with the next one.
+    Where there is none, a line may have to be moved to another place among those around it.
     """
     last = {step.line: step for step in suspects}
     rounds = {line: [(line, step.name, k) for k in (1, 2)] for line, step in last.items()}  # in one all may be zero
