@@ -17,8 +17,8 @@ from jaxnn.verify.rounding import EPSILON
 RUNS, MARGIN = 4, 8.0
 CONSTANTS = 97  # as many are moved each in its own way
 JUMP = 1e-3  # of a leaf's largest entry: rounding the data that moves more has crossed a kink
-FAR_BELOW = 0.01 * float(np.finfo(np.float32).eps)
-BELOW = "entries differ by less than a hundredth of what float32 rounds them by"
+FAR_BELOW = float(np.finfo(np.float32).eps) / 256
+BELOW = "entries differ by less than a 256th of what float32 rounds them by"
 WITHIN = "the difference is one that rounding the data, or a constant, to their own precision makes"
 
 

@@ -140,7 +140,7 @@ def test_a_stop_gradient_in_the_function_copied_by_hand_fails():  # w12
 def test_with_x64_off_the_reference_is_float64_all_the_same():  # w13
     @unread
     def bwd(x, g):
-        return (g * jnp.cos(x) * (1 + 1e-8),)
+        return (g * jnp.cos(x) * (1 + 1e-9),)
 
     with jax.enable_x64(False):
         x = jnp.asarray(V, "float32")

@@ -33,6 +33,10 @@ NAMES = 4  # by which a wrong value goes, one after the other, that are looked a
 INSIDE = 100  # steps inside of a call that are looked at
 EXPLANATIONS = 8  # of the wrong gradient that are looked at
 CUSTOM = ("stop_gradient", "custom_jvp_call", "custom_vjp_call")
+SLIGHT = (
+    "off by less than a billionth of the largest entry, so that no repair can be tried: where a formula leaves out "
+    "something on purpose, such as an epsilon, tolerance= says so"
+)
 
 
 def explained(trial: Trial, verdict: Verdict, point: Point) -> Verdict:
@@ -76,10 +80,11 @@ def _placed(trial, problem, verdict, point, tape, numbers):
     if stale is not None:
         why = f"{stale.name}: a stale value, captured at another point: it does not follow the arguments"
         return replace(verdict, line=spoken(stale.line), cause=why)
-    sizes, suspect = likely_sizes(trial, problem, numbers), None
-    if max(hand.errors(hand.backward.outputs({}))) > 1:
-        found = suspects(hand.backward, hand.targets, hand.errors, sorted(set(sizes.values())))
-        suspect = _likeliest(hand, found)
+    sizes = likely_sizes(trial, problem, numbers)
+    if max(hand.errors(hand.backward.outputs({}))) <= 1:  # as far as runs can tell nothing is to be repaired
+        sentence = _shown(trial, problem.names[leaf], comparison, leaf, None, sizes, {})
+        return replace(verdict, cause=sentence or verdict.cause or SLIGHT)
+    suspect = _likeliest(hand, suspects(hand.backward, hand.targets, hand.errors, sorted(set(sizes.values()))))
     if suspect and not suspect.whole and any(close(comparison.actual[leaf], true) for true in comparison.expected):
         suspect = None  # it is another leaf's gradient
     true = [*comparison.expected, *(node.adjoint for node in tape)]

@@ -154,3 +154,17 @@ def test_two_leaves_wrong_in_two_lines_have_one_patch(tmp_path, monkeypatch):
         "g[\"w\"] = dw + 0.3 * p['w']",
         'g["b"] = db',
     ]
+
+
+def test_an_epsilon_that_a_formula_leaves_out_has_no_repair_but_a_tolerance():
+    def loss(p):
+        return -jnp.sum(jnp.log(p + 1e-12))
+
+    def grad(p):
+        dp = -1 / p
+        return dp
+
+    p = np.array([0.3, 1.1, 2.7])
+    verdict = check(loss, grad, p)
+    assert verdict.kind == "FAIL" and not verdict.patch and "tolerance=" in verdict.cause
+    assert check(loss, grad, p, tolerance=1e-10)

@@ -19,6 +19,7 @@ from jaxnn.verify.diagnosis.edits.statements import (
     unpackings,
 )
 from jaxnn.verify.diagnosis.edits.structures import (
+    TRIANGLES,
     called,
     conditions,
     counts,
@@ -27,9 +28,8 @@ from jaxnn.verify.diagnosis.edits.structures import (
     running,
     strides,
     too_much,
-    triangles,
 )
-from jaxnn.verify.diagnosis.edits.wraps import factors, forms, plain, powers, products, signs
+from jaxnn.verify.diagnosis.edits.wraps import FUNCTIONS, around, factors, forms, powers, products, signs
 from jaxnn.verify.diagnosis.rewrite import put
 
 ALIKE = [
@@ -92,7 +92,9 @@ def edits(
         (indices, [node for node in ast.walk(root) if isinstance(node, ast.Subscript)], True),
         (signs, nodes, False),
         *((change, operands[:1], False) for change in (factors, products)),  # of all of it first
-        *((change, operands, False) for change in (plain(library), called(functions), triangles(library))),
+        (around(FUNCTIONS, library), operands, False),
+        (called(functions), operands, False),
+        (around(TRIANGLES, library), operands, False),
         (factors, operands[1:], False),
         (forms, nodes, False),
         (projections, operands, False),

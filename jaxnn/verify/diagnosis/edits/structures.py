@@ -13,12 +13,12 @@ from jaxnn.verify.diagnosis.edits.statements import Change, Changes, parsed, tex
 
 OVER = ("", "axis=0, keepdims=True", "axis=-1, keepdims=True")
 TRIANGLES = {
-    "np.tril({x})": "a lower triangular matrix has no entries above its diagonal",
-    "np.triu({x})": "an upper triangular matrix has no entries below its diagonal",
-    "np.triu({x}) + np.tril({x}, -1).T": "only the upper triangle is read, of a symmetric matrix",
-    "np.tril({x}) + np.triu({x}, 1).T": "only the lower triangle is read, of a symmetric matrix",
-    "{x} + {x}.T": "a symmetric matrix counts both triangles",
-    "({x} + {x}.T) / 2": "a symmetric matrix has a symmetric gradient",
+    "np.tril({x})": ": a lower triangular matrix has no entries above its diagonal",
+    "np.triu({x})": ": an upper triangular matrix has no entries below its diagonal",
+    "np.triu({x}) + np.tril({x}, -1).T": ": only the upper triangle is read, of a symmetric matrix",
+    "np.tril({x}) + np.triu({x}, 1).T": ": only the lower triangle is read, of a symmetric matrix",
+    "{x} + {x}.T": ": a symmetric matrix counts both triangles",
+    "({x} + {x}.T) / 2": ": a symmetric matrix has a symmetric gradient",
 }
 
 
@@ -41,17 +41,6 @@ def projections(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -
             yield parsed(f"{of} - {q} * ({q} * {of}).{total}({over})"), f"{why} what is normalised"
         said = f"{why} a softmax, whose Jacobian is not diagonal: every output depends on all inputs"
         yield parsed(f"{q} * ({of} - ({q} * {of}).sum({over}))"), said
-
-
-def triangles(library: str) -> Change:
-    """Return how a node is made the cotangent of a symmetric or a triangular matrix, by the name of NumPy there."""
-
-    def change(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
-        for form, what in TRIANGLES.items():
-            new = parsed(form.format(x=f"({ast.unparse(node)})").replace("np.", f"{library}."))
-            yield new, f"{text(node)} should be {text(new)}: {what}"
-
-    return change
 
 
 def counts(parts: Sequence[str]) -> Change:

@@ -2,7 +2,7 @@
 
 import ast
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from jaxnn.verify.diagnosis.edits.statements import Change, Changes, parsed, text
 
@@ -83,11 +83,11 @@ def powers(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Cha
         yield new, f"{text(node)} should be {text(new)}"
 
 
-def plain(library: str) -> Change:
-    """Return how plain functions are put around a node, by the name of NumPy there."""
+def around(forms: Mapping[str, str], library: str) -> Change:
+    """Return how forms of a node `x`, each with what there is to say, are put around it; `library` is NumPy's name."""
 
     def change(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
-        for call, what in FUNCTIONS.items():
+        for call, what in forms.items():
             new = parsed(call.format(x=f"({ast.unparse(node)})").replace("np.", f"{library}."))
             yield new, f"{text(node)} should be {text(new)}{what}"
 
