@@ -83,7 +83,9 @@ def _placed(trial, problem, verdict, point, tape, numbers):
     sizes = likely_sizes(trial, problem, numbers)
     if max(hand.errors(hand.backward.outputs({}))) <= 1:  # as far as runs can tell nothing is to be repaired
         sentence = _shown(trial, problem.names[leaf], comparison, leaf, None, sizes, {})
-        return replace(verdict, cause=sentence or verdict.cause or SLIGHT)
+        pairs = zip(comparison.actual, comparison.expected, strict=True)
+        slight = all(np.max(np.abs(a - e), initial=0.0) <= 1e-9 * np.max(np.abs(e), initial=0.0) for a, e in pairs)
+        return replace(verdict, cause=sentence or verdict.cause or SLIGHT * slight)
     suspect = _likeliest(hand, suspects(hand.backward, hand.targets, hand.errors, sorted(set(sizes.values()))))
     if suspect and not suspect.whole and any(close(comparison.actual[leaf], true) for true in comparison.expected):
         suspect = None  # it is another leaf's gradient
