@@ -1,6 +1,8 @@
 """The record's recipe on a few digits, and its claim from accuracies and times that are known."""
 
 import json
+import sys
+from types import ModuleType, SimpleNamespace
 
 import jax
 import numpy as np
@@ -80,7 +82,7 @@ def test_the_claim_is_about_the_bound_and_about_the_time(accuracies, seconds, re
 
 
 def test_every_single_result_is_in_the_row(few, known):
-    row = record.row(4)
+    (row,) = record.rows(4)
     assert row["record"]["accuracies"] == REACHED and row["record"]["recipe"] == recipe.RECIPE
     assert row["record"]["seeds"] == list(range(record.FIRST_SEED, record.FIRST_SEED + 4))
     assert len(row["samples"]) == len(row["record"]["processor"]) == 4 and row["unit"] == "s"
@@ -89,7 +91,7 @@ def test_every_single_result_is_in_the_row(few, known):
 
 def test_what_is_said_has_the_line_of_the_table(few, known):
     where = {"cores": 2, "cpu": "One", "date": "2026-11-30T12:00:00+00:00", "commit": "0123456789"}
-    accuracy, seconds, line = record.conclusions([{"case": "mlp"}, record.row(4)], where)
+    accuracy, seconds, line = record.conclusions([{"case": "mlp", "variant": ""}, *record.rows(4)], where)
     assert "mean 99.125 %" in accuracy and "over 4 seeds" in accuracy and accuracy.endswith(": reached")
     assert "0.41 TFLOP" in seconds and "410 GFLOP/s" in seconds and seconds.endswith(": reached")
     assert line.startswith("| 2026-11-30 | 0123456 | 2 cores, One, 410 GFLOP/s | ") and "| 99.125 % | " in line
@@ -97,7 +99,47 @@ def test_what_is_said_has_the_line_of_the_table(few, known):
 
 def test_the_case_has_the_record_for_its_training_alone(few, known, monkeypatch):
     monkeypatch.setattr(time_to_accuracy, "reached", lambda *_: (5.0, 1.0))
-    monkeypatch.setattr(time_to_accuracy, "SEEDS_A_SAMPLE", 4)
+    monkeypatch.setattr(record, "SEEDS_A_PEERS", 4)
     cold, warm, alone = time_to_accuracy.measure("99 %", 1, [])
     assert cold["samples"] == warm["samples"] == [5.0] and alone["variant"] == "99 % training alone"
     assert len(alone["record"]["seeds"]) == 4
+
+
+@pytest.mark.parametrize(("seconds", "reached"), [(5.5, True), (4.5, False)])
+def test_a_peer_trains_once_in_so_many_seeds_and_its_time_is_part_of_the_claim(
+    few, known, monkeypatch, seconds, reached
+):
+    """By a clock that only training moves: a second for ours, for the peer somewhat more or less than five."""
+    clock, seen, peer = [0.0], [], ModuleType("peer")
+
+    def takes(seconds, *, seed):
+        clock[0] += seconds
+        seen.append((seconds, seed))
+
+    peer.train, peer.accuracy = lambda x, y, seed: takes(seconds, seed=seed), lambda *_: 0.989
+    monkeypatch.setitem(sys.modules, "benchmarks.peers.torch_record", peer)
+    monkeypatch.setattr(record, "SEEDS_A_PEERS", 2)
+    monkeypatch.setattr(record, "rest", lambda: None)
+    monkeypatch.setattr(record, "time", SimpleNamespace(perf_counter=lambda: clock[0], process_time=lambda: clock[0]))
+    monkeypatch.setattr(recipe, "train", lambda x, y, seed: takes(1.0, seed=seed))
+    ours, theirs = record.rows(4, ["torch"])
+    first = record.FIRST_SEED
+    assert [seed for took, seed in seen if took == seconds] == [0, first, first + 2]
+    assert [seed for took, seed in seen if took == 1] == [0, first, first + 1, first + 2, first + 3]
+    assert ours["record"]["reached"]["torch"] == reached and record.missed([ours, theirs]) != reached
+    where = {"cores": 2, "cpu": "One", "date": "2026-11-30T12:00:00+00:00", "commit": None}
+    said = record.conclusions([ours, theirs], where)[2]
+    assert "98.90 % in the mean" in said and said.endswith("0.2: reached" if reached else "0.2: NOT reached")
+
+
+def test_the_earlier_record_in_torch_is_the_network_of_its_authors():
+    """215 thousand parameters, as train_mnist_fast's; a thousand digits teach it something in four updates."""
+    pytest.importorskip("torch", reason="PyTorch is an optional peer")
+    from benchmarks.peers import torch_record
+
+    assert sum(p.numel() for p in torch_record.build().parameters()) == 215_194
+    x = np.zeros((1024, 28, 28), np.uint8)
+    x[:512, :14], x[512:, 14:] = 255, 255
+    y = np.repeat([3, 8], 512).astype(np.uint8)
+    model = torch_record.train(x, y, 0)
+    assert torch_record.accuracy(model, x, y) == 1
