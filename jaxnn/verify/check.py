@@ -15,6 +15,7 @@ from jaxnn.verify import witnesses
 from jaxnn.verify.compare import compare, largest, resolution, shared_out, worst_entry
 from jaxnn.verify.diagnosis.diagnose import explained
 from jaxnn.verify.diagnosis.lines import first_of_dtype, first_random
+from jaxnn.verify.diagnosis.overwritten import written_at
 from jaxnn.verify.differences import among_symmetric, is_symmetric, lines
 from jaxnn.verify.doubled import doubled, lowest_inside, must_double
 from jaxnn.verify.evaluation import Programs, can_trace, evaluator, programs, split
@@ -96,16 +97,24 @@ def run(
         return _run(loss, grad, args, argnums, ready, quick, tolerance or 0.0, defines)
 
 
-def _run(loss, grad, args, argnums, ready, quick, tolerated, defines):
+def _run(loss, grad, args, argnums, ready, quick, tolerated, defines, explain=True):
     args, untouched = (jax.tree.map(_copied, sortable(tuple(args))) for _ in range(2))
     own = pose(loss, grad, args, argnums)
     by_jit = quick and can_trace(own.whole_grad, own, data_too=True)
     given = None
     if not by_jit:
         runs = _twice(own)
-        for unsteady in (_changed(args, untouched), _unsteady(own, runs)):
-            if unsteady is not None:
-                return _by_state(own, unsteady) if unsteady.kind == "RANDOM" else unsteady
+        written = _changed(args, untouched)
+        if written is not None:
+
+            def is_right():
+                anew = programs(loss, grad, argnums)
+                return bool(_run(loss, grad, untouched, argnums, anew, quick, tolerated, defines, explain=False))
+
+            return written_at(written, (own.whole_grad, own.whole_loss), untouched, is_right) if explain else written
+        random = _unsteady(own, runs)
+        if random is not None:
+            return _by_state(own, random)
         given = runs[0]
     if not any(np.size(leaf) for leaf in own.leaves):
         return Verdict("PASS", note="nothing to check: the parameters hold no numbers")
@@ -172,7 +181,7 @@ def _run(loss, grad, args, argnums, ready, quick, tolerated, defines):
             defines=defines,
             rounded_data=rounded_data,
         )
-        return _heard(trial, witnesses.QUICK if quick else witnesses.WITNESSES)
+        return _heard(trial, witnesses.QUICK if quick else witnesses.WITNESSES, explained if explain else _as_it_is)
 
 
 def _of_gradient(gradient: Sequence[Any]) -> Given:
@@ -185,8 +194,15 @@ def _is_wide(leaf: Any) -> bool:
     return widen(leaf) is leaf or leaf.dtype == jnp.float64
 
 
-def _heard(trial: Trial, heard: Sequence[Callable[[Trial], Finding]]) -> Verdict:
-    """Return the verdict after every witness was heard: of the first that objects."""
+def _as_it_is(trial: Trial, verdict: Verdict, point: Point) -> Verdict:
+    """Return a failed verdict without its line and cause."""
+    return verdict
+
+
+def _heard(
+    trial: Trial, heard: Sequence[Callable[[Trial], Finding]], explained: Callable[[Trial, Verdict, Point], Verdict]
+) -> Verdict:
+    """Return the verdict after every witness was heard: of the first that objects, `explained`."""
     reports: list[Report] = []
     for gradient in (trial.given.gradient, trial.here.comparison.actual):
         first = witnesses.nonfinite(trial, gradient, trial.here)

@@ -41,9 +41,13 @@ def _of_file(file, changes):
 
 def _spans(text, old, new):
     """Yield what is written where: the smallest part that differs, bare or in parentheses, or else all of it."""
-    if isinstance(new, ast.Module):  # the last statement of a block, behind it
+    if isinstance(new, ast.Module):
         (start, end), last = _extent(text, old), _extent(text, new.body[-1])
         indent = " " * old.col_offset
+        if last == (start, end):  # a statement before it
+            yield start, end, f"{ast.unparse(new.body[0])}\n{indent}{text[start:end]}"
+            return
+        # The last statement of a block, behind it.
         yield start, end, f"{text[start : last[0]].rstrip()}\n{indent}{text[slice(*last)]}{text[last[1] : end]}"
         return
     small_old, small_new = _smallest(old, new)

@@ -3,6 +3,7 @@
 import ast
 import itertools
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -86,6 +87,7 @@ def edits(
         ),
         (powers, operands, True),
         (_everywhere, [root], True),
+        (_index_everywhere, nodes, True),
         (targets, [root], True),
         *((change, whole, True) for change in (counts(parts), strides)),
         (layouts, nodes, True),
@@ -199,6 +201,22 @@ def _everywhere(node, arrays, numbers):
         for other in [f"{name}.T"] * (name in arrays) + [other for other in known if other != name]:
             new = renamed(node, name, parsed(other))
             yield new, f"`{name}` should be `{other}` in all of {text(node)}"
+
+
+def _index_everywhere(node, arrays, numbers):
+    """Yield a product with another number in all the places of one that several of its factors are indexed by."""
+    if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Mult | ast.Div | ast.MatMult):
+        return
+    indexed = [n.slice for n in ast.walk(node) if isinstance(n, ast.Subscript)]
+    places = [n for index in indexed for n in ast.walk(index) if isinstance(n, ast.Constant) and type(n.value) is int]
+    times = Counter(place.value for place in places)
+    for value in (value for value, count in times.items() if count > 1):
+        for other in dict.fromkeys((value + 1, value - 1, 0, 1, 2, 3)):
+            if other >= 0 and other != value:
+                new: Any = node
+                for place in (place for place in places if place.value == value):
+                    new = put(place, ast.Constant(other), new)
+                yield new, f"the index {value} should be {other} in all of {text(node)}"
 
 
 def _removals(node, arrays, numbers):

@@ -37,6 +37,7 @@ def changes(expression):
         ("a[1:]", "a[:]", "left out"),
         ("a[m]", "a[m - 1]", "off by one"),
         ("a[::-1]", "a", "too much"),
+        ("a[0] * z + a[:, 1] * b[:, 1]", "a[0] * z + a[:, 2] * b[:, 2]", "in all of `a[:, 1] * b[:, 1]`"),
         ("a * (z < 0)", "a * (z > 0)", "mask"),
         ("a * p['V']", "a * p['W']", ""),
         ("np.einsum('ij,jk->ik', a, b)", "np.einsum('ji,jk->ik', a, b)", "transposed"),
