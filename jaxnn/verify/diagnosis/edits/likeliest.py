@@ -30,7 +30,7 @@ from jaxnn.verify.diagnosis.edits.structures import (
     strides,
     too_much,
 )
-from jaxnn.verify.diagnosis.edits.wraps import FUNCTIONS, around, factors, forms, powers, products, signs
+from jaxnn.verify.diagnosis.edits.wraps import FUNCTIONS, around, factors, forms, matrices, powers, products, signs
 from jaxnn.verify.diagnosis.rewrite import put
 
 ALIKE = [
@@ -98,6 +98,7 @@ def edits(
         (called(functions), operands, False),
         (around(TRIANGLES, library), operands, False),
         (factors, operands[1:], False),
+        (matrices, operands, False),
         (forms, nodes, False),
         (projections, operands, False),
     ]
@@ -245,6 +246,11 @@ def _constants(node, arrays, numbers):
         for k in range(len(node.elts)):
             new = ast.Tuple(node.elts[:k] + node.elts[k + 1 :], ast.Load())
             yield new, f"{text(node)} should be {text(new)}: an axis too many"
+        values = [part.value for part in node.elts if isinstance(part, ast.Constant)]
+        if len(values) > 1 and all(type(value) is int and value in AXES for value in values):
+            for other in itertools.combinations(range(4), len(values)):
+                new = _number(other)
+                yield new, f"{text(node)} should be {text(new)}: the wrong axes"
     try:
         value = ast.literal_eval(node)
     except ValueError:

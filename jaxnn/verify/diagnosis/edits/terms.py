@@ -149,6 +149,8 @@ def _products(arrays, numbers, shape):
                 if of.shape == times.shape:
                     yield from _summed(f"({name.format(x=a)} * {b})", f(of) * times, shape)
         for (a, left), (b, right) in (((one, x), (other, y)), ((other, y), (one, x))):
+            if left.ndim == right.ndim == 1 and (*left.shape, *right.shape) == shape:
+                yield f"np.outer({a}, {b})", np.outer(left, right)
             if left.ndim and right.ndim and left.shape[-1] == right.shape[-2 if right.ndim > 1 else 0]:
                 try:
                     yield from _summed(f"({a} @ {b})", left @ right, shape)

@@ -54,6 +54,15 @@ def factors(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Ch
         yield ast.BinOp(node, ast.Mult(), other), f"the factor {factor} is missing: multiply {text(node)} by {factor}"
 
 
+def matrices(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
+    """Yield the node times a matrix, from the right or from the left: a layer, or a rotation, that was passed over."""
+    for name in (form for name in arrays for form in (name, f"{name}.T")):
+        other = parsed(name)
+        for pair in ((node, other), (other, node)):
+            new = ast.BinOp(pair[0], ast.MatMult(), pair[1])
+            yield new, f"the factor `{name}` is missing, a matrix: {text(node)} should be {text(new)}"
+
+
 def products(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
     """Yield the node plus or minus the product of two others: what a variable that is used twice adds."""
     seen = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}

@@ -37,6 +37,8 @@ def changes(expression):
         ("a[1:]", "a[:]", "left out"),
         ("a[m]", "a[m - 1]", "off by one"),
         ("a[::-1]", "a", "too much"),
+        ("np.sum(a, axis=0)", "np.sum(a @ b.T, axis=0)", "the factor `b.T` is missing, a matrix"),
+        ("np.expand_dims(a, (0, 1))", "np.expand_dims(a, (2, 3))", "wrong axes"),
         ("a[0] * z + a[:, 1] * b[:, 1]", "a[0] * z + a[:, 2] * b[:, 2]", "in all of `a[:, 1] * b[:, 1]`"),
         ("a * (z < 0)", "a * (z > 0)", "mask"),
         ("a * p['V']", "a * p['W']", ""),

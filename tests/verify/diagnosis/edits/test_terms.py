@@ -56,3 +56,8 @@ def test_what_a_table_gets_from_a_lookup_is_found():
     (found, *_) = [part for sign, part in missing(table, expected, arrays, {}) if sign == "+"]
     names = {"table": table, "labels": labels, "given": given, "np": np}
     np.testing.assert_allclose(table + eval(found, names), expected)
+
+
+def test_an_outer_product_of_two_vectors_is_found():
+    rows = RNG.normal(size=4)
+    assert list(missing(Y, Y - np.outer(rows, V), {"rows": rows, "v": V}, {})) == [("-", "np.outer(rows, v)")]
