@@ -56,7 +56,7 @@ def factors(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Ch
 
 def matrices(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
     """Yield the node times a matrix, from the right or from the left: a layer, or a rotation, that was passed over."""
-    for name in (form for name in arrays for form in (name, f"{name}.T")):
+    for name in (form for array in arrays for form in (array, f"{array}.T")):
         other = parsed(name)
         for pair in ((node, other), (other, node)):
             new = ast.BinOp(pair[0], ast.MatMult(), pair[1])
