@@ -236,7 +236,7 @@ def _line_and_change(
     if step is None:
         return None, None
     returned = (other for other in hand.backward.steps[: step.number] if other.name.startswith("return"))
-    returned = [other for other in returned if other.line not in hand.program.defined]
+    returned = [other for other in returned if not hand.program.defines(other.line)]
     inner = next((other for other in returned if close(other.value, step.value)), None)
     if inner is not None:  # what a function returns is made there
         change, inside = by(inner, expected)

@@ -7,16 +7,17 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxnn.trace.jaxprs import Line
 from jaxnn.verify import batches
 from jaxnn.verify.adjoints import Node, nodes
 from jaxnn.verify.compare import Comparison
 from jaxnn.verify.diagnosis.exchange import Exchange
-from jaxnn.verify.diagnosis.locate import upstream
+from jaxnn.verify.diagnosis.locate import another, upstream
 from jaxnn.verify.diagnosis.programs import Program, as_numpy
 from jaxnn.verify.diagnosis.replay import Replay, line_by_line, replay
 from jaxnn.verify.diagnosis.replayed import nodes_by_replaying
 from jaxnn.verify.diagnosis.sizes import constants
-from jaxnn.verify.diagnosis.steps import Step, record, until_error
+from jaxnn.verify.diagnosis.steps import Step, record, rerun, until_error
 from jaxnn.verify.diagnosis.targets import Targets
 from jaxnn.verify.evaluation import evaluator
 from jaxnn.verify.numeric import by_differences
@@ -110,9 +111,7 @@ def hand_of(trial: Trial, problem: Problem, point: Point, tape: list[Node]) -> H
     true = dict(zip(problem.names, point.comparison.expected, strict=True))
 
     by_hand, by_loss = record(run, *problem.args), until_error(problem.whole_loss, *problem.args)[0]
-    called, defined = {step.line.function for step in (*by_hand, *by_loss)}, {step.line for step in by_loss}
-    if by_hand and by_hand[-1].line in defined:  # one function returns both
-        defined = set()
+    called, defines = {step.line.function for step in (*by_hand, *by_loss)}, _lines_of(problem, by_loss)
 
     @cache
     def smaller():
@@ -126,7 +125,7 @@ def hand_of(trial: Trial, problem: Problem, point: Point, tape: list[Node]) -> H
         def elsewhere():
             return [(args, wrong_at(comparison, leaves)) for args, comparison in smaller()]
 
-        return as_numpy(Program(run, given, called=called, defined=defined, elsewhere=elsewhere))
+        return as_numpy(Program(run, given, called=called, defines=defines, elsewhere=elsewhere))
 
     whole = program()
     if whole.in_numpy:
@@ -138,6 +137,25 @@ def hand_of(trial: Trial, problem: Problem, point: Point, tape: list[Node]) -> H
     targets = Targets(tape, true, problem.args)
     before = cache(lambda number: upstream(backward, targets, backward.steps[number]))
     return Hand(whole, backward, targets, errors, program, before)
+
+
+def _lines_of(problem: Problem, steps: Sequence[Step]) -> Callable[[Line], bool]:
+    """Return what tells whether a loss, whose `steps` these are, would be another one with other values in a line.
+
+    Where one function returns both, the loss runs lines of the gradient too.
+    """
+    of_line: dict[Line, list[Step]] = {}
+    for step in steps:
+        of_line.setdefault(step.line, []).append(step)
+
+    def loss(replaced):
+        try:
+            return np.asarray(rerun(problem.loss, (problem.leaves,), replaced), np.float64)
+        except Exception:  # the loss needs the values that are there
+            return np.nan
+
+    before = cache(partial(loss, {}))
+    return cache(lambda line: not np.array_equal(loss({s.key: another(s) for s in of_line.get(line, ())}), before()))
 
 
 def _by_differences(trial: Trial) -> list[tuple[Sequence[Any], Comparison]]:

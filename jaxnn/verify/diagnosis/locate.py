@@ -147,7 +147,7 @@ def blamed(backward: Replay, errors: Errors, steps: Iterable[Step], *, for_all: 
 
     def is_blamed(step):
         try:
-            after = backward.outputs({step.key: _another(step)})
+            after = backward.outputs({step.key: another(step)})
         except Exception:  # it cannot be another one
             return False
         changed = [not close(a, b) for a, b in zip(before, after, strict=True)]
@@ -163,13 +163,14 @@ def blamed(backward: Replay, errors: Errors, steps: Iterable[Step], *, for_all: 
 def feeds(backward: Replay, step: Step, later: Step, kept: Mapping[Key, np.ndarray] = MappingProxyType({})) -> bool:
     """Return whether another value of a step changes that of a later one while others are kept as they are."""
     try:
-        value = backward.value({**kept, step.key: _another(step)}, later.key)
+        value = backward.value({**kept, step.key: another(step)}, later.key)
     except Exception:  # it cannot be another one
         return False
     return value is not None and not close(value, later.value)
 
 
-def _another(step):
+def another(step: Step) -> np.ndarray:
+    """Return what a step has not made: another value everywhere, of its shape."""
     size = np.max(np.abs(step.value), initial=0.0) or 1.0
     return 1 - step.value if step.dtype == bool else 1.25 * step.value + 0.5 * size
 

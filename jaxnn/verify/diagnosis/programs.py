@@ -26,8 +26,8 @@ class Program(NamedTuple):
 
     Where it runs `in_numpy`, what is right is held against its `own`, the program as it was given, since NumPy takes
     more: arrays that are written into, for example. Parts of its source are evaluated while it is `reading` NumPy.
-    `called` are the names of the functions that it, or the loss, calls; `defined` are the lines that the loss runs too,
-    which say what is meant: no change of them is a repair. `elsewhere()` are more points, of other sizes, that
+    `called` are the names of the functions that it, or the loss, calls; a line that `defines` what is meant, since the
+    loss depends on it, is no mistake: no change of it is a repair. `elsewhere()` are more points, of other sizes, that
     only what is right at the first ones is tried at.
     """
 
@@ -37,12 +37,12 @@ class Program(NamedTuple):
     own: "Program | None" = None
     reading: AbstractContextManager = nullcontext()
     called: Collection[str] = ()
-    defined: Collection[Line] = ()
+    defines: Callable[[Line], bool] = lambda line: False
     elsewhere: Callable[[], Points] = tuple
 
     def is_right_with(self, changes: Sequence["Change"]) -> bool:
         """Return whether it is right at all points with something else in the place of what stands in its source."""
-        if any(change.line in self.defined for change in changes):
+        if any(self.defines(change.line) for change in changes):
             return False
         if self._is_wrong_with(changes, self.points):
             return False

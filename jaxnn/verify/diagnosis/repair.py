@@ -61,7 +61,7 @@ def by_value(program: Program, step: Step, expected: np.ndarray, *, inside: bool
     (args, _), first = program.points[0], None
     scope = scopes(program.run, args, {step.key}).get(step.key)
     place = scope and source_of(step, scope.code)
-    if scope is None or place is None or step.line in program.defined:
+    if scope is None or place is None or program.defines(step.line):
         return None
     functions = functions_of(scope.code)
     with np.errstate(all="ignore"), jax.disable_jit():

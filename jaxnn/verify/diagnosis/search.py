@@ -175,7 +175,7 @@ def in_lines_alike(program: Program, steps: Sequence[Step]) -> Repair | None:
     rows: dict[ast.stmt, tuple[list[ast.stmt], Line, Scope]] = {}
     for step in steps:
         row, _ = row_of(step.line) if step.key in seen else ([], 0)
-        if len(row) > 1 and step.line not in program.defined:
+        if len(row) > 1 and not program.defines(step.line):
             rows.setdefault(row[0], (row, step.line, seen[step.key]))
     for row, line, scope in rows.values():
         each = [_of_kind(program, statement, line, scope) for statement in row]
@@ -331,7 +331,7 @@ def _changes(
 def _in_line(program: Program, line: Line, scope: Scope, inside: bool) -> Iterator[tuple[Edit, Line, Scope, Part]]:
     """Yield the changes of a line, those inside of what stands there before those around it."""
     place = lambda_at(line, scope.code) if scope.code.co_name == "<lambda>" else statement_at(line)
-    if place is None or may_not_end(line) or line in program.defined:
+    if place is None or may_not_end(line) or program.defines(line):
         return
     place = place.body if isinstance(place, ast.Lambda) else place
     head = _head(place)

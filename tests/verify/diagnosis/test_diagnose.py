@@ -141,6 +141,36 @@ def test_the_file_is_right_with_the_patch(tmp_path, monkeypatch, head, grad, rig
     assert check(load("mended.py:loss"), load("mended.py:grad"), *args).kind == "PASS"
 
 
+BOTH = """
+import numpy as np
+
+def both(p, x, y):
+    h = np.tanh(x @ p)
+    n = len(y)
+    d = 2 * np.where(h > 0, h - y, 0.5 * (h - y)) * (1 - h**2) / n
+    return np.mean(np.where(h > 0, (h - y) ** 2, 0.5 * (h - y) ** 2)), x.T @ d
+
+def loss(p, x, y):
+    return both(p, x, y)[0]
+
+def grad(p, x, y):
+    return both(p, x, y)[1]
+"""
+
+
+def test_a_line_that_the_loss_runs_and_does_not_depend_on_is_mended(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "both.py").write_text(BOTH.replace("0.5 * (h - y))", "2 * (h - y))"))
+    rng = np.random.default_rng(0)
+    verdict = check(
+        load("both.py:loss"), load("both.py:grad"), rng.normal(size=3), rng.normal(size=(5, 3)), rng.normal(size=5)
+    )
+    assert (
+        verdict.line.startswith("d = 2 * np.where")
+        and "+    d = 2 * np.where(h > 0, h - y, 0.5 * (h - y))" in verdict.patch
+    )
+
+
 @pytest.mark.slow
 def test_two_leaves_wrong_in_two_lines_have_one_patch(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

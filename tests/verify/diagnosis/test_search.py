@@ -251,4 +251,4 @@ def test_a_statement_is_moved_over_several_others():
 def test_what_the_loss_runs_too_is_left_as_it_is():
     steps = [step for step in record(far_from_its_line, X, G) if step.name in ("turned", "d")]
     program = Program(far_from_its_line, [((X, G), wrong)])
-    assert by_running(program._replace(defined={step.line for step in steps}), steps) is None
+    assert by_running(program._replace(defines=lambda line: line in {step.line for step in steps}), steps) is None
