@@ -235,7 +235,7 @@ def _at_its_source(suspect, steps, targets):
     """
     wrong = suspect.step
     same = [step for step in steps if close(step.value, wrong.value)]
-    if targets.hold(wrong.value):
+    if targets.hold(wrong.value) or not wrong.value.any():  # zeros are made everywhere
         return suspect
     first = same[0]
     if first.line.file != wrong.line.file:  # what another module returns is right for what it was given

@@ -6,6 +6,7 @@ A change is a repair only if the whole function, run with it, gives the right gr
 import ast
 import itertools
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from types import CodeType
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ from jaxnn.verify.diagnosis.rewrite import (
     Part,
     functions_of,
     lambda_at,
+    operations,
     put,
     statement_at,
 )
@@ -34,6 +36,7 @@ MOST_VALUES = 20_000  # changes of one line, whose right value is known: each is
 MOST_VALUES_IN_JAX = 400  # where NumPy cannot evaluate it: a loop of JAX's takes as long as a program
 MOST_PAIRS = 3000  # changes of one line that something more is looked for with
 MOST_SUMS = 20  # of two terms that are missing at once
+MOST_SCALARS = 8  # numbers that are computed elsewhere
 MOST_LABELS = 6  # arrays of whole numbers that a mask may be made of
 
 
@@ -115,7 +118,7 @@ def _completed(root, names, line, value, expected):
     values = {name: array for name in arrays if (array := as_array(evaluated(name, names))) is not None}
     labels = {name: np.asarray(x, np.float64) for name, x in names.items() if name.isidentifier() and is_whole(x)}
     values |= dict(itertools.islice(labels.items(), MOST_LABELS))
-    sizes = {name: float(evaluated(name, names)) for name in numbers}
+    sizes = {name: float(evaluated(name, names)) for name in numbers} | _scalars(names, line)
     given = value, expected, values, sizes
     for sign, lacking in itertools.chain(missing(*given), itertools.islice(two_terms(*given), MOST_SUMS)):
         lacking = lacking.replace("np.", f"{library}.")
@@ -128,6 +131,17 @@ def _completed(root, names, line, value, expected):
         what = "factor" if sign == "*" else "term"
         says = {"+": "add it to", "-": "subtract it from", "*": "multiply by it:"}[sign]
         yield tree, f"the {what} `{lacking}` is missing: {says} `{ast.unparse(root)}`"
+
+
+def _scalars(names, line):
+    """Return what the function of a line computes elsewhere that is a number, such as the error of one output."""
+    found = {}
+    for spelt in operations(line):
+        with suppress(Exception):  # its variables are not known here
+            value = as_array(evaluated(spelt, names))
+            if value is not None and not np.ndim(value) and len(found) < MOST_SCALARS:
+                found[f"({spelt})"] = float(value)
+    return found
 
 
 def _in_pairs(program, root, names, line, expected, most):

@@ -86,11 +86,21 @@ def subscripts(line: Line) -> dict[str, bool]:
 
     Those that call something are left out: to evaluate them could change what the caller holds.
     """
-    part = _part(line)
-    found = [node for node in ast.walk(part) if isinstance(node, ast.Subscript)] if part is not None else []
-    plain = [node for node in found if not any(isinstance(n, ast.Call | ast.NamedExpr) for n in ast.walk(node))]
+    plain = _without_calls(line, ast.Subscript)
     written = {ast.unparse(node): False for node in plain}
     return written | {ast.unparse(node): True for node in plain if isinstance(node.ctx, ast.Load)}
+
+
+@lru_cache(maxsize=256)
+def operations(line: Line) -> list[str]:
+    """Return the sums, products and the like in the function or class of a line, those that call nothing."""
+    return list(dict.fromkeys(map(ast.unparse, _without_calls(line, ast.BinOp))))
+
+
+def _without_calls(line, kind):
+    part = _part(line)
+    found = [node for node in ast.walk(part) if isinstance(node, kind)] if part is not None else []
+    return [node for node in found if not any(isinstance(n, ast.Call | ast.NamedExpr) for n in ast.walk(node))]
 
 
 def blocks_around(line: Line, code: CodeType) -> list[Line]:

@@ -160,15 +160,12 @@ def grad(p, x, y):
 
 def test_a_line_that_the_loss_runs_and_does_not_depend_on_is_mended(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "both.py").write_text(BOTH.replace("0.5 * (h - y))", "2 * (h - y))"))
+    (tmp_path / "both.py").write_text(BOTH.replace("(1 - h**2)", "(1 - h)"))
     rng = np.random.default_rng(0)
     verdict = check(
         load("both.py:loss"), load("both.py:grad"), rng.normal(size=3), rng.normal(size=(5, 3)), rng.normal(size=5)
     )
-    assert (
-        verdict.line.startswith("d = 2 * np.where")
-        and "+    d = 2 * np.where(h > 0, h - y, 0.5 * (h - y))" in verdict.patch
-    )
+    assert verdict.line.startswith("d = 2 * np.where") and "(1 - h ** 2)" in verdict.patch
 
 
 @pytest.mark.slow
