@@ -91,10 +91,11 @@ def train(points: Points, rng: RRandom, options: Options) -> NeuralNet:
 def number(values: np.ndarray, best: int, lecture: float, form: str) -> Number:
     """Return the best restart's value beside all of them; these lie factors apart, so the note has logarithms too."""
     logarithms = np.log(values)
-    sds = (np.log(lecture) - logarithms.mean()) / logarithms.std(ddof=1)
     low, high = (form.format(v) for v in (values.min(), values.max()))
     note = f"the best of {len(values)} restarts after set.seed({SEED}), which range from {low} to {high}"
-    note += f"; by logarithms the lecture's run lies {sds:+.1f} sd from our mean"
+    if spread := logarithms.std(ddof=1):  # none where no restart had time to converge
+        sds = (np.log(lecture) - logarithms.mean()) / spread
+        note += f"; by logarithms the lecture's run lies {sds:+.1f} sd from our mean"
     return Number(values[best], samples=values.tolist(), note=note)
 
 

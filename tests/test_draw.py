@@ -159,7 +159,7 @@ def test_a_first_loss_that_dwarfs_the_others_is_left_out_of_the_axis_and_said():
         0
     ]
     assert 0.4 < ax.get_ylim()[1] < 0.6
-    assert [text.get_text() for text in ax.texts] == ["first epoch: 40"]
+    assert [text.get_text() for text in ax.texts] == ["↑ first epoch: 40"]
     losses = {"loss": [0.6, 0.3, 0.2], "val_loss": [0.4, 0.3, 0.25]}
     ax = draw.learning_curves(losses | {key: [0.5, 0.9, 0.95] for key in ("accuracy", "val_accuracy")}).axes[0]
     assert ax.get_ylim()[1] > 0.6 and not ax.texts

@@ -190,15 +190,7 @@ def _leave_out_the_start(ax: Axes, losses: Sequence[np.ndarray]) -> None:
     kept = np.concatenate([later, [loss[0] for loss in losses if loss[0] <= CUT * later.max()]])
     top = 1.15 * float(kept.max())
     ax.set_ylim(min(0.0, float(kept.min())), top)
-    ax.annotate(
-        f"first epoch: {first:.3g}",
-        (1, top),
-        (8, -12),
-        textcoords="offset points",
-        fontsize=9,
-        arrowprops=dict(arrowstyle="->", color=INK),
-        annotation_clip=False,
-    )
+    ax.annotate(f"↑ first epoch: {first:.3g}", (2, top), (7, -12), textcoords="offset points", fontsize=9, color=INK)
 
 
 def curves(

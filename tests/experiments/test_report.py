@@ -87,6 +87,11 @@ def test_page_is_accessible(tmp_path):
     assert all("scope" in attributes for tag, attributes in reader.tags if tag == "th")
 
 
+def test_pictures_are_on_paper_too(tmp_path):
+    pictures = [attributes for tag, attributes in read(page(tmp_path)).tags if tag == "img"]
+    assert pictures and not any("loading" in one for one in pictures)  # a lazy one is blank where nobody scrolled to it
+
+
 def test_page_escapes_what_it_shows(tmp_path):
     html = page(tmp_path)
     assert "The &lt;MLP&gt;" in html and "a &lt;line&gt; &amp; more" in html and "no &lt;b&gt;" in html

@@ -56,3 +56,8 @@ def test_starts_go_on_in_the_stream_that_made_the_points():
     circle(expected, 30)
     net = resilient.train(points, rng, Options(quick=True, say=lambda _: None))
     np.testing.assert_array_equal(net.starts.ravel(), expected.rnorm(net.starts.size))
+
+
+def test_restarts_that_all_ran_out_of_steps_have_no_spread_to_measure_by():
+    alike, apart = (resilient.number(np.array(steps), 0, 74_792, "{:,.0f}") for steps in ([9e3] * 3, [9e3, 8e3]))
+    assert "sd from our mean" not in alike.note and "sd from our mean" in apart.note
