@@ -147,7 +147,8 @@ def _numbers(sizes):
     found = [(name, f"1/{_bracketed(name)}", size) for name, size in known]
     for (one, n), (other, m) in itertools.combinations_with_replacement(known, 2):
         one, other = _bracketed(one), _bracketed(other)
-        found.append((f"{one} {other}", f"1/({one} {other})", n * m))
+        both = ("4", "1/4") if one == other == "2" else (f"{one} {other}", f"1/({one} {other})")
+        found.append((*both, n * m))
         found += [(f"{one}/{other}", f"{other}/{one}", n / m)] if n != m else []
     for name, size in known:
         name = _bracketed(name)

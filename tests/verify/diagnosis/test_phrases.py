@@ -73,7 +73,7 @@ def says(found, *words):
         (0.8, "a missing 1/(keep probability)"),
         (1.25, "a missing keep probability"),
         (M / (M - 1), "a missing (m - 1)/m"),
-        (4, "by exactly 2 2 = 4"),
+        (4, "by exactly 4 in every entry: a missing 1/4"),
         (1.3, "a constant factor 1.3"),
         (1 + 1e-4, "a constant factor 1.0001"),
     ],

@@ -13,6 +13,7 @@ MOST_FACTORS = 30  # whose products are looked through, the likeliest first
 LOCAL = {"{x} * (1 - {x})": lambda x: x * (1 - x), "(1 - {x} ** 2)": lambda x: 1 - x**2, "({x} > 0)": lambda x: x > 0}
 FEW_FACTORS = 8  # of which also quotients of products are looked through
 COMPARISONS = {"!=": np.not_equal, "==": np.equal, ">": np.greater, "<": np.less}
+ALIKE = 0.999  # the squared cosine of the angle between two arrays that may be multiples of one another
 PLAIN = {"": 1.0, "2 * ": 2.0, "0.5 * ": 0.5}
 
 
@@ -36,11 +37,15 @@ def missing(
     scales = dict(_scales(numbers)) | {f"1 / {name} * ": 1 / n for name, n in sizes.items()}
     for sign, lack in lacks:
         counts = (value != 0) if sign == "*" else np.ones(value.shape, bool)
+        length = float(np.vdot(lack, lack))
         for text, array in known:
             whole = np.broadcast_to(array, value.shape) * counts
+            along, across = float(np.vdot(whole, lack)), float(np.vdot(whole, whole))
+            if along**2 < ALIKE * length * across:
+                continue  # no multiple of it: two numbers say so faster than all entries
+            scale = along / (across or np.inf)
             if sign == "*" and close(whole, counts * 1.0, NEAR):
                 continue  # a factor of 1, such as a sum over its own parts
-            scale = float(np.vdot(whole, lack)) / (float(np.vdot(whole, whole)) or np.inf)
             if scale and close(scale * whole, lack, NEAR):
                 for spelt, size in {**scales, **_literal(abs(scale), whole_numbers)}.items():
                     if np.isclose(abs(scale), abs(size), rtol=NEAR, atol=0):
