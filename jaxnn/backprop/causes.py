@@ -118,7 +118,7 @@ def _left_out(point: Point, line: Line, value: np.ndarray, true: np.ndarray, sco
     own = [other for other in language.read(point.level.solution) if other.name == line.name]
     if len(own) != 1 or own[0].value is None or not _gives(own[0].value, true, scope):
         return ""
-    less = list(_shortened(own[0].value))
+    less = sorted(_shortened(own[0].value), key=lambda pair: len(pair[1]))  # the least that can be missing first
     twice = ((tree, f"{one} and {other}") for half, one in less for tree, other in _shortened(half))
     found = next((what for tree, what in (*less, *twice) if _gives(tree, value, scope)), "")
     return f"{found} {'are' if ' and the ' in found else 'is'} missing" if found else ""
