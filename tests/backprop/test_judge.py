@@ -122,7 +122,7 @@ PLANTED = [
     ("softmax", "P - Y", "P * (P - Y)", "dZ", "wrong", "the factor P is too much"),
     ("dropout", "dD1 * M / keep", "dD1 / keep", "dA1", "wrong", "a mask is missing"),
     ("dropout", "dD1 * M / keep", "dD1 * M", "dA1", "wrong", "keep"),
-    ("dropout", "dD1 * M / keep", "dD1", "dA1", "wrong", "the division by `keep` and the factor `M` are missing"),
+    ("dropout", "dD1 * M / keep", "dD1", "dA1", "wrong", "the factor `M` and the division by `keep` are missing"),
     ("deep", "(Z2 > 0)", "(Z2 < 0)", "dZ2", "wrong", "dZ2"),
     ("convolution", "dK[0, 1] = sum(dZ * X[0:2, 1:3])", "dK[0, 1] = 0", "dK", "wrong", "[0, 1]: zero there: missing"),
     ("convolution", "dX[1:3, 1:3] +=", "dX[1:3, 1:3] =", "dX", "wrong", "from index 1 on of axis 0"),
