@@ -64,7 +64,8 @@ def of_values(point: Point, line: Line, value: np.ndarray, true: np.ndarray, rig
     sizes |= {f"sqrt({name})": size**0.5 for name, size in sizes.items() if name != "m"}
     numbers = tuple((n, v.shape, v.tobytes()) for n, v in list(known.items())[:FEW])
     said = _phrased(line.name, value.shape, value.tobytes(), true.tobytes(), tuple(sizes.items()), numbers)
-    weak = not said or bool(FAR_FETCHED.search(said)) or not differs(value, 0 * true).any()
+    plain = value.ndim or "the wrong sign" in said or "by the factor 2:" in said  # of two numbers a third is any factor
+    weak = not plain or not said or bool(FAR_FETCHED.search(said)) or not differs(value, 0 * true).any()
     if (weak or not value.ndim) and line.index is None and not line.adds:
         mended = _left_out(point, line, value, true, scope) or (weak and _mended(point, line, true, scope, arrays))
         said = f"{line.name}: {mended}" if mended else said

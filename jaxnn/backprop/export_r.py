@@ -64,7 +64,7 @@ updateParameters <- function(grads, params, learning_rate)
   return( params )
 }}
 
-# the largest gap between the gradient and differences of the cost, which are no judge where the cost bends
+# the largest gap between the gradient and differences of the cost; where that bends, a slope may lie between both sides'
 checkGradient <- function(params, h = 1e-5)
 {{
   grads <- backwardPropagation(params, forwardPropagation(params))
@@ -73,7 +73,9 @@ checkGradient <- function(params, h = 1e-5)
     up <- down <- params
     up[[name]][k] <- up[[name]][k] + h
     down[[name]][k] <- down[[name]][k] - h
-    slope <- (computeCost(up) - computeCost(down)) / (2*h)
+    sides <- c(computeCost(params) - computeCost(down), computeCost(up) - computeCost(params)) / h
+    bends <- abs(sides[2] - sides[1]) > 1e-3 * max(1, abs(sides))
+    slope <- if (bends) min(max(grads[[name]][k], min(sides)), max(sides)) else mean(sides)
     worst <- max(worst, abs(slope - grads[[name]][k]) / max(1, abs(slope)))
   }}
   return( worst )

@@ -25,6 +25,15 @@ def by_python(code, tmp_path, *command):
     return subprocess.run([sys.executable, *command, str(path)], **run)
 
 
+def gap_by_r(code, tmp_path):
+    """Return what a script says first: the largest gap between its gradient and differences."""
+    path = tmp_path / "level.R"
+    path.write_text(code)
+    done = subprocess.run(["Rscript", path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return float(done.stdout.splitlines()[0].split()[-1])
+
+
 def test_the_python_file_stands_as_it_is_expected():
     code = as_python(LEVELS["pooling"], others(LEVELS["pooling"])[0])
     assert ast.parse(code) and "first = 1.0 * (X[0::2, 0::2] == M)" in code  # truth values do not add up as numbers
@@ -58,14 +67,18 @@ def test_its_test_passes_and_fails(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("Rscript") is None, reason="no R here")
-@pytest.mark.parametrize("name", [name for name in LEVELS if name != "activations"])  # whose loss bends where it stands
+@pytest.mark.parametrize("name", LEVELS)
 def test_r_finds_the_gradient_right(name, tmp_path):
     level = LEVELS[name]
-    path = tmp_path / "level.R"
-    path.write_text(as_r(level, level.solution))
-    done = subprocess.run(["Rscript", path], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert float(done.stdout.splitlines()[0].split()[-1]) < 1e-5
+    assert gap_by_r(as_r(level, level.solution), tmp_path) < 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("Rscript") is None, reason="no R here")
+def test_where_the_cost_bends_r_takes_any_slope_between_both_sides(tmp_path):
+    level = LEVELS["pooling"]
+    right, wrong = others(level)[0], level.solution.replace("R01 / N", "R01 / N * 1.5")
+    assert gap_by_r(as_r(level, right), tmp_path) < 1e-5 and gap_by_r(as_r(level, wrong), tmp_path) > 0.01
 
 
 @pytest.mark.parametrize(

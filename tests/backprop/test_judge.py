@@ -77,6 +77,7 @@ PLANTED = [
     ("chain", "-sin(c)", "sin(c)", "dedc", "wrong", "the wrong sign"),
     ("chain", "dfdd * dddc + dfde * dedc", "dfdd * dddc", "dfdc", "wrong", "dfdc"),
     ("chain", "2 * x", "4", "dadx", "wrong", "a number stands where a name belongs"),
+    ("chain", "exp(a)", "a * exp(a)", "dbda", "wrong", "the factor `a` is too much"),
     ("chain", "dfda * dadx", "dfda", "dfdx", "wrong", "the factor `dadx` is missing"),
     ("chain", "dfdb * dbda + dfdc * dcda", "dfdb * dbda", "dfda", "wrong", "the term `dfdc * dcda` is missing"),
     ("linear", "-2 *", "2 *", "dyhat", "wrong", "the wrong sign"),

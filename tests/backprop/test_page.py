@@ -54,6 +54,24 @@ def line(page, number):
     return page.locator(f"#editor li:nth-child({number})")
 
 
+def test_a_finger_puts_in_what_a_phones_keyboard_hides(lesson):
+    page = lesson(link("hidden"), "phone", has_touch=True, is_mobile=True)
+    field(page, 2).tap()
+    for text in ("A1", ".T", "@", "dZ2", "/", "m"):
+        page.get_by_role("group", name="Names and signs to put in").get_by_role("button", name=text, exact=True).tap()
+    expect(field(page, 2)).to_have_value("dW2 = A1.T @ dZ2 / m")
+    expect(field(page, 2)).to_be_focused()
+    expect(line(page, 2).locator(".say")).to_have_text("right, once dZ2 is")
+    assert all(button.bounding_box()["height"] >= 29 for button in page.locator(".hint-button:visible").all())
+    assert violations(page) == []
+
+
+def test_signs_for_fingers_are_not_shown_to_a_mouse(lesson):
+    page = lesson(link("hidden"))
+    field(page, 2).click()
+    expect(page.locator(".keys-row")).to_be_hidden()
+
+
 def test_a_level_is_solved_with_the_keyboard_alone(lesson):
     page = lesson(link("linear"))
     field(page, 1).focus()

@@ -3,6 +3,7 @@
 import { digits } from "./numbers.js";
 
 const MARKS = { right: "✓", otherwise: "✓", kink: "✓", after: "✓", own: "·", part: "·", wrong: "✕", shape: "✕", error: "!", empty: "" };
+const SIGNS = ["@", ".T", "*", "/", "**", "+", "-", "(", ")", "sum(", ", axis=0", ", keepdims=True", "mean(", "where(", ">", "[", "]", ":", ","]; // which a phone's keyboard hides
 const SPOKEN = { right: "", otherwise: "", kink: "", after: "", own: "a line of your own", part: "", wrong: "wrong", shape: "wrong shape", error: "error", empty: "empty" };
 
 /** The lines; `changed(number)` hears that a line was typed into, `hints(name)` has the three hints for a name. */
@@ -12,6 +13,11 @@ export class Editor {
     root.addEventListener("input", (event) => this.typed(event.target));
     root.addEventListener("keydown", (event) => this.key(event));
     root.addEventListener("focusin", (event) => this.go(event.target.closest("li")));
+    this.keys = Object.assign(document.createElement("div"), { className: "keys-row" });
+    this.keys.setAttribute("role", "group");
+    this.keys.setAttribute("aria-label", "Names and signs to put in");
+    this.keys.addEventListener("pointerdown", (event) => event.preventDefault()); // or the line would lose the focus
+    this.keys.addEventListener("click", (event) => event.target.matches("button") && this.put(event.target.textContent));
     root.addEventListener("paste", (event) => this.paste(event));
     root.addEventListener("click", (event) => event.target.matches(".hint-button") && this.hint(event.target.closest("li")));
   }
@@ -24,6 +30,20 @@ export class Editor {
     this.root.replaceChildren(...text.split("\n").map((line) => this.line(line)));
     this.given.clear();
     this.number();
+  }
+
+  /** Offer names, and signs, to fingers. */
+  set names(names) {
+    this.keys.replaceChildren(...[...names, ...SIGNS].map((text) => Object.assign(document.createElement("button"), { textContent: text, type: "button" })));
+  }
+
+  /** Put a name or a sign in where one types. */
+  put(text) {
+    const { field } = this.keys.closest("li"), at = field.selectionStart, before = field.value.slice(0, at);
+    const between = /^[-@*/+>]$/.test(text) && /[\w)\]]$/.test(before), apart = between || /[\w=]$/.test(before) && /^\w/.test(text) ? " " : "";
+    field.setRangeText(`${apart}${text}${between ? " " : ""}`, at, field.selectionEnd, "end");
+    field.focus();
+    this.typed(field);
   }
 
   lineText(number) {
@@ -65,6 +85,7 @@ export class Editor {
   /** Mark the line one is in; it stays marked when the focus leaves, or a click elsewhere would miss what then moves. */
   go(line) {
     for (const other of this.root.children) other.classList.toggle("here", other === line);
+    if (this.keys.parentElement !== line) line.querySelector(".of-shape").after(this.keys);
   }
 
   typed(field) {
@@ -165,7 +186,7 @@ export function nameOf(text) {
 
 function item(text, i) {
   const one = document.createElement("li");
-  if (i < 2) one.textContent = `${["Where to look", "What is missing"][i]}: ${text}.`;
+  if (i < 2) one.textContent = `${["Where to look", "What is missing"][i]}: ${text}${text.endsWith("?") ? "" : "."}`;
   else {
     one.textContent = "The line:";
     one.append(Object.assign(document.createElement("pre"), { textContent: text }));

@@ -107,6 +107,7 @@ async function open(name, text = null, step = true) {
     hideRun();
     $("result").hidden = true;
     showLevel(level);
+    editor.names = [...new Set([...Object.keys(level.values), ...level.asked.map((one) => one.name)])];
     editor.text = text ?? kept(known).text ?? level.start;
     link(known, editor.text, step);
     keep(known, {});
