@@ -64,7 +64,7 @@ updateParameters <- function(grads, params, learning_rate)
   return( params )
 }}
 
-# the largest gap between the gradient and differences of the cost; where that bends, a slope may lie between both sides'
+# the largest gap between the gradient and differences of the cost; where it bends, slopes between both sides' are right
 checkGradient <- function(params, h = 1e-5)
 {{
   grads <- backwardPropagation(params, forwardPropagation(params))

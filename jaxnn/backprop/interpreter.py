@@ -75,8 +75,12 @@ def evaluate(node: ast.expr, scope: Scope) -> Any:
             return np.float64(node.value)  # pyright: ignore[reportArgumentType]
         case ast.Name():
             if node.id not in scope:
+                meant = next(
+                    (f"{name}, or another of " for name in scope if name.lower() == node.id.lower()), "one of "
+                )
+                known = ", ".join(scope)
                 raise InvalidArgument(
-                    f"{node.id}: got no value, expected one of {', '.join(scope)} or a line above that assigns it"
+                    f"{node.id}: got no value, expected {meant}{known} or a line above that assigns it"
                 )
             return scope[node.id]
         case ast.BinOp():

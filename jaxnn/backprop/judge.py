@@ -291,7 +291,10 @@ def _other(level, line, program, errors, point) -> Verdict:
 
 
 def _known(level, line, program, point) -> str:
-    """Return what a variable of the learner's own is, where its numbers are known ones."""
+    """Return what a variable of the learner's own is, where its numbers are known ones, or its name is nearly one."""
+    meant = next((name for name in level.missing if name.lower() == line.name.lower()), "")
+    if meant:
+        return f"a variable of your own: is {meant} meant?"
     scope = dict(point.values)
     try:
         run([one for one in program.lines if one.number <= line.number and one.value is not None], scope)
@@ -299,6 +302,7 @@ def _known(level, line, program, point) -> str:
         return ""
     value = np.asarray(scope[line.name])
     known = {f"the adjoint of {name}": a for name, a in point.adjoints.items() if name != level.cost}
+    known |= {f"m times {said}": level.data["m"] * a for said, a in known.items() if "m" in level.data}
     known |= {name: np.asarray(v) for name, v in point.values.items()}
     fits = (
         said

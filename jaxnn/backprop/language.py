@@ -115,6 +115,37 @@ def function_of(call: ast.Call) -> tuple[str, ast.expr | None]:
     return func.attr, func.value
 
 
+# What others write, or a phone or a textbook does, and what is written here.
+SIGNS = (
+    dict.fromkeys("\u2212\u2013\u2014", "the minus sign -")
+    | dict.fromkeys("×·∗•", "* for a product")
+    | {
+        "^": "** for a power, as in A ** 2",
+        "²": "** 2 for a square",
+        "'": ".T for the transpose, as in A1.T",
+        "%": "@ for the product of matrices, as in A1.T @ dZ2",
+        "÷": "/ for a quotient",
+    }
+)
+PRODUCT, ROOM = "the sign @, as in A1.T @ dZ2", "keepdims=True"
+ELSEWHERE = {
+    **dict.fromkeys(("dot", "matmul", "crossprod", "mm"), PRODUCT),
+    **dict.fromkeys(("transpose", "t"), ".T, as in A1.T"),
+    **dict.fromkeys(("multiply", "prod"), "the sign *"),
+    **dict.fromkeys(("power", "square", "pow"), "the sign **, as in A ** 2"),
+    **dict.fromkeys(("colSums", "colsums"), f"sum(..., axis=0, {ROOM})"),
+    **dict.fromkeys(("rowSums", "rowsums"), f"sum(..., axis=1, {ROOM})"),
+    "colMeans": f"mean(..., axis=0, {ROOM})",
+    "rowMeans": f"mean(..., axis=1, {ROOM})",
+    "sigmoid": "1 / (1 + exp(-Z))",
+    "relu": "maximum(Z, 0)",
+    "softmax": f"exp(Z) / sum(exp(Z), axis=1, {ROOM})",
+    "ones": "zeros(...) + 1",
+    "outer": "the sign @, as in A @ B.T",
+    "ifelse": "where(Z > 0, A, B)",
+}
+
+
 def _refuser(number: int) -> Callable[[str, str], Refused]:
     return lambda seen, expected: Refused(number, f"line {number} {seen}: expected {expected}")
 
@@ -129,11 +160,14 @@ def _check_letters(text, refuse):
     if len(text) > LETTERS:
         raise refuse(f"has {len(text)} characters", f"at most {LETTERS}; take two lines")
     if strange := STRANGE.search(text):
-        raise refuse(f"has the character {strange[0]!a}", "letters, digits, + - * / ** @ . , : ( ) [ ] = < > !")
+        letters = "letters, digits, + - * / ** @ . , : ( ) [ ] = < > !"
+        raise refuse(f"has the character {strange[0]!r}", SIGNS.get(strange[0], letters))
     if "_" in text:
         raise refuse("has an underscore", "names of letters and digits, such as dW1")
     for run in re.findall(r"[A-Za-z0-9]+", text):  # Python's parser warns of `1if` and the like
         if run[0].isdigit() and not re.fullmatch(r"\d+([eE]\d*)?", run):
+            if times := re.fullmatch(r"(\d+)([A-Za-z]\w{,9})", run):
+                raise refuse(f"has `{run}`", f"a sign between a number and a name, as in `{times[1]} * {times[2]}`")
             raise refuse(
                 f"has `{run:.20}`", "a number of digits, with a point or an e, or a name that begins with a letter"
             )
@@ -253,7 +287,7 @@ def _call(node, refuse):
         raise refuse(f"calls {said}", f"one of {HAS}")
     name, before = function_of(node)
     if name not in FUNCTIONS or before is not None and name not in METHODS:
-        raise refuse(f"calls `{name:.40}`, which is not in this language", f"one of {HAS}")
+        raise refuse(f"calls `{name:.40}`, which is not in this language", ELSEWHERE.get(name, f"one of {HAS}"))
     values = [*([before] if before is not None else []), *node.args]
     if any(isinstance(value, ast.Starred) for value in values):
         raise refuse(f"has a star in {said}", "values with a comma between them")

@@ -184,6 +184,9 @@ def test_each_line_that_is_not_of_the_language_is_told_by_itself():
 def test_lines_of_ones_own_are_recognised():
     found = said("hidden", "dZ2 = A2 - y\nback = dZ2 @ W2.T / m\n")
     assert found["back"].kind == "own" and found["back"].words == "this is the adjoint of A1"
+    assert said("hidden", "delta = A2 - y\n")["delta"].words == "this is m times the adjoint of Z2"
+    assert said("hidden", "dz2 = A2 - y\n")["dz2"].words == "a variable of your own: is dZ2 meant?"
+    assert said("hidden", "dZ2 = a2 - y\n")["dZ2"].words.startswith("a2: got no value, expected A2, or another of W1, ")
 
 
 def test_a_program_that_would_run_for_long_is_stopped(monkeypatch):
