@@ -135,3 +135,19 @@ def test_the_chart_tells_the_values_under_the_pointer(play):
     said = p.text("#chart-value")
     assert said.startswith("epoch 3: training ") and "test " in said
     assert [f"{float(value):.3f}" for value in re.findall(r"0\.\d+", said)] == [train, test]
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (1024, 768)])
+def test_a_chain_is_seen_as_a_whole_forward_beside_back(play, size):
+    p = play("seed=0.1&networkShape=4,2")
+    p.page.set_viewport_size({"width": size[0], "height": size[1]})
+    p.page.select_option("#weight-to", "1,0")
+    expect(p.page.locator("#chain table")).to_have_count(4)
+    chain = p.page.locator("#chain")
+    assert chain.evaluate("(box) => box.scrollHeight <= box.clientHeight && box.scrollWidth <= box.clientWidth")
+    forward, *back = (table.bounding_box() for table in chain.locator("table").all())
+    assert all(
+        box["x"] >= forward["x"] + forward["width"] and box["y"] < forward["y"] + forward["height"] for box in back
+    )
+    texts = p.page.locator(".metrics dd").all()  # nor does a number of the output stand out of its column
+    assert all(box["x"] + box["width"] <= size[0] - 13 for box in map(lambda text: text.bounding_box(), texts) if box)

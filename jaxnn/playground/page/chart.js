@@ -36,7 +36,7 @@ export class Chart {
     const least = Math.min(...all), steep = this.log && least > 0 && most / least > 30; // then in powers of ten
     const share = steep ? (loss) => Math.log(loss / least) / Math.log(most / least) : (loss) => (loss - low) / (most - low);
     const x = (epoch) => LEFT + epoch / last * (width - LEFT - 4), y = (loss) => height - BOTTOM - share(loss) * (height - BOTTOM - TOP);
-    Object.assign(context, { font: `10px ${style.fontFamily}`, fillStyle: style.getPropertyValue("--muted"), strokeStyle: style.getPropertyValue("--line"), lineWidth: 1 });
+    Object.assign(context, { font: `11px ${style.fontFamily}`, fillStyle: style.getPropertyValue("--muted"), strokeStyle: style.getPropertyValue("--line"), lineWidth: 1 });
     context.textBaseline = "middle";
     context.textAlign = "right";
     for (const loss of steep ? powers(least, most) : ticks(most, 3)) {
