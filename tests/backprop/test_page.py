@@ -202,6 +202,9 @@ def test_progress_stays_in_the_browser_and_a_link_holds_the_text(lesson):
     kept = json.loads(page.evaluate("localStorage.getItem('jaxnn-backprop')"))
     assert kept["last"] == "linear" and kept["linear"]["text"] is None
     assert not page.context.cookies()
+    expect(page.locator("#messages")).to_contain_text("back button brings your lines back")
+    page.go_back()
+    expect(field(page, 1)).to_have_value("dyhat = 2 * (yhat - y)")
     other = lesson(address.split("#")[1])  # another browser
     assert field(other, 1).input_value() == "dyhat = 2 * (yhat - y)"
 

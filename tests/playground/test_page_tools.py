@@ -83,6 +83,10 @@ def test_it_stops_at_an_epoch(play):
     p.page.fill("#stopEpoch", "0")
     p.page.keyboard.press("Enter")
     p.until(lambda: "stopEpoch" not in p.link)
+    p.page.evaluate("document.activeElement.blur()")
+    p.page.select_option("#speed", "2")
+    p.linked(speed="2")
+    assert p.page.input_value("#stopEpoch") == "" and p.page.get_attribute("#stopEpoch", "placeholder") == "never"
     p.step()
 
 

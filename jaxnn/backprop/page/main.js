@@ -229,8 +229,12 @@ $("train").onclick = () => busy($("train"), async () => {
 });
 $("export-python").onclick = () => busy($("export-python"), async () => download(await asked("export", { form: "python" })));
 $("export-r").onclick = () => busy($("export-r"), async () => download(await asked("export", { form: "r" })));
-$("start-over").onclick = () => {
-  editor.text = page.level.start;
+$("start-over").onclick = () => { // a step of the browser's history, which may be taken back
+  const { name, start } = page.level, begun = editor.text !== start;
+  link(name, editor.text, false);
+  editor.text = start;
+  link(name, start, true);
+  if (begun) say("Started over. The browser’s back button brings your lines back.", "", $("start-over"));
   judge();
 };
 $("copy-link").onclick = () => busy($("copy-link"), async () => {

@@ -281,7 +281,7 @@ function showConfig() {
     else {
       if (control.tagName === "SELECT") offer(control, value);
       if (control.type === "range") widen(control, value);
-      if (document.activeElement !== control || control.type !== "number") control.value = value;
+      if (document.activeElement !== control || control.type !== "number") control.value = control.placeholder ? value || "" : value;
     }
   }
   const count = config.networkShape.length;
