@@ -9,7 +9,7 @@ import { keep, kept, last, link, linked } from "./store.js";
 import { hideRun, showRun } from "./training.js";
 
 const $ = (id) => document.getElementById(id);
-const WAIT = 100, SPEAK = 900, REST = 1200; // ms after the last key: until a text is judged, its verdict read out, the whole verified
+const WAIT = 30, SPEAK = 900, REST = 1200; // ms after the last key: until a text is judged, its verdict read out, the whole verified
 const FORMS = [
   ["dW = A.T @ dZ / m", "+ − * / ** and the matrix product @; .T transposes"],
   ["sum(dZ, axis=0, keepdims=True)", "sum, mean, max over all or along an axis; also dZ.sum(axis=0)"],
@@ -17,17 +17,28 @@ const FORMS = [
   ["X[0:2, 1:]  X[0::2]  X[:, None]", "indices and slices; reshape(X, (2, 3)), pad(X, 1), X.shape[0]"],
   ["dX = zeros((3, 3))", "then parts of it: dX[0, 1] = ... or dX[0:2, 0:2] += ..."],
 ];
-const page = { levels: [], level: null, right: new Set(), chosen: null, asked: 0, judged: null, uncovered: false, solved: false, typed: 0, timer: 0, speech: 0 };
+const page = { levels: [], level: null, right: new Set(), chosen: null, asked: 0, judged: null, uncovered: false, solved: false, typed: 0, timer: 0, speech: 0, judging: false, again: false };
 
 const editor = new Editor($("editor"), {
   changed: (number) => {
     page.typed = number;
     clearTimeout(page.timer);
-    page.timer = setTimeout(judge, WAIT);
+    page.timer = setTimeout(soon, WAIT);
   },
   hints: (name) => page.level?.asked.find((one) => one.name === name)?.hints,
   told: (text) => { $("live").textContent = text; },
 });
+
+/** Judge what is typed, or once the question before has its answer: one at a time, however fast one types. */
+function soon() {
+  page.again = page.judging;
+  if (page.judging) return;
+  page.judging = true;
+  judge().finally(() => {
+    page.judging = false;
+    if (page.again) soon();
+  });
+}
 
 /** Judge what is typed; of two answers the later question's counts. */
 async function judge() {
@@ -35,7 +46,7 @@ async function judge() {
   if (!level) return;
   try {
     const found = await ask({ do: "judge", level, text });
-    if (number !== page.asked || level !== page.level?.name) return;
+    if (number !== page.asked || level !== page.level?.name || text !== editor.text) return;
     show(found, text);
   } catch (error) {
     say(error.message, "bad", $("backward-title"));
