@@ -28,6 +28,7 @@ def test_points_are_drawn_on_the_map_and_all_are_seen_and_trained_on(play):
     p = play()
     p.click("#clear-points")
     p.linked(dataset="own")
+    expect(p.page.locator("#messages")).to_contain_text("choose a colour above the map and draw")
     for button in ("#play-pause-button", "#next-step-button"):
         p.click(button)
         expect(p.page.locator("#messages .bad")).to_contain_text("no training points")
@@ -39,6 +40,7 @@ def test_points_are_drawn_on_the_map_and_all_are_seen_and_trained_on(play):
         for x, y in spots:
             p.page.click("#heatmap .points", position={"x": x * size, "y": y * size})
     p.until(lambda: len(rows(p)) == 4)
+    expect(p.page.locator("#messages")).to_have_text("")
     points = rows(p)
     assert [label for _, _, label in points] == [1, 1, -1, -1]
     assert points[0][:2] == pytest.approx([-3, 3], abs=0.1) and points[2][:2] == pytest.approx([3, -3], abs=0.1)

@@ -20,6 +20,7 @@ const SETS = { // their words; a set that has none here is called by its name
 const PLUS = Array.from({ length: 33 }, (_, i) => i - 16).flatMap((t) => [[t / 6, 0.1, 1], [0, t / 6, 1]]); // a plus sign
 const LARGE = $("heatmap").querySelector(".map"), DOTS = $("heatmap").querySelector(".points");
 const COMPILING = "JAX is compiling the training: a few seconds, once.";
+const EMPTY = "There are no training points yet: choose a colour above the map and draw, paste a table, or choose another set.";
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 // `taking` counts the set-ups that are on their way: until they are here nothing trains. `training` and `changing` are the
@@ -93,6 +94,8 @@ async function show(answer, rows = []) {
   answer.messages.forEach((message) => say(message, "bad"));
   (answer.notes ?? []).forEach((note) => say(note));
   if (answer.points) page.points = answer.points;
+  if (page.points.train.length) unsay(EMPTY);
+  else if (setOf(page.config) === "own") say(EMPTY);
   $("weight-point").max = page.points.train.length;
   const anew = answer.reset ?? true;
   if (anew) {
@@ -254,7 +257,7 @@ async function step() {
 /** Whether there is something to train on; if not, that is said. */
 function ready() {
   const points = page.points.train.length > 0;
-  if (page.config && !points) say("There are no training points: draw some, paste a table, or choose another set.", "bad");
+  if (page.config && !points) say(EMPTY, "bad");
   return page.config && points;
 }
 
