@@ -147,8 +147,8 @@ def _numbers(sizes):
     found = [(name, f"1/{_bracketed(name)}", size) for name, size in known]
     for (one, n), (other, m) in itertools.combinations_with_replacement(known, 2):
         one, other = _bracketed(one), _bracketed(other)
-        both = ("4", "1/4") if one == other == "2" else (f"{one} {other}", f"1/({one} {other})")
-        found.append((*both, n * m))
+        both, inverse = ("4", "1/4") if one == other == "2" else (f"{one} {other}", f"1/({one} {other})")
+        found.append((both, inverse, n * m))
         found += [(f"{one}/{other}", f"{other}/{one}", n / m)] if n != m else []
     for name, size in known:
         name = _bracketed(name)
