@@ -41,5 +41,9 @@ def packed(header: dict, floats: Float[np.ndarray, " n"], shades: list[np.ndarra
     """
     text = json.dumps(header, allow_nan=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 4)
-    body = [np.asarray(floats, "<f4").tobytes(), *(np.ascontiguousarray(part, np.uint8).tobytes() for part in shades)]
+    with np.errstate(
+        over="ignore"
+    ):  # what is too large for a float32 is infinite on the page: a training that diverges
+        weights = np.asarray(floats, "<f4")
+    body = [weights.tobytes(), *(np.ascontiguousarray(part, np.uint8).tobytes() for part in shades)]
     return b"".join([struct.pack("<I", len(text)), text, *body])

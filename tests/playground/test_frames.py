@@ -31,6 +31,12 @@ def test_the_parts_of_a_frame_come_row_by_row():
     assert packed({}, np.zeros(0), [table])[8:] == bytes([0, 3, 1, 4, 2, 5])
 
 
+def test_weights_too_large_for_the_page_are_infinite_and_nobody_is_warned():
+    with np.errstate(over="raise"):
+        frame = packed({}, np.array([1e300, -1e300, 1.0]), [])
+    assert list(np.frombuffer(frame[8:], "<f4")) == [np.inf, -np.inf, 1.0]
+
+
 def test_no_frame_holds_a_header_that_is_not_json():
     with pytest.raises(ValueError):
         packed({"now": float("nan")}, np.zeros(0), [])
