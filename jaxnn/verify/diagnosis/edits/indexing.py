@@ -28,11 +28,32 @@ def slices(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Chan
                 new = [*parts[:k], other, *parts[k + 1 :]]
                 end = ast.Subscript(node.value, ast.Tuple(new, ast.Load()) if len(new) > 1 else new[0], ast.Load())
                 yield end, f"{text(node)} should be {text(end)}: the other end is left out"
+            for new in _moved(part):
+                several = [*parts[:k], new, *parts[k + 1 :]]
+                index = ast.Tuple(several, ast.Load()) if len(several) > 1 else new
+                moved = ast.Subscript(node.value, index, ast.Load())
+                yield moved, f"{text(node)} should be {text(moved)}: off by one"
         elif not isinstance(part, ast.Constant | ast.Call):
             for add in (ast.Sub(), ast.Add()):
                 new = [*parts[:k], ast.BinOp(part, add, ast.Constant(1)), *parts[k + 1 :]]
                 moved = ast.Subscript(node.value, ast.Tuple(new, ast.Load()) if len(new) > 1 else new[0], ast.Load())
                 yield moved, f"{text(node)} should be {text(moved)}: off by one"
+
+
+def _moved(part: ast.Slice) -> list[ast.Slice]:
+    """Return a slice between two numbers one place further on, and one before: x[2:] and x[:-2] for x[1:-1]."""
+    if part.lower is None or part.upper is None or part.step is not None:
+        return []
+    try:
+        low, high = (int(ast.unparse(bound)) for bound in (part.lower, part.upper))
+    except ValueError:  # no numbers
+        return []
+    pairs = [(low + by, high + by) for by in (-1, 1) if low + by >= 0 and (high < 0) == (high + by < 0 or high == -1)]
+    return [ast.Slice(ast.Constant(a) if a else None, _whole(b) if b else None) for a, b in pairs]
+
+
+def _whole(number: int) -> ast.expr:
+    return ast.UnaryOp(ast.USub(), ast.Constant(-number)) if number < 0 else ast.Constant(number)
 
 
 def layouts(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:

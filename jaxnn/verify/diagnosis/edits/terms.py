@@ -35,6 +35,7 @@ def missing(
     sizes = {f"{name}.shape[{k}]": float(n) for name, x in arrays.items() for k, n in enumerate(x.shape)}
     whole_numbers = {1.0, *sizes.values()}
     scales = dict(_scales(numbers)) | {f"1 / {name} * ": 1 / n for name, n in sizes.items()}
+    spellings, factors = list(scales), np.array(list(scales.values()))
     for sign, lack in lacks:
         counts = (value != 0) if sign == "*" else np.ones(value.shape, bool)
         length = float(np.vdot(lack, lack))
@@ -47,14 +48,14 @@ def missing(
             if sign == "*" and close(whole, counts * 1.0, NEAR):
                 continue  # a factor of 1, such as a sum over its own parts
             if scale and close(scale * whole, lack, NEAR):
-                for spelt, size in {**scales, **_literal(abs(scale), whole_numbers)}.items():
-                    if np.isclose(abs(scale), abs(size), rtol=NEAR, atol=0):
-                        negative = scale * size < 0
-                        if sign == "+":
-                            yield ("-" if negative else "+"), f"{spelt}{text}"
-                        else:
-                            yield sign, f"{'-' * negative}{spelt}{text}"
-                        break
+                like = np.flatnonzero(np.abs(np.abs(factors) - abs(scale)) <= NEAR * np.abs(factors))
+                spelt = next((spellings[k] for k in like), next(iter(_literal(abs(scale), whole_numbers)), None))
+                if spelt is not None:
+                    negative = scale * scales.get(spelt, 1.0) < 0
+                    if sign == "+":
+                        yield ("-" if negative else "+"), f"{spelt}{text}"
+                    else:
+                        yield sign, f"{'-' * negative}{spelt}{text}"
 
 
 def two_terms(
