@@ -27,7 +27,7 @@ _ALIKE = 0.05  # the least p of the test that the rows vary as the likelihood ta
 NO_WEIGHTS = "no intervals of weights (nan), but of slopes and predictions: "
 _IS_FLAT = "a direction of the weights along which the error is flat: the data do not identify them"
 _NEAR = 0.1  # standard errors that the weights may be away from the minimum
-_LOOSE = 0.15  # of a weight's standard error: the standard deviation of its logarithm that the other weights make
+_LOOSE = 0.085  # of weights' standard errors: the standard deviation of a logarithm that the other weights make
 
 
 class Estimates(NamedTuple):
@@ -110,10 +110,10 @@ def estimates(
     hindrances += _superfluous(architecture, weights, free, sandwich)
     likelihood = None if phi is None or not _as_likely(r, v, jacobian, inverse, phi) else phi * inverse
     left = np.einsum("wq,wv,vq->q", of_errors, sandwich, of_errors) - growth**2  # that the other weights make
-    loose = float(np.sqrt(np.max(left[: free.size]))) if gaussian else 0.0
+    loose = float(np.mean(np.sqrt(np.maximum(left[: free.size], 0)))) if gaussian else 0.0
     of_weights = [
-        f"a standard error that the other weights make uncertain by {loose:.0%}, over {_LOOSE:.0%}: nodes that hardly "
-        "bend, or do nearly the same"
+        f"standard errors that other weights make uncertain by {loose:.1%} in the mean, over {_LOOSE:.1%}: nodes that "
+        "hardly bend, or do nearly the same"
     ] * (loose > _LOOSE)
     return Estimates(values, derivatives, sandwich, likelihood, growth, skewed, degrees, hindrances, of_weights)
 
