@@ -78,14 +78,15 @@ OTHERS = {  # what the limits of refusal and the kind of interval were chosen on
         [0.5, -2.0, 1.5, 2.0, -0.5, 1.2, 1.0],
         500,
         lambda x: 0.1 * (1.3 - x / 2),
-        "the first node's weight hangs on few rows, and its standard error grows faster than at an even rate",
+        "standard errors grow fast towards one side; data sets whose intervals would miss there are mostly among those "
+        "that are refused, so what is left covers too often",
     ),
     "a node that hardly bends: 7 weights, 700 rows": Case(
         TANH[2],
         [0.3, 0.9, -2.0, 2.5, 0.0, 1.0, 0.6],
         700,
         lambda x: np.full((len(x), 1), 0.15),
-        "two nodes that hardly bend do nearly the same, and standard errors do not grow at an even rate",
+        "two nodes that hardly bend do nearly the same: predictions are known, weights hardly",
     ),
     "a node of doubtful need: 7 weights, 600 rows": Case(
         TANH[2],
@@ -112,8 +113,7 @@ OTHERS = {  # what the limits of refusal and the kind of interval were chosen on
         [1.0, 1.5, -1.5, 2.0, 0.2, 1.0, -1.2],
         800,
         lambda x: 0.15 * (0.3 + np.abs(x)),
-        "the growth of a standard error says nothing of residuals that are skewed, and with them the test that refuses "
-        "likelihood's intervals misses some data sets, of which few intervals cover",
+        "with skewed residuals the test that refuses likelihood's intervals misses some data sets, of which few cover",
         draw=lambda rng, shape: rng.exponential(size=shape) - 1,
     ),
     "noise with heavy tails: 7 weights, 800 rows": Case(
