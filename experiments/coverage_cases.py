@@ -78,8 +78,8 @@ OTHERS = {  # what the limits of refusal and the kind of interval were chosen on
         [0.5, -2.0, 1.5, 2.0, -0.5, 1.2, 1.0],
         500,
         lambda x: 0.1 * (1.3 - x / 2),
-        "standard errors grow fast towards one side, at which the data of a third of the sets bound neither weight 6 nor "
-        "7: there these cannot miss, while at the other end they miss as often as they should",
+        "standard errors grow fast to one side, to which weights 6 and 7 have no bound in a third of the data sets: "
+        "there they cannot miss, while at the other end they miss as often as they should",
     ),
     "a node that hardly bends: 7 weights, 700 rows": Case(
         TANH[2],
