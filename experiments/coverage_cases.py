@@ -144,18 +144,20 @@ OTHERS = {  # what the limits of refusal and the kind of interval were chosen on
     ),
 }
 
-TESTED = {  # drawn up when all had been chosen, and run once
+TESTED = {  # drawn up when all had been chosen, and run once; what one showed was mended: see `_by_row` of `intervals`
     "two softplus nodes: 7 weights, 600 rows": Case(
         Architecture((1, 2, 1), "softplus", "linear", "sse"),
         [1.0, 3.0, -2.0, -2.5, 0.3, 0.7, 0.9],
         600,
         same,
+        "one node does nearly what two do, and 600 rows do not show that both are needed",
     ),
     "two inputs, one node: 5 weights, 250 rows": Case(
         Architecture((2, 1, 1), "tanh", "linear", "sse"),
         [0.3, 1.2, -0.8, 1.0, 2.0],
         250,
         lambda x: 0.2 * (0.5 + np.abs(x[:, 1:])),
+        "the test that refuses likelihood's intervals misses some data sets of 250 rows, of which few cover",
     ),
     "three inputs, heavy tails: 11 weights, 1,200 rows": Case(
         Architecture((3, 2, 1), "logistic", "linear", "sse"),
@@ -181,6 +183,7 @@ TESTED = {  # drawn up when all had been chosen, and run once
         [-0.4, 1.8, 2.0, 1.2],
         350,
         lambda x: 0.1 * (2.5 + x),
+        "likelihood takes the noise to be the same in every row, and few data sets do not show that it is not",
         draw=lambda rng, shape: (rng.gamma(4.0, size=shape) - 4) / 2,
     ),
 }

@@ -155,7 +155,10 @@ def _by_row(
     row_weights: Float[Array, " n"],
     architecture: Architecture,
 ) -> tuple[Float[Array, "n k"], Float[Array, "n k k"], Float[Array, "n k w"]]:
-    """Return of each row the derivatives of its error by the outputs' inputs, first and second, and theirs by `w`."""
+    """Return of each row the derivatives of its error by the outputs' inputs, first and second, and theirs by `w`.
+
+    The second of the squared error is the one that is expected where the network is right.
+    """
 
     def inputs(w, row):
         return forward(w, row[:, None], architecture)[2][:, 0]
@@ -163,9 +166,17 @@ def _by_row(
     def first(z, t, u):
         return u * error_and_dz(z[:, None], t[:, None], architecture)[1][:, 0]
 
+    def expected(z, t, u):
+        slope = jax.jacfwd(lambda z: output_of(z[:, None], architecture)[:, 0])(z)
+        return u * slope.T @ slope
+
     z = jax.vmap(inputs, (None, 0))(w, x)
-    second = jax.vmap(jax.jacfwd(first))(z, y, row_weights)
-    return jax.vmap(first)(z, y, row_weights), second, jax.vmap(jax.jacrev(inputs), (None, 0))(w, x)
+    second = expected if architecture.error == "sse" else jax.jacfwd(first)
+    return (
+        jax.vmap(first)(z, y, row_weights),
+        jax.vmap(second)(z, y, row_weights),
+        jax.vmap(jax.jacrev(inputs), (None, 0))(w, x),
+    )
 
 
 @partial(jax.jit, static_argnames=("architecture", "free"))

@@ -67,6 +67,18 @@ def test_a_logistic_network_has_the_inverse_information_on_the_scale_of_the_logi
     np.testing.assert_allclose(bounds(table, "likelihood"), expected, rtol=1e-6)
 
 
+def test_squared_errors_of_a_logistic_output_have_the_covariance_of_rs_nls():
+    """R 4.2.2: vcov(nls(y ~ plogis(b0 + b1 * a), start = list(b0 = 0.4, b1 = 1.7)))."""
+    a = np.arange(-10, 11) / 5
+    y = 1 / (1 + np.exp(-0.4 - 1.7 * a)) + 0.05 * np.sin(7 * np.arange(21))
+    beta = np.array([0.405313148312, 1.698210690570])
+    line = intervals.Architecture((1, 1), "logistic", "logistic", "sse")
+    found = intervals.estimates(beta, a[:, None], y[:, None], a[:1, None], line)
+    np.testing.assert_allclose(
+        found.likelihood, [[0.00321743407512, 0.00157097287632], [0.00157097287632, 0.00680280426351]], rtol=1e-6
+    )
+
+
 def stabilised(growth, z):
     return -np.log(1 - growth * z) / growth
 
