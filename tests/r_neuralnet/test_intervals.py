@@ -149,7 +149,7 @@ def test_weights_alone_have_no_intervals_where_others_make_their_standard_errors
     start = [np.array([[0.3, -2.0], [0.9, 2.5]]), np.array([[0.0], [1.0], [0.6]])]
     fit = {"act_fct": "tanh", "startweights": [start], "algorithm": "lbfgs", "threshold": 1e-5}
     net = neuralnet("y ~ x", data, 2, **fit)
-    with pytest.warns(UserWarning, match="no intervals of weights .* make uncertain by .*% in the mean, over 8.5%"):
+    with pytest.warns(UserWarning, match="no intervals of weights .* make uncertain by .*% in the mean, over 12.0%"):
         tables = net.bootstrap(20, {"x": [0.5]}).tables
     for method in ("sandwich", "likelihood", "bootstrap"):
         assert np.isnan(bounds(tables["weights"], method)).all()
