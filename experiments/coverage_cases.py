@@ -51,8 +51,8 @@ CASES = {
         CURVE,
         500,
         lambda x: 0.2 * (0.3 + np.abs(x)),
-        "likelihood takes the noise to be the same in every row, and is refused where that shows; the weights of the "
-        "right-hand node hang on few quiet rows",
+        "likelihood takes the noise to be the same in every row, and is refused where that shows; of the "
+        "data sets that are refused half would miss weights 1 to 4, so those that are left cover too often",
     ),
     "few rows: 7 weights, 40 rows": Case(
         LINEAR, CURVE, 40, same, "6 rows a weight: the error is not quadratic as far as the intervals reach"
@@ -113,7 +113,7 @@ OTHERS = {  # what the limits of refusal and the kind of interval were chosen on
         [1.0, 1.5, -1.5, 2.0, 0.2, 1.0, -1.2],
         800,
         lambda x: 0.15 * (0.3 + np.abs(x)),
-        "with skewed residuals the test that refuses likelihood's intervals misses some data sets, of which few cover",
+        "the sandwich follows skewed residuals in part; the test that refuses likelihood's intervals misses some data sets",
         draw=lambda rng, shape: rng.exponential(size=shape) - 1,
     ),
     "noise with heavy tails: 7 weights, 800 rows": Case(
