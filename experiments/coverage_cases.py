@@ -113,7 +113,7 @@ OTHERS = {  # what the limits of refusal and the kind of interval were chosen on
         [1.0, 1.5, -1.5, 2.0, 0.2, 1.0, -1.2],
         800,
         lambda x: 0.15 * (0.3 + np.abs(x)),
-        "the sandwich follows skewed residuals in part, and the test that refuses likelihood's intervals misses some sets",
+        "the sandwich follows skewed residuals in part, the test that refuses likelihood's misses some sets",
         draw=lambda rng, shape: rng.exponential(size=shape) - 1,
     ),
     "noise with heavy tails: 7 weights, 800 rows": Case(
