@@ -1,12 +1,12 @@
 """How often 95 % intervals of predictions, slopes and weights cover what a known network has, and where they do not.
 
-From each known network data sets are drawn and refitted, side by side, from its own weights: so nodes keep their
-places, and what is measured is the intervals alone, not whether a restart finds the minimum. The kind of interval and
-the limits of refusal were chosen on networks of their own, `OTHERS`, which are measured too. Runs when it is named:
+From each known network data sets are drawn, a tenth of them at the same covariates, and refitted, side by side, from
+its own weights: so nodes keep their places, and what is measured is the intervals alone, not whether a restart finds
+the minimum. The kind of interval and the limits of refusal were chosen on networks of their own, `OTHERS`, which are
+measured too, as are `TESTED`, which were drawn up when all had been chosen. Runs when it is named:
 `python -m experiments coverage`.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -14,158 +14,27 @@ import numpy as np
 from jaxtyping import Bool, Float
 from matplotlib.figure import Figure
 
+from experiments.coverage_cases import CASES, OTHERS, TESTED, Case
 from experiments.record import Options, Result, Table
 from jaxnn import draw
 from jaxnn.r_neuralnet import bootstrap, inference, intervals
-from jaxnn.r_neuralnet.network import Architecture
 
 SECTION = "7.1"
 TITLE = "How often intervals cover"
 
 SETS, QUICK_SETS = 1000, 100
 REFITS, QUICK_REFITS = 200, 20  # of each data set, for the bootstrap
+DRAWS = 10  # of covariates
 LEVEL, LOW, HIGH = 0.95, 0.93, 0.97
-LINEAR = Architecture((1, 2, 1), "tanh", "linear", "sse")
-CURVE = [1.0, 2.0, -1.5, 1.5, 0.2, 1.0, -1.2]  # 0.2 + tanh(1 + 2 x) - 1.2 tanh(-1.5 + 1.5 x)
 KINDS = {  # of reasons that name numbers or nodes
     "fewer than": "too few rows a weight",
     "standard errors from": "not at the minimum",
     "superfluous": "hidden nodes that may be superfluous",
     "flat": "a direction along which the error is flat",
+    "uncertain": "weights alone, whose standard errors are too uncertain",
 }
+GROUPS = {"Chosen on: ": OTHERS, "Tested once: ": TESTED, "": CASES}
 METHODS = {"sandwich": draw.BLUE, "likelihood": draw.ORANGE, "bootstrap": draw.INK}
-
-
-class Case(NamedTuple):
-    """A network whose weights are known, and how data are drawn from it."""
-
-    architecture: Architecture
-    weights: list[float]
-    rows: int
-    noise: Callable[[np.ndarray], np.ndarray]  # the standard deviation of a numeric response at x (n, p)
-    why: str = ""  # what to say where its intervals do not hold
-    bootstrap: bool = False
-    draw: Callable[[np.random.Generator, tuple[int, ...]], np.ndarray] = lambda rng, shape: rng.normal(size=shape)
-
-
-def same(x: np.ndarray) -> np.ndarray:
-    """Return a standard deviation of 0.2 in every row."""
-    return np.full((len(x), 1), 0.2)
-
-
-CASES = {
-    "identified: 7 weights, 500 rows": Case(
-        LINEAR,
-        CURVE,
-        500,
-        same,
-        "weights of a node that saturates are skewed",
-        bootstrap=True,
-    ),
-    "two classes: 9 weights, 1,500 rows": Case(
-        Architecture((2, 2, 1), "logistic", "logistic", "ce"),
-        [0.0, 3.0, 0.0, 0.0, 0.0, 3.0, -3.0, 3.0, 3.0],
-        1500,
-        same,
-        "the rarer class has about 50 rows a weight, and weights of 0 beside large ones are skewed",
-    ),
-    "noise that grows with |x|: 7 weights, 500 rows": Case(
-        LINEAR,
-        CURVE,
-        500,
-        lambda x: 0.2 * (0.3 + np.abs(x)),
-        "likelihood takes the noise to be the same in every row, and is refused where that shows; the weights of the "
-        "right-hand node hang on few quiet rows",
-    ),
-    "few rows: 7 weights, 40 rows": Case(
-        LINEAR, CURVE, 40, same, "6 rows a weight: the error is not quadratic as far as the intervals reach"
-    ),
-    "a superfluous node: 10 weights, 500 rows": Case(
-        Architecture((1, 3, 1), "tanh", "linear", "sse"),
-        [1.0, 2.0, -1.5, 1.5, 0.5, 0.3, 0.2, 1.0, -1.2, 0.0],
-        500,
-        same,
-        "the third node has an output weight of 0, so nothing identifies its other weights",
-    ),
-}
-TANH = {nodes: Architecture((1, nodes, 1), "tanh", "linear", "sse") for nodes in (1, 2, 3)}
-OTHERS = {  # what the limits of refusal and the kind of interval were chosen on: not those above
-    "one node, noise that grows with x²: 4 weights, 300 rows": Case(
-        TANH[1],
-        [-0.5, 1.5, 0.5, 1.5],
-        300,
-        lambda x: 0.15 + 0.075 * x**2,
-    ),
-    "quiet on the right: 7 weights, 500 rows": Case(
-        TANH[2],
-        [0.5, -2.0, 1.5, 2.0, -0.5, 1.2, 1.0],
-        500,
-        lambda x: 0.1 * (1.3 - x / 2),
-        "the first node's weight hangs on few rows, and its standard error grows faster than at an even rate",
-    ),
-    "a node that hardly bends: 7 weights, 700 rows": Case(
-        TANH[2],
-        [0.3, 0.9, -2.0, 2.5, 0.0, 1.0, 0.6],
-        700,
-        lambda x: np.full((len(x), 1), 0.15),
-        "two nodes that hardly bend do nearly the same, and standard errors do not grow at an even rate",
-    ),
-    "a node of doubtful need: 7 weights, 600 rows": Case(
-        TANH[2],
-        [-1.0, 1.5, 2.0, 1.0, 0.0, 1.5, 0.8],
-        600,
-        lambda x: 0.12 * np.exp(x / 2),
-        "most data sets do not show that both nodes are needed and are refused; those that do have them by chance at "
-        "weights that are off",
-    ),
-    "two inputs: 9 weights, 900 rows": Case(
-        Architecture((2, 2, 1), "logistic", "linear", "sse"),
-        [0.0, 3.0, -2.0, 1.0, 2.0, 3.0, 0.5, 2.0, -2.0],
-        900,
-        lambda x: 0.1 * (0.4 + np.abs(x[:, :1])),
-    ),
-    "softplus: 4 weights, 400 rows": Case(
-        Architecture((1, 1, 1), "softplus", "linear", "sse"),
-        [0.0, 2.0, 0.3, 1.0],
-        400,
-        same,
-    ),
-    "skewed noise: 7 weights, 800 rows": Case(
-        TANH[2],
-        [1.0, 1.5, -1.5, 2.0, 0.2, 1.0, -1.2],
-        800,
-        lambda x: 0.15 * (0.3 + np.abs(x)),
-        "the growth of a standard error says nothing of residuals that are skewed, and with them the test that refuses "
-        "likelihood's intervals misses some data sets, of which few intervals cover",
-        draw=lambda rng, shape: rng.exponential(size=shape) - 1,
-    ),
-    "noise with heavy tails: 7 weights, 800 rows": Case(
-        TANH[2],
-        [-1.0, 1.5, 1.5, 2.0, 0.0, 1.0, -1.2],
-        800,
-        same,
-        draw=lambda rng, shape: rng.standard_t(5, size=shape) * 0.6**0.5,
-    ),
-    "three nodes: 10 weights, 1,500 rows": Case(
-        TANH[3],
-        [2.0, 2.0, -2.0, 2.0, 0.0, 2.5, 0.0, 1.0, -1.0, 1.5],
-        1500,
-        lambda x: 0.1 * (0.5 + np.abs(x)),
-    ),
-    "two classes, one input: 4 weights, 800 rows": Case(
-        Architecture((1, 1, 1), "logistic", "logistic", "ce"),
-        [-0.5, 3.0, -2.0, 4.0],
-        800,
-        same,
-    ),
-    "two classes, rarer: 9 weights, 3,000 rows": Case(
-        Architecture((2, 2, 1), "tanh", "logistic", "ce"),
-        [0.0, 1.5, 1.0, 0.5, -1.0, 2.0, -1.0, 2.0, 1.5],
-        3000,
-        same,
-        "the residuals of a rarer class are skewed, which the growth of a standard error says nothing of",
-    ),
-}
 
 
 class Coverage(NamedTuple):
@@ -177,7 +46,7 @@ class Coverage(NamedTuple):
     unheeded: dict[str, Float[np.ndarray, "sets q"]]  # the same, had nothing been refused
     hits: dict[str, Float[np.ndarray, "sets q"]]
     reasons: dict[str, int]
-    unbounded: Float[np.ndarray, " q"]  # the share of the sandwich's intervals with an end that the data do not set
+    unbounded: Float[np.ndarray, "sets q"]  # whether an end of the sandwich's is one that the data do not set
 
 
 def covered(case: Case, sets: int, boot: int, seed: int = 0) -> Coverage:
@@ -186,6 +55,21 @@ def covered(case: Case, sets: int, boot: int, seed: int = 0) -> Coverage:
     An interval may be open at one end, where the data set no bound; how many are is told beside.
     """
     rng = np.random.default_rng(seed)
+    parts = [at_covariates(case, len(part), boot, rng) for part in np.array_split(np.arange(sets), DRAWS)]
+    unheeded, hits = (
+        {name: np.concatenate([getattr(part, which)[name] for part in parts]) for name in parts[0].hits}
+        for which in ("unheeded", "hits")
+    )
+    reasons = {}
+    for reason, count in (pair for part in parts for pair in part.reasons.items()):
+        reasons[reason] = reasons.get(reason, 0) + count
+    truth = np.mean([part.truth for part in parts], axis=0)  # of mean slopes, which hang on the covariates
+    refused, unbounded = (np.concatenate([getattr(part, name) for part in parts]) for name in ("refused", "unbounded"))
+    return Coverage(parts[0].names, truth, refused, unheeded, hits, reasons, unbounded)
+
+
+def at_covariates(case: Case, sets: int, boot: int, rng: np.random.Generator) -> Coverage:
+    """Return the same at covariates that are drawn once."""
     architecture, truth = case.architecture, np.array(case.weights)
     x = rng.uniform(-2, 2, (case.rows, architecture.sizes[0]))
     at = np.repeat(np.linspace(-1.8, 1.8, 7)[:, None], architecture.sizes[0], axis=1)
@@ -200,25 +84,28 @@ def covered(case: Case, sets: int, boot: int, seed: int = 0) -> Coverage:
     known = intervals.estimates(truth, x, mean, at, architecture).values
     hits = {name: np.full((sets, known.size), np.nan) for name in ("sandwich", "likelihood")}
     unbounded = np.full((sets, known.size), np.nan)
+    loose = np.zeros(sets, bool)
     refused, reasons = ~converged, {"did not converge": int((~converged).sum())}
     for i in np.flatnonzero(converged):
         found = intervals.estimates(weights[i], x, y[i], at, architecture)
-        table = intervals.bounds(found, 1 - LEVEL)
+        table = intervals.bounds(found._replace(of_weights=[]), 1 - LEVEL)
         for name, of_one in hits.items():
             of_one[i] = within(known, table[f"{name}_lower"], table[f"{name}_upper"])
         unbounded[i] = np.isinf(table["sandwich_upper"] - table["sandwich_lower"])
-        for reason in found.hindrances:
+        loose[i] = bool(found.of_weights) and not found.hindrances
+        for reason in found.hindrances or found.of_weights:
             kind = next((short for part, short in KINDS.items() if part in reason), reason)
             reasons[kind] = reasons.get(kind, 0) + 1
         refused[i] = bool(found.hindrances)
     if boot:
         hits["bootstrap"] = by_bootstrap(case, weights, converged, x, y, at, known, boot, rng)
-    given = {name: np.where(refused[:, None], np.nan, of_all) for name, of_all in hits.items()}
+    none = refused[:, None] | (loose[:, None] & (np.arange(known.size) < truth.size))
+    given = {name: np.where(none, np.nan, of_all) for name, of_all in hits.items()}
     p, k = architecture.sizes[0], architecture.sizes[-1]
     names = [f"weight {j}" for j in range(1, truth.size + 1)] + [f"mean slope {j}" for j in range(1, p * k + 1)]
     names += [f"prediction at {v:.1f}" for v in at[:, 0]]
     counted = {name: count for name, count in reasons.items() if count}
-    return Coverage(names, known, refused, hits, given, counted, share(np.where(refused[:, None], np.nan, unbounded)))
+    return Coverage(names, known, refused, hits, given, counted, np.where(none, np.nan, unbounded))
 
 
 def within(truth: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
@@ -266,7 +153,7 @@ def table_of(name: str, found: Coverage) -> Table:
             mark = "" if np.isnan(cover) or LOW <= cover <= HIGH else " (outside)"
             row += [percent(cover) + mark, percent(given), percent(all_given)]
     header.append("one end open (sandwich)")
-    for row, open_ended in zip(rows, found.unbounded, strict=True):
+    for row, open_ended in zip(rows, share(found.unbounded), strict=True):
         row.append(percent(open_ended))
     return Table(f"95 % intervals, {len(found.refused):,} data sets; {name}", header, rows)
 
@@ -276,7 +163,7 @@ def percent(value: float) -> str:
     return "–" if np.isnan(value) else f"{100 * value:.1f} %"
 
 
-def remark_on(name: str, case: Case, found: Coverage, chosen_on: bool = False) -> str:
+def remark_on(group: str, name: str, case: Case, found: Coverage) -> str:
     """Return how many quantities cover as they should, which do not and why, and what was refused."""
     parts = []
     for method, hits in found.hits.items():
@@ -295,8 +182,8 @@ def remark_on(name: str, case: Case, found: Coverage, chosen_on: bool = False) -
     )
     outside_any = any("outside" in part or "no interval" in part for part in parts)
     why = f" Why: {case.why}." if outside_any and case.why else ""
-    head = f"Chosen on: {name}" if chosen_on else f"{name[0].upper()}{name[1:]}"
-    return f"{head}. {whole}. {'; '.join(parts)}.{why}"
+    head = f"{group}{name}"
+    return f"{head[0].upper()}{head[1:]}. {whole}. {'; '.join(parts)}.{why}"
 
 
 def drawn(found: dict[str, Coverage]) -> Figure:
@@ -323,16 +210,14 @@ def run(options: Options) -> Result:
     """Draw the data sets of every case, refit them, and count what their intervals cover."""
     sets = options.seeds or (QUICK_SETS if options.quick else SETS)
     refits = QUICK_REFITS if options.quick else REFITS
-    found = {}
-    for name, case in (OTHERS | CASES).items():
-        found[name] = covered(case, sets, refits if case.bootstrap else 0)
-        options.say(remark_on(name, case, found[name], name in OTHERS))
+    found, remarks = {}, []
+    for group, name, case in ((group, *item) for group, cases in GROUPS.items() for item in cases.items()):
+        found[group, name] = covered(case, sets, refits if case.bootstrap else 0)
+        remarks.append(remark_on(group, name, case, found[group, name]))
+        options.say(remarks[-1])
     cut = f"This is a quick run: {sets} data sets and {refits} refits of each, too few to tell 93 from 95 %."
-    remarks = [cut] * options.quick + [
-        remark_on(name, (OTHERS | CASES)[name], of, name in OTHERS) for name, of in found.items()
-    ]
-    shown = {name: of for name, of in found.items() if name in CASES}
+    shown = {name: of for (group, name), of in found.items() if not group}
     caption = "Coverage of 95 % intervals of the weights, mean slopes and predictions of known networks, by method."
-    tables = [table_of(name, of) for name, of in shown.items()]
-    tables += [table_of(f"chosen on: {name}", of) for name, of in found.items() if name in OTHERS]
-    return Result({}, {}, tables, remarks, {"coverage": (drawn(shown), caption)})
+    shown_first = sorted(found.items(), key=lambda item: item[0][0])
+    tables = [table_of(f"{group.lower()}{name}", of) for (group, name), of in shown_first]
+    return Result({}, {}, tables, [cut] * options.quick + remarks, {"coverage": (drawn(shown), caption)})

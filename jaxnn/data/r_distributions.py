@@ -149,7 +149,9 @@ def _is_below(
             share /= growth / i - ratio
         return v <= share
     room = (away / variance) * ((away * (away / 3.0 + 0.625) + 0.1666666666666) / variance + 0.5)
-    normal, logarithm = -away * away / (2 * variance), math.log(v)
+    # R's square is a C int: beyond 46,340 from the mode, which takes sizes of 1e8, it overflows as two's complement.
+    square = (away * away + 2**31) % 2**32 - 2**31
+    normal, logarithm = -square / (2 * variance), math.log(v)
     if logarithm < normal - room:
         return True
     if logarithm > normal + room:

@@ -1,5 +1,6 @@
 """Bootstrap: many refits of a fitted network side by side, and the intervals that hold most of them."""
 
+import warnings
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,7 +12,7 @@ from jaxtyping import Float
 from jaxnn.errors import check_positive_int, require
 from jaxnn.r_neuralnet.fitted import Net
 from jaxnn.r_neuralnet.inference import check_alpha
-from jaxnn.r_neuralnet.intervals import Table, bounds, holding, quantities, tables_of
+from jaxnn.r_neuralnet.intervals import NO_WEIGHTS, Table, bounds, holding, quantities, tables_of, without_weights
 from jaxnn.r_neuralnet.network import Architecture, objective
 from jaxnn.restarts import fit_until
 
@@ -59,7 +60,12 @@ def bootstrap(
     require(enough, "net", f"{converged.sum()} of {B} refits that converged", "nine tenths of them at least")
     scaled = at if settings.scaling is None else settings.scaling.standardised(at, y[:1])[0]
     low, high = quantiles(weights[converged], x, scaled, settings.architecture, alpha, settings.excluded)
-    tables = tables_of(fitted, at, columns | {"bootstrap_lower": low, "bootstrap_upper": high})
+    columns |= {"bootstrap_lower": low, "bootstrap_upper": high}
+    if found.of_weights:
+        columns = without_weights(columns, found.derivatives.shape[1])
+    for reason in found.of_weights:
+        warnings.warn(f"{NO_WEIGHTS}{reason}", stacklevel=2)
+    tables = tables_of(fitted, at, columns)
     return Bootstrap(weights[converged], B, tables)
 
 

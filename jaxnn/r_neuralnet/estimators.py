@@ -194,8 +194,13 @@ class NeuralNetClassifier(ClassifierMixin, _NeuralNetEstimator):
         output = {} if plain or self.linear_output else {"output_act_fct": "logistic" if two else "softmax"}
         weights = _row_weights(sample_weight, X)
         if self.class_weight is not None:
-            of_class = compute_sample_weight(self.class_weight, y)
-            weights = of_class if weights is None else weights * of_class
+            of_rows = np.ones(len(X)) if weights is None else weights
+            if self.class_weight == "balanced":  # of what the rows weigh, so that one of weight 2 is as two
+                of_classes = np.bincount(numbers, of_rows)
+                shares = len(of_classes) * np.where(of_classes > 0, of_classes, np.inf)
+                weights = of_rows * (of_rows.sum() / shares)[numbers]
+            else:
+                weights = of_rows * compute_sample_weight(self.class_weight, y)
         targets = dict(zip(names, hot.T, strict=True))
         self._fit(X, targets, weights, **({"err_fct": "ce", "linear_output": False} | output))
         return self

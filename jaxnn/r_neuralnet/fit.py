@@ -151,8 +151,9 @@ def neuralnet(
     if scale:
         inputs, responses = design.numeric
         linear = architecture.output == "linear" and architecture.error != "ce"
-        of_fit = np.ones(len(x), bool) if held_out is None else ~held_out
-        scaling = scaling_of(x[of_fit], targets[of_fit], inputs, [linear and numeric for numeric in responses])
+        of_rows = np.ones(len(x)) if row_weight is None else row_weight
+        of_rows = of_rows if held_out is None else np.where(held_out, 0, of_rows)
+        scaling = scaling_of(x, targets, inputs, [linear and numeric for numeric in responses], of_rows)
     excluded = excluded_indices(exclude, architecture)
     constants = constant_values(constant_weights, excluded)
     said += algorithms.without_effect(algorithm, learningrate, learningrate_limit, learningrate_factor)

@@ -4,6 +4,7 @@ They hold for a network at a minimum of its error that the data identify; `hindr
 none is given. `python -m experiments coverage` measures how often they cover.
 """
 
+import warnings
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -23,8 +24,10 @@ _ROWS = 25  # a weight, or of the rarer class: with fewer the intervals of weigh
 _NEEDED = 0.0027  # the largest p at which a hidden node is taken for needed, three standard errors
 _FLAT = 1e-5  # of the Hessian with a diagonal of 1: below, a direction is not identified
 _ALIKE = 0.05  # the least p of the test that the rows vary as the likelihood takes them to
+NO_WEIGHTS = "no intervals of weights (nan), but of slopes and predictions: "
 _IS_FLAT = "a direction of the weights along which the error is flat: the data do not identify them"
 _NEAR = 0.1  # standard errors that the weights may be away from the minimum
+_LOOSE = 0.12  # of weights' standard errors: the standard deviation of a logarithm that the other weights make
 
 
 class Estimates(NamedTuple):
@@ -39,8 +42,10 @@ class Estimates(NamedTuple):
     sandwich: Float[np.ndarray, "w w"]
     likelihood: Float[np.ndarray, "w w"] | None
     growth: Float[np.ndarray, " q"]  # of a standard error's logarithm, while its quantity grows by one of them
+    skewed: Float[np.ndarray, " q"]  # by what the sandwich's grows besides, where residuals are skewed
     degrees: float  # of freedom of t; infinite: the normal distribution
     hindrances: list[str]
+    of_weights: list[str]  # hindrances of the weights' intervals alone
 
 
 def estimates(
@@ -60,7 +65,9 @@ def estimates(
     which is expected of a network that is right, $\sum_i J_i' V_i J_i$, as R's nls takes it, with which more intervals
     covered on the networks that it was chosen on (White 1980; HC3 of MacKinnon and White 1985).
     Likelihood: $\phi I^{-1}$, $\phi$ 1 of the cross-entropy and $2 E / (n k - w)$ of the squared error. How standard
-    errors grow: see `_growth`.
+    errors grow: see `_growth`; the sandwich's of the squared error grow by $\frac{1}{2} \sum_i \psi_{ij}^3 / s_j^3$
+    besides, $\psi_i = -D I^{-1} \tilde g_i$ being what a row adds to the quantities: where residuals are skewed, the
+    rows that move a quantity change its standard error too (Johnson 1978). Of classes `_growth` has that in it.
     """
     free = np.setdiff1d(np.arange(weights.size), excluded)
     of_rows = np.ones(len(x)) if row_weights is None else row_weights
@@ -75,19 +82,23 @@ def estimates(
     expected = np.einsum("nkw,nkl,nlv->wv", jacobian, v, jacobian) if architecture.error == "sse" else hessian
     if not all(_curved(matrix) for matrix in (hessian, expected)):
         nothing, reasons = np.full(hessian.shape, np.nan), _counted(architecture, y, free.size) + [_IS_FLAT]
-        return Estimates(values, derivatives, nothing, nothing, np.full(values.shape, np.nan), np.inf, reasons)
+        unknown = np.full(values.shape, np.nan)
+        return Estimates(values, derivatives, nothing, nothing, unknown, unknown, np.inf, reasons, [])
     size = np.sqrt(np.diag(expected))
     inverse = np.linalg.inv(expected / size / size[:, None]) / size / size[:, None]
     leverage = v @ jacobian @ inverse @ jacobian.swapaxes(1, 2)
     corrected = np.linalg.solve(np.eye(r.shape[1]) - leverage, r[:, :, None])[:, :, 0]
     g = np.einsum("nk,nkw->nw", corrected, jacobian)
     sandwich = inverse @ (g.T @ g) @ inverse
-    with np.errstate(divide="ignore", invalid="ignore"):  # a quantity that hangs on no weight has no interval
-        reach = derivatives @ sandwich / _errors(derivatives, sandwich)[:, None]
+    gaussian, probable = architecture.error == "sse", architecture.error == "ce"
     settings = {"architecture": architecture, "free": tuple(free.tolist())}
     with jax.enable_x64(True):
-        growth = np.asarray(_growth(weights, x, y, of_rows, at, corrected, reach, **settings))
-    gaussian, probable = architecture.error == "sse", architecture.error == "ce"
+        of_errors = np.asarray(_growth(weights, x, y, of_rows, at, corrected, **settings))
+    errors = _errors(derivatives, sandwich)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a quantity that hangs on no weight has no interval
+        growth = np.einsum("wq,wv,qv->q", of_errors, sandwich, derivatives) / errors
+        third = np.sum((-g @ inverse @ derivatives.T) ** 3, axis=0) if gaussian else np.zeros(values.size)
+        skewed = third / errors**3 / 2
     degrees = max(r.size - free.size, 1) if gaussian else np.inf
     phi = 2 * float(error) / degrees if gaussian else 1.0 if probable else None
     gradient = np.einsum("nk,nkw->w", r, jacobian)
@@ -98,7 +109,13 @@ def estimates(
         hindrances.append(f"weights {distance:.2g} standard errors from the minimum: fit with a smaller threshold")
     hindrances += _superfluous(architecture, weights, free, sandwich)
     likelihood = None if phi is None or not _as_likely(r, v, jacobian, inverse, phi) else phi * inverse
-    return Estimates(values, derivatives, sandwich, likelihood, growth, degrees, hindrances)
+    left = np.einsum("wq,wv,vq->q", of_errors, sandwich, of_errors) - growth**2  # that the other weights make
+    loose = float(np.mean(np.sqrt(np.maximum(left[: free.size], 0)))) if gaussian else 0.0
+    of_weights = [
+        f"standard errors that other weights make uncertain by {loose:.1%} in the mean, over {_LOOSE:.1%}: nodes that "
+        "hardly bend, or do nearly the same"
+    ] * (loose > _LOOSE)
+    return Estimates(values, derivatives, sandwich, likelihood, growth, skewed, degrees, hindrances, of_weights)
 
 
 def _curved(matrix: Float[np.ndarray, "w w"]) -> bool:
@@ -138,7 +155,10 @@ def _by_row(
     row_weights: Float[Array, " n"],
     architecture: Architecture,
 ) -> tuple[Float[Array, "n k"], Float[Array, "n k k"], Float[Array, "n k w"]]:
-    """Return of each row the derivatives of its error by the outputs' inputs, first and second, and theirs by `w`."""
+    """Return of each row the derivatives of its error by the outputs' inputs, first and second, and theirs by `w`.
+
+    The second of the squared error is the one that is expected where the network is right.
+    """
 
     def inputs(w, row):
         return forward(w, row[:, None], architecture)[2][:, 0]
@@ -146,9 +166,17 @@ def _by_row(
     def first(z, t, u):
         return u * error_and_dz(z[:, None], t[:, None], architecture)[1][:, 0]
 
+    def expected(z, t, u):
+        slope = jax.jacfwd(lambda z: output_of(z[:, None], architecture)[:, 0])(z)
+        return u * slope.T @ slope
+
     z = jax.vmap(inputs, (None, 0))(w, x)
-    second = jax.vmap(jax.jacfwd(first))(z, y, row_weights)
-    return jax.vmap(first)(z, y, row_weights), second, jax.vmap(jax.jacrev(inputs), (None, 0))(w, x)
+    second = expected if architecture.error == "sse" else jax.jacfwd(first)
+    return (
+        jax.vmap(first)(z, y, row_weights),
+        jax.vmap(second)(z, y, row_weights),
+        jax.vmap(jax.jacrev(inputs), (None, 0))(w, x),
+    )
 
 
 @partial(jax.jit, static_argnames=("architecture", "free"))
@@ -159,13 +187,15 @@ def _growth(
     row_weights: Float[Array, " n"],
     at: Float[Array, "m p"],
     residuals: Float[Array, "n k"],
-    reach: Float[Array, "q free"],
     *,
     architecture: Architecture,
     free: tuple[int, ...],
-) -> Float[Array, " q"]:
-    r"""Return $\partial \log s_j / \partial w \cdot u_j$: how the standard error of each quantity grows while the
-    weights go by `reach`, $u_j = S d_j / s_j$, which is where they go when the quantity grows by one standard error.
+) -> Float[Array, "free q"]:
+    r"""Return $\partial \log s_j / \partial w$: how the standard error of each quantity grows with the weights.
+
+    When the quantity grows by one standard error the weights go by $u_j = S d_j / s_j$, and the standard error's
+    logarithm by $\kappa_j = u_j \cdot \partial \log s_j / \partial w$. What the weights do to it otherwise has the
+    variance $\partial \log s_j' \, S \, \partial \log s_j - \kappa_j^2$.
 
     $s_j^2 = d_j' I^{-1} (\sum_i \tilde g_i \tilde g_i') I^{-1} d_j$ with the expected $I$; the residuals stay, but for
     their size, which goes as $\sqrt{V}$, as in exponential families.
@@ -186,8 +216,7 @@ def _growth(
         return 0.5 * jnp.log(jnp.einsum("qw,wv,qv->q", d, inverse @ (g.T @ g) @ inverse, d))
 
     # One weight after the other: all at once they would take as many times the memory.
-    slopes_ = jax.lax.map(lambda way: jax.jvp(errors, (weights[places],), (way,))[1], jnp.eye(len(free)))
-    return jnp.einsum("wq,qw->q", slopes_, reach)
+    return jax.lax.map(lambda way: jax.jvp(errors, (weights[places],), (way,))[1], jnp.eye(len(free)))
 
 
 @partial(jax.jit, static_argnames="architecture")
@@ -256,15 +285,22 @@ def bounds(found: Estimates, alpha: float) -> Table:
     varies by 1 everywhere is $\int_0^t e^{-\kappa \tau} d\tau$, and it is that which is held within the critical values
     $\pm z$ (stabilised variances: Bartlett 1947). So the bounds are at $t = -\log(1 - \kappa z) / \kappa$, at $z$ where
     $\kappa$ is 0, and infinite where $\kappa z \ge 1$: the data set no bound there. Likelihood's are NaN where there is
-    none, and where the rows do not vary as it takes them to.
+    none, and where the rows do not vary as it takes them to; those of weights where `of_weights` says why.
     """
     critical = float(ndtri(1 - alpha / 2) if np.isinf(found.degrees) else stdtrit(found.degrees, 1 - alpha / 2))
     columns = {"estimate": found.values}
+    growths = {"sandwich": found.growth + found.skewed, "likelihood": found.growth}
     for name, covariance in (("sandwich", found.sandwich), ("likelihood", found.likelihood)):
         errors = np.full(found.values.shape, np.nan) if covariance is None else _errors(found.derivatives, covariance)
         for side, z in (("lower", -critical), ("upper", critical)):
-            columns[f"{name}_{side}"] = found.values + _stabilised(found.growth, z) * errors
-    return columns
+            columns[f"{name}_{side}"] = found.values + _stabilised(growths[name], z) * errors
+    return columns if not found.of_weights else without_weights(columns, found.derivatives.shape[1])
+
+
+def without_weights(columns: Table, count: int) -> Table:
+    """Return the columns with NaN in the place of the bounds of so many weights, which stand in front."""
+    refused = np.arange(len(columns["estimate"])) < count
+    return {name: np.where(refused & (name != "estimate"), np.nan, values) for name, values in columns.items()}
 
 
 def _stabilised(growth: Float[np.ndarray, " q"], z: float) -> Float[np.ndarray, " q"]:
@@ -285,12 +321,16 @@ def intervals(net: Net, data: Any = None, rep: int | str = "best", alpha: float 
     `likelihood_upper`, in the user's units but for weights (see `estimates`, `bounds`). Raises `InvalidArgument`
     with the reasons where intervals do not hold: too few rows a weight, weights that the data do not identify (of
     softmax outputs never: what is added to all of them changes nothing), that decay or rows held out chose, or that are
-    not at a minimum. Measured by `python -m experiments coverage`.
+    not at a minimum. Warns where there are none of the weights alone, which are NaN then: other weights make their
+    standard errors too uncertain. Measured by `python -m experiments coverage`.
     """
     check_alpha(alpha)
     fitted, number = net.fitted, net.fitted.number(rep)
     at = fitted.covariate if data is None else fitted.settings.design.x(data)
-    return tables_of(fitted, at, bounds(holding(fitted, number, at), alpha))
+    found = holding(fitted, number, at)
+    for reason in found.of_weights:
+        warnings.warn(f"{NO_WEIGHTS}{reason}", stacklevel=2)
+    return tables_of(fitted, at, bounds(found, alpha))
 
 
 def sandwich_of(fitted: Fitted, rep: int, alpha: float) -> tuple[Table, Table]:
@@ -311,6 +351,11 @@ def hindrances(fitted: Fitted, rep: int) -> list[str]:
     """Return why intervals of a restart do not hold, nothing where they do."""
     shrunk = [f"decay = {fitted.settings.decay:g} pulls all weights aside"] * (fitted.settings.decay > 0)
     return shrunk + _of(fitted, rep, fitted.covariate[:1]).hindrances
+
+
+def hindrances_of_weights(fitted: Fitted, rep: int) -> list[str]:
+    """Return why those of its weights alone do not."""
+    return _of(fitted, rep, fitted.covariate[:1]).of_weights
 
 
 def _of(fitted: Fitted, rep: int, at: np.ndarray) -> Estimates:

@@ -142,7 +142,8 @@ def plot_importance(
     file: str | PathLike | None = None,
     **options: Any,
 ) -> "Figure":
-    """Return a picture of what the covariates matter by "garson", "olden", "sensitivities", "permutation" or "lek".
+    """Return a picture of what the covariates matter by "garson", "olden", "sensitivities", "permutation" or "lek", or
+    by the method's whole name.
 
     Bars, the largest on top; of "sensitivities" the mean slopes and of "permutation" the mean growth of a row's error,
     each with one standard deviation to both sides; of "lek" a panel for each covariate, a line for each group. `data`
@@ -151,6 +152,7 @@ def plot_importance(
     from jaxnn import draw
 
     kinds = ("garson", "olden", "sensitivities", "permutation", "lek")
+    kind = {"permutation_importance": "permutation", "lek_profile": "lek"}.get(kind, kind)
     require(kind in kinds, "kind", repr(kind), ", ".join(kinds))
     design = net.fitted.settings.design
     of = design.outputs[importance.place(response, design.outputs)]

@@ -38,8 +38,9 @@ def _gaps(column: Column) -> np.ndarray:
 def _subset(subset: Any, columns: dict[str, Column], n: int) -> np.ndarray:
     if isinstance(subset, str):
         names = names_in(tree_of("subset", subset))
-        known = [name for name in names if name in columns]
-        require(known == list(names) and bool(names), "subset", repr(subset), "a condition on columns of the data")
+        unknown = [name for name in names if name not in columns]
+        require(not unknown, "subset", f"the column {', '.join(unknown)}, which the data lacks", "columns of the data")
+        require(bool(names), "subset", repr(subset), "a condition on columns of the data")
         met = value_of(subset, columns)[0].values
         gaps = np.any([_gaps(columns[name]) for name in names], axis=0)
         return np.flatnonzero((met != 0) & ~gaps)

@@ -37,17 +37,27 @@ class Scaling(NamedTuple):
 
 
 def scaling_of(
-    x: Float[np.ndarray, "n p"], y: Float[np.ndarray, "n k"], x_numeric: list[bool], y_numeric: list[bool]
+    x: Float[np.ndarray, "n p"],
+    y: Float[np.ndarray, "n k"],
+    x_numeric: list[bool],
+    y_numeric: list[bool],
+    weights: Float[np.ndarray, " n"],
 ) -> Scaling:
-    """Return the scaling of the columns that are numeric, as R's `scale`: to mean 0 and standard deviation 1.
+    r"""Return the scaling of the columns that are numeric, as R's `scale`: to mean 0 and standard deviation 1.
 
-    A constant column is centred alone.
+    Rows count as they weigh: one that weighs 2 as it does twice, one that weighs 0 not at all. The divisor $m - 1$ of
+    variances has the weights' sum for $m$, or the number of rows where those add up to less. A constant column is
+    centred alone.
     """
+    total = weights.sum()
+    m = max(total, np.sum(weights > 0))
 
     def of(columns, numeric):
         of_numbers = np.array(numeric, bool)
-        sd = columns.std(axis=0, ddof=1) if len(columns) > 1 else np.zeros(columns.shape[1])
-        means = np.where(of_numbers, columns.mean(axis=0), 0.0)
+        mean = weights @ columns / total
+        spread = weights @ (columns - mean) ** 2 / total
+        sd = np.sqrt(spread * m / (m - 1)) if m > 1 else np.zeros(columns.shape[1])
+        means = np.where(of_numbers, mean, 0.0)
         return tuple(means.tolist()), tuple(np.where(of_numbers & (sd > 0), sd, 1.0).tolist())
 
     return Scaling(*of(x, x_numeric), *of(y, y_numeric))

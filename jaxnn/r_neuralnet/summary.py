@@ -85,6 +85,9 @@ def summary(fitted: Fitted, alpha: float) -> Text:
     if fitted.held_out is None:
         hindered = intervals.hindrances(fitted, fitted.best)
         lines += [f"No intervals (nan), and the tests need not hold: {reason}" for reason in hindered]
+        if not hindered:
+            loose = intervals.hindrances_of_weights(fitted, fitted.best)
+            lines += [f"N{intervals.NO_WEIGHTS[1:]}{reason}" for reason in loose]
     return Text("\n".join(lines))
 
 

@@ -5,6 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from experiments import coverage
+from experiments.coverage_cases import CASES, OTHERS, TESTED, Case, same
 from experiments.record import Options
 from jaxnn.r_neuralnet.network import Architecture
 
@@ -15,13 +16,12 @@ LINE = Architecture((1, 1), "logistic", "linear", "sse")
 def result():
     """What a run returns that is cut to a straight line with many rows and with few."""
     cases = {
-        "a line": coverage.Case(LINE, [1.0, 2.0], 60, coverage.same, "never", bootstrap=True),
-        "few rows": coverage.Case(LINE, [1.0, 2.0], 10, coverage.same, "five rows a weight"),
+        "a line": Case(LINE, [1.0, 2.0], 60, same, "never", bootstrap=True),
+        "few rows": Case(LINE, [1.0, 2.0], 10, same, "five rows a weight"),
     }
     told = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(coverage, "CASES", cases)
-        patch.setattr(coverage, "OTHERS", {})
+        patch.setattr(coverage, "GROUPS", {"": cases})
         patch.setattr(coverage, "QUICK_SETS", 60)
         patch.setattr(coverage, "QUICK_REFITS", 50)
         return coverage.run(Options(quick=True, say=told.append)), told
@@ -53,20 +53,19 @@ def test_shares_count_what_was_given():
 
 
 def test_every_case_of_the_experiment_says_why_it_may_fail():
-    for name, case in coverage.CASES.items():
+    for name, case in CASES.items():
         assert len(case.weights) == case.architecture.n_weights, name
         assert case.why or case.bootstrap
 
 
 def test_what_the_limits_were_chosen_on_is_not_what_they_are_shown_on():
-    assert not {tuple(case.weights) for case in coverage.OTHERS.values()} & {
-        tuple(c.weights) for c in coverage.CASES.values()
-    }
-    for name, case in coverage.OTHERS.items():
+    others = OTHERS | TESTED
+    assert not {tuple(c.weights) for c in others.values()} & {tuple(c.weights) for c in CASES.values()}
+    for name, case in others.items():
         assert len(case.weights) == case.architecture.n_weights, name
     x = np.zeros((2, 2))
-    assert all(case.noise(x).shape == (2, 1) for case in coverage.OTHERS.values() if case.architecture.sizes[0] == 2)
+    assert all(case.noise(x).shape == (2, 1) for case in others.values() if case.architecture.sizes[0] == 2)
     rng = np.random.default_rng(0)
-    for name, case in coverage.OTHERS.items():
+    for name, case in others.items():
         drawn = case.draw(rng, (100_000,))
         assert abs(drawn.mean()) < 0.02 and abs(drawn.std() - 1) < 0.02, name

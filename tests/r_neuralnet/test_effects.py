@@ -31,8 +31,11 @@ def test_effects_are_those_of_least_squares_with_robust_errors(net):
     np.testing.assert_allclose(effects["std_error"], errors, rtol=1e-5)
     left_out = residuals / (1 - np.einsum("ni,ij,nj->n", inputs, bread, inputs))
     hc3 = bread @ (inputs.T * left_out**2) @ inputs @ bread
-    half = t.ppf(0.975, 87) * np.sqrt(np.diag(hc3))[1:]
-    np.testing.assert_allclose([effects["lower"], effects["upper"]], [beta[1:] - half, beta[1:] + half], rtol=1e-5)
+    robust = np.sqrt(np.diag(hc3))[1:]
+    skewness = np.sum((bread @ inputs.T * left_out)[1:] ** 3, axis=1) / robust**3 / 2
+    for side, z in (("lower", t.ppf(0.025, 87)), ("upper", t.ppf(0.975, 87))):
+        end = beta[1:] - np.log(1 - skewness * z) / skewness * robust
+        np.testing.assert_allclose(effects[side], end, rtol=1e-5)
     np.testing.assert_allclose(found["covariates"]["wald"], (beta[1:] / errors) ** 2, rtol=1e-4)
     np.testing.assert_allclose(found["covariates"]["p"], chi2.sf(found["covariates"]["wald"], 1))
     np.testing.assert_allclose(found["weights"]["p"][1:], found["covariates"]["p"])

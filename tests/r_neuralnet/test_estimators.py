@@ -120,6 +120,18 @@ def test_rows_and_classes_weigh():
     np.testing.assert_allclose(by_rows.net_.vector(), repeated.net_.vector(), rtol=1e-6)
 
 
+def test_rows_weigh_in_scales_and_balanced_classes_too():
+    settings = {"hidden": 0, "threshold": 1e-3, "seed": 3, "scale": True, "class_weight": "balanced"}
+    weights = np.arange(80) % 3
+    weighed = NeuralNetClassifier(**settings).fit(X, SIDE, sample_weight=weights)
+    repeated = NeuralNetClassifier(**settings).fit(np.repeat(X, weights, axis=0), np.repeat(SIDE, weights))
+    np.testing.assert_allclose(weighed.predict_proba(X), repeated.predict_proba(X), rtol=1e-6)
+    few = NeuralNetClassifier(**settings).fit(X, SIDE, sample_weight=weights / weights.sum())  # AdaBoost's add up to 1
+    scales = [model.net_.settings.scaling for model in (few, repeated)]
+    np.testing.assert_allclose(scales[0].x_mean, scales[1].x_mean, atol=1e-12)
+    np.testing.assert_allclose(scales[0].x_sd, scales[1].x_sd, rtol=0.01)
+
+
 @ignored
 @pytest.mark.slow
 def test_in_a_boosted_ensemble():

@@ -130,7 +130,7 @@ def test_pictures_of_importance_show_its_numbers(small, tmp_path):
     spread = small.plot_importance("permutation", data=DATA, repeats=4).axes[0]
     expected = small.permutation_importance(DATA, repeats=4)
     assert sorted(bar.get_width() for bar in spread.patches) == sorted(part["mean"] for part in expected.values())
-    panels = small.plot_importance("lek", response="z", steps=5, groups=[0, 1]).axes
+    panels = small.plot_importance("lek_profile", response="z", steps=5, groups=[0, 1]).axes
     assert [ax.get_xlabel() for ax in panels] == ["a", "b"] and [len(ax.lines) for ax in panels] == [2, 2]
     np.testing.assert_allclose(panels[0].lines[0].get_ydata(), -np.tanh(np.linspace(0, 2, 5)))
     assert len(small.plot_importance("sensitivities").axes[0].patches) == 2

@@ -30,7 +30,9 @@ def around(centre, covariance, rows, critical):
 
 
 def test_a_linear_network_has_least_squares_intervals_by_both_methods():
-    """MacKinnon and White 1985 (HC3), and s^2 (X'X)^-1 with Student's t, written out."""
+    """MacKinnon and White 1985 (HC3), and s^2 (X'X)^-1 with Student's t, written out; residuals that are skewed make
+    the first uneven (Johnson 1978), by their third moment.
+    """
     net = neuralnet("y ~ a + b", DATA, **LINEAR)
     tables = net.intervals(NEW, alpha=0.1)
     inverse = np.linalg.inv(ONES.T @ ONES)
@@ -39,10 +41,13 @@ def test_a_linear_network_has_least_squares_intervals_by_both_methods():
     left_out = residuals / (1 - np.einsum("ni,ij,nj->n", ONES, inverse, ONES))
     hc3 = inverse @ (ONES.T * left_out**2) @ ONES @ inverse
     ours, critical = residuals @ residuals / (N - 3) * inverse, t.ppf(0.95, N - 3)
-    for method, covariance in (("sandwich", hc3), ("likelihood", ours)):
-        for name, rows in (("weights", np.eye(3)), ("slopes", np.eye(3)[1:]), ("predictions", AT)):
-            expected = around(rows @ beta, covariance, rows, critical)
-            np.testing.assert_allclose(bounds(tables[name], method), expected, rtol=1e-5)
+    for name, rows in (("weights", np.eye(3)), ("slopes", np.eye(3)[1:]), ("predictions", AT)):
+        expected = around(rows @ beta, ours, rows, critical)
+        np.testing.assert_allclose(bounds(tables[name], "likelihood"), expected, rtol=1e-5)
+        errors = np.sqrt(np.einsum("qi,ij,qj->q", rows, hc3, rows))
+        growth = np.sum((rows @ inverse @ ONES.T * left_out) ** 3, axis=1) / errors**3 / 2
+        expected = np.stack([rows @ beta + errors * stabilised(growth, z) for z in (-critical, critical)])
+        np.testing.assert_allclose(bounds(tables[name], "sandwich"), expected, rtol=1e-5)
     assert tables["predictions"]["row"].tolist() == [0, 1] and tables["slopes"]["name"].tolist() == ["a", "b"]
     scaled = neuralnet("y ~ a + b", DATA, scale=True, **LINEAR).intervals(NEW, alpha=0.1)
     for name in ("slopes", "predictions"):  # in the user's units
@@ -60,6 +65,18 @@ def test_a_logistic_network_has_the_inverse_information_on_the_scale_of_the_logi
     ends = np.stack([stabilised(growth_of_logits(net.vector(), rows, k), z) for z in norm.ppf([0.025, 0.975])])
     expected = 1 / (1 + np.exp(-(rows @ net.vector() + ends * errors)))
     np.testing.assert_allclose(bounds(table, "likelihood"), expected, rtol=1e-6)
+
+
+def test_squared_errors_of_a_logistic_output_have_the_covariance_of_rs_nls():
+    """R 4.2.2: vcov(nls(y ~ plogis(b0 + b1 * a), start = list(b0 = 0.4, b1 = 1.7)))."""
+    a = np.arange(-10, 11) / 5
+    y = 1 / (1 + np.exp(-0.4 - 1.7 * a)) + 0.05 * np.sin(7 * np.arange(21))
+    beta = np.array([0.405313148312, 1.698210690570])
+    line = intervals.Architecture((1, 1), "logistic", "logistic", "sse")
+    found = intervals.estimates(beta, a[:, None], y[:, None], a[:1, None], line)
+    np.testing.assert_allclose(
+        found.likelihood, [[0.00321743407512, 0.00157097287632], [0.00157097287632, 0.00680280426351]], rtol=1e-6
+    )
 
 
 def stabilised(growth, z):
@@ -122,6 +139,23 @@ def test_a_bound_that_the_data_do_not_set_is_infinite():
     table = intervals.bounds(intervals.estimates(weights, x, y, x[:1], curve), 0.05)
     assert table["sandwich_lower"][3] < weights[3] and table["sandwich_upper"][3] == np.inf
     assert np.isfinite(bounds(table, "sandwich")[:, 4:]).all()  # the slope and the output are known all the same
+
+
+def test_weights_alone_have_no_intervals_where_others_make_their_standard_errors_uncertain():
+    """Two nodes that hardly bend do nearly the same: 700 rows show that both are needed, and the curve, no more."""
+    rng = np.random.default_rng(6)
+    x = rng.uniform(-2, 2, 700)
+    data = {"x": x, "y": np.tanh(0.3 + 0.9 * x) + 0.6 * np.tanh(2.5 * x - 2) + 0.15 * rng.normal(size=700)}
+    start = [np.array([[0.3, -2.0], [0.9, 2.5]]), np.array([[0.0], [1.0], [0.6]])]
+    fit = {"act_fct": "tanh", "startweights": [start], "algorithm": "lbfgs", "threshold": 1e-5}
+    net = neuralnet("y ~ x", data, 2, **fit)
+    with pytest.warns(UserWarning, match="no intervals of weights .* make uncertain by .*% in the mean, over 12.0%"):
+        tables = net.bootstrap(20, {"x": [0.5]}).tables
+    for method in ("sandwich", "likelihood", "bootstrap"):
+        assert np.isnan(bounds(tables["weights"], method)).all()
+        assert np.isfinite([bounds(tables[name], method)[:, 0] for name in ("slopes", "predictions")]).all()
+    assert "No intervals of weights (nan), but of slopes and predictions" in net.summary()
+    assert np.isnan(net.summary_frame()["weights"]["lower"]).all()
 
 
 def test_the_bootstrap_refits_by_weighted_least_squares():

@@ -125,7 +125,7 @@ def _part(variable: Variable, columns: Columns, response: bool, whole: bool) -> 
 def _value(name: str, of: tuple[str, ...] | None, columns: Columns, state: State | None) -> tuple[Column, State]:
     """Return the column that a variable is, or what its expression makes of columns, and the expression's state."""
     read = {source: find(columns, source, "formula" if state is None else "data") for source in of or (name,)}
-    whole = 'a value, and a finite one, in every row; leave these rows out (na_action="omit") or fill them'
+    whole = 'a value, and a finite one, in every row; leave these rows out (of a fit: na_action="omit") or fill them'
     for source, column in read.items():
         refuse_rows(source, gaps_in(column.values), column.values, whole)
     if of is None:
