@@ -243,7 +243,8 @@ def _unmarked(tree, wanted, mark):
             tree = {key: tree[name] for key, name in marked.items()}
         return {key: _unmarked(part, wanted[key], mark) if key in wanted else part for key, part in tree.items()}
     if type(tree) is type(wanted) and type(tree) in (tuple, list) and len(tree) == len(wanted):
-        return type(tree)(_unmarked(part, other, mark) for part, other in zip(tree, wanted, strict=True))
+        parts = [_unmarked(part, other, mark) for part, other in zip(tree, wanted, strict=True)]
+        return parts if isinstance(tree, list) else tuple(parts)
     return tree
 
 

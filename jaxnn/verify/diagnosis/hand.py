@@ -36,7 +36,10 @@ def tape_of(trial: Trial, problem: Problem, point: Point) -> tuple[list[Node], l
     that running the loss again with other values shows.
     """
     if trial.evaluator.loss_traceable:
-        return nodes(problem.loss, problem.leaves, problem.names), constants(problem)
+        try:
+            return nodes(problem.loss, problem.leaves, problem.names), constants(problem)
+        except Exception:  # its own precision is the only one that JAX takes it in, as a scan from float32 to float32
+            return nodes(trial.exact.loss, problem.leaves, problem.names), []
     try:
         files = {step.line.file for step in record(problem.whole_loss, *problem.args)}
         with Exchange([(np, jax.numpy)], files):
@@ -132,7 +135,9 @@ def hand_of(trial: Trial, problem: Problem, point: Point, tape: list[Node]) -> H
         own = program.own and judged(program.own, leaves)
         return program._replace(points=given, elsewhere=elsewhere, own=own)
 
-    program = Program(run, points, called=called, defined=defined, work=Work(WORK * provable(trial)))
+    program = Program(
+        run, [(args, bool) for args, _ in points], called=called, defined=defined, work=Work(WORK * provable(trial))
+    )
     whole = as_numpy(judged(program, slice(None)), by_hand)
     if whole.in_numpy:
         backward = line_by_line(whole.run, whole.points[0][0], gradient)

@@ -192,3 +192,18 @@ def test_in_few_digits_no_repair_is_shown():
 
     few = check_rule(in_few, lambda x: (in_few(x), x), rounded, x)
     assert few.kind == "FAIL" and not few.patch and "no repair is shown" in few.note
+
+
+def test_a_loop_that_holds_float32_alone_has_its_wrong_line():
+    def f(x):
+        def add(total, row):
+            return total + row**2, None
+
+        return jax.lax.scan(add, jnp.zeros(2, jnp.float32), x)[0]
+
+    def backward(x, g):
+        dx = -2 * x * g[None]
+        return (dx,)
+
+    found = check_rule(f, lambda x: (f(x), x), backward, jnp.array([[0.3, -1.2], [2.0, 0.7]], jnp.float32))
+    assert found.kind == "FAIL" and found.line.startswith("dx = -2 * x * g[None]") and "sign" in found.cause
