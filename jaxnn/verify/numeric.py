@@ -64,7 +64,8 @@ def second_point_by_lines(trial: Trial, name: str, along_lines: Callable[[Trial]
             continue
         if np.isfinite(found.value) and all(np.all(np.isfinite(v)) for v in found.hand):
             rounded = [np.full(np.shape(v), ROUNDED * r) for v, r in zip(found.hand, found.rounded, strict=True)]
-            comparison = Comparison(found.hand, found.hand, [r + np.finfo(float).tiny for r in rounded])
+            slack = [np.finfo(float).tiny + trial.tolerated * largest(v) for v in found.hand]
+            comparison = Comparison(found.hand, found.hand, [r + s for r, s in zip(rounded, slack, strict=True)])
             there = Point(leaves, found, comparison, tuple(trial.exact.rebuild(leaves)), MOVED)
             lines = evaluate._replace(directions=evaluate.directions[-2:])
             said = along_lines(trial._replace(here=there, evaluator=lines))

@@ -227,14 +227,25 @@ def _otherwise(tree, expected, said):
 
 
 def _renamed(tree, wanted):
-    """Return the leaves of a dict {"dW1": ...} for {"W1": ...}, each of its names marked in the same way."""
-    if not (isinstance(tree, dict) and isinstance(wanted, dict) and all(isinstance(k, str) for k in (*tree, *wanted))):
-        return None
+    """Return the leaves of a tree with dicts {"dW1": ...} for {"W1": ...}, their names all marked in the same way."""
     for mark in ("d{}", "d_{}", "g{}", "grad_{}", "grad{}", "{}_grad", "grads_{}"):
-        if {mark.format(key) for key in wanted} == tree.keys():
-            given = {key: tree[mark.format(key)] for key in wanted}
-            return jax.tree.leaves(given) if jax.tree.structure(given) == jax.tree.structure(wanted) else None
+        given = _unmarked(tree, wanted, mark)
+        if jax.tree.structure(given) == jax.tree.structure(wanted):
+            return jax.tree.leaves(given)
     return None
+
+
+def _unmarked(tree, wanted, mark):
+    """Return a tree without the mark in those dicts in which each name has it."""
+    if isinstance(tree, dict) and isinstance(wanted, dict):
+        marked = {key: mark.format(key) for key in wanted}
+        if set(marked.values()) == tree.keys():
+            tree = {key: tree[name] for key, name in marked.items()}
+        return {key: _unmarked(part, wanted[key], mark) if key in wanted else part for key, part in tree.items()}
+    if type(tree) is type(wanted) and type(tree) in (tuple, list) and len(tree) == len(wanted):
+        parts = [_unmarked(part, other, mark) for part, other in zip(tree, wanted, strict=True)]
+        return parts if isinstance(tree, list) else tuple(parts)
+    return tree
 
 
 def _in_order(tree, wanted):

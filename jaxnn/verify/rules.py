@@ -149,7 +149,8 @@ def _judged(rule, args, prepared, meant, quick=False):
             return replace(stalled, note=joined(stalled.note, "at a cotangent of one sign"))
     with float64():
         same = meant.surrogate is None and meant.linear
-        second = second_order(pulled, compiled, rule, exact, wide, places) if same else None
+        tolerated = meant.tolerance or 0.0
+        second = second_order(pulled, compiled, rule, exact, wide, places, tolerated) if same else None
     return replace(verdict, note=_intended(meant, verdict.note)) if second is None else second
 
 

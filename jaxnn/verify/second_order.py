@@ -21,11 +21,17 @@ LINES = 4  # directions along which the derivative is looked at
 
 
 def second_order(
-    pulled: Callable, compiled: Callable, rule: Rule, args: Sequence[Any], g: Any, places: Sequence[int]
+    pulled: Callable,
+    compiled: Callable,
+    rule: Rule,
+    args: Sequence[Any],
+    g: Any,
+    places: Sequence[int],
+    tolerance: float = 0.0,
 ) -> Verdict | None:
     """Return what shows that autodiff of the rule's backward pass gives another derivative than its differences.
 
-    They are the truth here: that the rule itself is right has been seen already.
+    They are the truth here: that the rule itself is right has been seen already. `tolerance` is a share of all.
     """
     chosen, along = tuple(args[i] for i in places), cotangent_of(tuple(args[i] for i in places), seed=2)
 
@@ -57,8 +63,8 @@ def second_order(
             with np.errstate(all="ignore"):
                 seen = slopes(phi, noise, 0.01)
             claim, true = float(np.sum(gradient[k] * direction)), seen.central
-            bar = 100 * true.error + 1e-6 * max(abs(true.value), abs(claim))
             scale = abs(size) + sum(float(np.sum(np.abs(v))) for v in gradient)
+            bar = 100 * true.error + 1e-6 * max(abs(true.value), abs(claim)) + tolerance * scale
             sharp = np.isfinite(true.value) and true.error <= 1e-4 * max(abs(true.value), abs(claim), 1e-3 * scale)
             if np.isfinite(claim) and sharp and not seen.kink and abs(claim - true.value) > bar:
                 return _wrong_second_order(rule, args, g, places, k, claim, true)

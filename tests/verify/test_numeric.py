@@ -1,9 +1,11 @@
 """Tests for `jaxnn/verify/numeric.py`: the true gradient of a NumPy function by differences (expected: on paper)."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxnn.verify import check
+from jaxnn.verify import check, check_rule
 from jaxnn.verify.check import SHARED
 from jaxnn.verify.differences import lines
 from jaxnn.verify.evaluation import evaluator, programs
@@ -95,3 +97,21 @@ def test_where_the_loss_is_defined_at_one_point_alone_nothing_is_said_of_a_secon
 
     found = check(only_here, lambda w: 2 * w, np.array([1.0]))
     assert found and "no point near" in next(r for r in found.witnesses if r.witness == "at a second point").note
+
+
+@pytest.mark.parametrize(("factor", "kind"), [(1.0, "PASS"), (0.99, "FAIL")])
+def test_a_solver_that_stops_early_has_its_tolerance_at_every_point_and_order(factor, kind):
+    def solve(a, b):
+        def body(state):
+            return 0.5 * jnp.cos(a * state[0]) + b, state[0]
+
+        return jax.lax.while_loop(lambda s: jnp.max(jnp.abs(s[0] - s[1])) > 1e-6, body, (b, b + 1))[0]
+
+    def backward(residuals, g):
+        z, a = residuals
+        u = factor * g / (1 + 0.5 * a * jnp.sin(a * z))
+        return -0.5 * u * z * jnp.sin(a * z), u
+
+    args = jnp.array([0.5, 0.9, 0.2]), jnp.array([0.1, 0.4, -0.3])
+    verdict = check_rule(solve, lambda a, b: (solve(a, b), (solve(a, b), a)), backward, *args, tolerance=1e-4)
+    assert verdict.kind == kind

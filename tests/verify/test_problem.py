@@ -285,3 +285,20 @@ def test_keys_that_cannot_be_sorted_are_taken_as_they_are():
     assert check(loss, gradient, params).kind == "PASS"
     wrong = check(loss, lambda p: gradient(p, 1.5), params)
     assert wrong.kind == "FAIL" and "b" in wrong.leaf
+
+
+@pytest.mark.parametrize(
+    "given",
+    [[{"dw": W, "db": B}], [{"w_grad": W, "b_grad": B}]],
+)
+def test_names_of_a_gradient_are_read_in_every_layer(given):
+    problem = pose(lambda p: 0.0, lambda p: given, ([{"w": W, "b": B}],))
+    b, w = problem.grad(problem.leaves)
+    np.testing.assert_array_equal(w, W)
+    np.testing.assert_array_equal(b, B)
+
+
+def test_names_that_are_not_all_marked_alike_are_refused():
+    problem = pose(lambda p: 0.0, lambda p: [{"dw": W, "grad_b": B}], ([{"w": W, "b": B}],))
+    with pytest.raises(InvalidArgument, match="structure"):
+        problem.grad(problem.leaves)

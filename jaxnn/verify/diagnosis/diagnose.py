@@ -11,7 +11,7 @@ from jaxnn.trace import jaxprs
 from jaxnn.verify.adjoints import Node, nodes
 from jaxnn.verify.compare import Comparison
 from jaxnn.verify.diagnosis.convolutions import convolutions, no_others
-from jaxnn.verify.diagnosis.hand import Hand, hand_of, tape_of
+from jaxnn.verify.diagnosis.hand import Hand, hand_of, provable, tape_of
 from jaxnn.verify.diagnosis.lines import first_random, spoken
 from jaxnn.verify.diagnosis.locate import ALIAS, Suspect, blamed, feeds, renamed, suspects, where_made
 from jaxnn.verify.diagnosis.operands import made_of
@@ -27,11 +27,12 @@ from jaxnn.verify.diagnosis.targets import FACTOR, Targets, close
 from jaxnn.verify.problem import Problem, in_float64
 from jaxnn.verify.rounding import SAFETY
 from jaxnn.verify.trial import MOVED, Point, Trial
-from jaxnn.verify.verdict import Verdict
+from jaxnn.verify.verdict import Verdict, joined
 
 NAMES = 4  # by which a wrong value goes, one after the other, that are looked at
 INSIDE = 100  # steps inside of a call that are looked at
 EXPLANATIONS = 8  # of the wrong gradient that are looked at
+UNPROVEN = "no repair is shown: in so low a precision none can be proven"
 CUSTOM = ("stop_gradient", "custom_jvp_call", "custom_vjp_call")
 SLIGHT = (
     "off by less than a billionth of the largest entry, so that no repair can be tried: where a formula leaves out "
@@ -70,7 +71,8 @@ def _located(
     trial: Trial, problem: Problem, verdict: Verdict, point: Point, tape: list[Node], numbers: list[float]
 ) -> Verdict:
     with no_others(convolutions(lambda: problem.whole_grad(*problem.args))):
-        return _placed(trial, problem, verdict, point, tape, numbers)
+        found = _placed(trial, problem, verdict, point, tape, numbers)
+    return found if provable(trial) else replace(found, note=joined(found.note, UNPROVEN))
 
 
 def _placed(trial, problem, verdict, point, tape, numbers):
@@ -112,7 +114,7 @@ def _placed(trial, problem, verdict, point, tape, numbers):
     if change is None:
         step = _made_inside(hand, step)
         if not sentence:
-            parts = made_of(hand.run, hand.args, step, hand.targets)
+            parts = made_of(hand.program, step, hand.targets)
             sentence = f"{step.name}: {parts}" if parts else ""
         return replace(verdict, line=spoken(step.line), cause=sentence or verdict.cause)
     if sentence and change.line == step.line:

@@ -13,7 +13,7 @@ from jaxnn.verify.adjoints import Node, nodes
 from jaxnn.verify.compare import Comparison
 from jaxnn.verify.diagnosis.exchange import Exchange
 from jaxnn.verify.diagnosis.locate import another, upstream
-from jaxnn.verify.diagnosis.programs import Program, as_numpy
+from jaxnn.verify.diagnosis.programs import Program, Work, as_numpy
 from jaxnn.verify.diagnosis.replay import Replay, line_by_line, replay
 from jaxnn.verify.diagnosis.replayed import nodes_by_replaying
 from jaxnn.verify.diagnosis.sizes import constants
@@ -25,6 +25,8 @@ from jaxnn.verify.problem import Problem, in_float64, split_output
 from jaxnn.verify.rounding import SAFETY
 from jaxnn.verify.trial import Point, Trial, loss_at, moved_by
 
+WORK = 30_000_000  # lines of Python that are run to look for a repair
+PROOF = 1e-3  # of the largest entry: as little have functions to round that a repair is to be proven of
 NEAR = 1e-7  # of the largest entry, at fewer examples, where rounding was not measured
 
 
@@ -35,7 +37,10 @@ def tape_of(trial: Trial, problem: Problem, point: Point) -> tuple[list[Node], l
     that running the loss again with other values shows.
     """
     if trial.evaluator.loss_traceable:
-        return nodes(problem.loss, problem.leaves, problem.names), constants(problem)
+        try:
+            return nodes(problem.loss, problem.leaves, problem.names), constants(problem)
+        except Exception:  # its own precision is the only one that JAX takes it in, as a scan from float32 to float32
+            return nodes(trial.exact.loss, problem.leaves, problem.names), []
     try:
         files = {step.line.file for step in record(problem.whole_loss, *problem.args)}
         with Exchange([(np, jax.numpy)], files):
@@ -117,17 +122,22 @@ def hand_of(trial: Trial, problem: Problem, point: Point, tape: list[Node]) -> H
     def smaller():
         return _of_fewer_examples(trial)
 
-    def program(leaf: int | None = None):
-        leaves = slice(None) if leaf is None else slice(leaf, leaf + 1)
-        given = [(args, wrong_at(comparison, leaves)) for args, comparison in points]
+    def judged(program, leaves):
+        """Return a program of which those leaves have to be right."""
+        wrong = [wrong_at(comparison, leaves) for _, comparison in points]
+        given = [(args, f) for (args, _), f in zip(program.points, wrong, strict=True)]
 
         @cache
         def elsewhere():
             return [(args, wrong_at(comparison, leaves)) for args, comparison in smaller()]
 
-        return as_numpy(Program(run, given, called=called, defines=defines, elsewhere=elsewhere))
+        own = program.own and judged(program.own, leaves)
+        return program._replace(points=given, elsewhere=elsewhere, own=own)
 
-    whole = program()
+    program = Program(
+        run, [(args, bool) for args, _ in points], called=called, defines=defines, work=Work(WORK * provable(trial))
+    )
+    whole = as_numpy(judged(program, slice(None)), by_hand)
     if whole.in_numpy:
         backward = line_by_line(whole.run, whole.points[0][0], gradient)
     else:
@@ -136,7 +146,12 @@ def hand_of(trial: Trial, problem: Problem, point: Point, tape: list[Node]) -> H
             backward = line_by_line(run, problem.args, gradient)
     targets = Targets(tape, true, problem.args)
     before = cache(lambda number: upstream(backward, targets, backward.steps[number]))
-    return Hand(whole, backward, targets, errors, program, before)
+    return Hand(whole, backward, targets, errors, lambda leaf: judged(whole, slice(leaf, leaf + 1)), before)
+
+
+def provable(trial: Trial) -> bool:
+    """Return whether a repair can be told from another: not where rounding moves what functions return by so much."""
+    return not trial.rounds or SAFETY * trial.own_epsilon < PROOF
 
 
 def _lines_of(problem: Problem, steps: Sequence[Step]) -> Callable[[Line], bool]:
@@ -155,7 +170,11 @@ def _lines_of(problem: Problem, steps: Sequence[Step]) -> Callable[[Line], bool]
             return np.nan
 
     before = cache(partial(loss, {}))
-    return cache(lambda line: not np.array_equal(loss({s.key: another(s) for s in of_line.get(line, ())}), before()))
+
+    def defines(line):
+        return line in of_line and not np.array_equal(loss({s.key: another(s) for s in of_line[line]}), before())
+
+    return cache(defines)
 
 
 def _by_differences(trial: Trial) -> list[tuple[Sequence[Any], Comparison]]:

@@ -1,21 +1,21 @@
 """What a wrong line is made of: which of its parts are right values, so that the others must be wrong."""
 
 import ast
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import jax
 import numpy as np
 
 from jaxnn.verify.diagnosis.edits.statements import text
+from jaxnn.verify.diagnosis.programs import Program
 from jaxnn.verify.diagnosis.repair import source_of
-from jaxnn.verify.diagnosis.steps import Step, as_array, scopes
+from jaxnn.verify.diagnosis.steps import Step, as_array
 from jaxnn.verify.diagnosis.targets import Targets
 
 
-def made_of(run: Callable, args: Sequence[Any], step: Step, targets: Targets) -> str:
+def made_of(program: Program, step: Step, targets: Targets) -> str:
     """Return which factor or term of the line of a step must be wrong, "" where none of its parts is a right value."""
-    scope = scopes(run, args, {step.key}).get(step.key)
+    scope = program.scopes({step.key}).get(step.key)
     place = scope and source_of(step, scope.code)  # of a lambda its own expression: around it is its caller's
     value = place if isinstance(place, ast.expr) else getattr(place, "value", None)
     if scope is None or not isinstance(value, ast.expr):

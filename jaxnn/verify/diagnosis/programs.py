@@ -1,6 +1,7 @@
 """A function by hand that repairs are tried on: run with changes in its source, in NumPy where that gives the same."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+import itertools
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
@@ -12,13 +13,35 @@ from jaxnn.trace.jaxprs import Line
 from jaxnn.verify.diagnosis.exchange import NUMPY, Exchange, updatable
 from jaxnn.verify.diagnosis.in_numpy import JAX, LAX, NN
 from jaxnn.verify.diagnosis.rewrite import Part, Written, merged, rewritten
-from jaxnn.verify.diagnosis.steps import as_array, held, record
+from jaxnn.verify.diagnosis.steps import Key, Scope, Step, as_array, held, lines_run, record, scopes
 from jaxnn.verify.diagnosis.targets import SHARE, close
 
 ROUNDING = 64  # machine epsilons by which NumPy and JAX may differ in a result
+TRIAL, EVALUATION = 2000, 400  # lines run to write a change into the source, and to evaluate a changed expression
+SHARE_OF_RUN = 10  # an expression takes a tenth of the lines of a run
+WATCHED = 3  # times the lines of a run are those of one that is watched
+MOST_COUNTED = 10_000_000  # lines of a run
+HEAVY = 10  # runs at least that there must be work for, if any is to be tried
+BENEATH = 6  # times the lines of JAX's own Python is what it compiles and runs beneath them
 
 
 Points = Sequence[tuple[Sequence[Any], Callable[[Any], Any]]]
+
+
+class Work:
+    """What may still be run while a repair is looked for: lines of Python, those of the libraries among them."""
+
+    def __init__(self, lines: float = np.inf):
+        self.left = lines
+
+    def takes(self, lines: float) -> bool:
+        """Return whether that many lines may still be run, and count them."""
+        self.left -= lines
+        return self.left > 0
+
+    def while_left(self, some: Iterable[Any]) -> Iterator[Any]:
+        """Yield things to try until nothing may be run any more."""
+        return itertools.takewhile(lambda _: self.left > 0, some)
 
 
 class Program(NamedTuple):
@@ -28,7 +51,7 @@ class Program(NamedTuple):
     more: arrays that are written into, for example. Parts of its source are evaluated while it is `reading` NumPy.
     `called` are the names of the functions that it, or the loss, calls; a line that `defines` what is meant, since the
     loss depends on it, is no mistake: no change of it is a repair. `elsewhere()` are more points, of other sizes, that
-    only what is right at the first ones is tried at.
+    only what is right at the first ones is tried at. A run takes so many `lines` of all the `work` there may be.
     """
 
     run: Callable
@@ -39,6 +62,8 @@ class Program(NamedTuple):
     called: Collection[str] = ()
     defines: Callable[[Line], bool] = lambda line: False
     elsewhere: Callable[[], Points] = tuple
+    work: Work = Work()
+    lines: int = 0
 
     def is_right_with(self, changes: Sequence["Change"]) -> bool:
         """Return whether it is right at all points with something else in the place of what stands in its source."""
@@ -52,6 +77,12 @@ class Program(NamedTuple):
 
     def _is_wrong_with(self, changes, points):
         return any(wrong is None or np.any(wrong) for wrong in self._wrong_with(changes, points))
+
+    def scopes(self, keys: Collection[Key]) -> dict[Key, Scope]:
+        """Return what the lines of steps see at the first point, while work is left."""
+        if not self.work.takes(WATCHED * self.lines):
+            return {}
+        return scopes(self.run, jax.tree.map(fresh, self.points[0][0]), keys)
 
     def wrong(self) -> list[np.ndarray]:
         """Return which entries are wrong as it stands, at each point; nothing where it does not run."""
@@ -76,6 +107,9 @@ class Program(NamedTuple):
         for change in changes:
             of_code.setdefault(next((f.__code__ for f in change.functions), None), []).append(change)
         for args, wrong in points:
+            if not self.work.takes(TRIAL + self.lines):
+                yield None
+                return
             try:
                 with ExitStack() as stack:
                     for some in of_code.values():
@@ -111,17 +145,31 @@ def at_once(changes: Iterable[Change]) -> list[Change]:
     return list(found.values())
 
 
-def as_numpy(program: Program) -> Program:
+def as_numpy(program: Program, steps: Sequence[Step]) -> Program:
     """Return the same program that computes in NumPy, where that gives the same at every point; or as it is.
 
     NumPy runs a line a hundred times as fast as JAX does outside of a compiled program. Code in NumPy stays as it is.
+    The lines of a run are counted. `steps` are those that it takes at the first point.
     """
-    args, _ = program.points[0]
-    if not any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(tuple(args))):
-        return program._replace(in_numpy=True)
-    files = {step.line.file for step in record(program.run, *args)}
+    if not any(issubclass(step.kind, jax.Array) for step in steps):
+        return _weighed(program._replace(in_numpy=True))
+    files = {step.line.file for step in steps}
     points = [(updatable(tuple(args)), wrong) for args, wrong in program.points]
-    return next((new for library in (np, NUMPY) if (new := _with_library(program, points, files, library))), program)
+    found = (_with_library(program, points, files, library) for library in (np, NUMPY))
+    return _weighed(next(filter(None, found), program))
+
+
+def _weighed(program: Program) -> Program:
+    """Return the program with the lines of a run."""
+
+    def once():
+        with np.errstate(all="ignore"), jax.disable_jit():
+            program.run(*jax.tree.map(fresh, program.points[0][0]))
+
+    weight = 1 if program.in_numpy else BENEATH
+    most = int(min(program.work.left / HEAVY / weight, MOST_COUNTED))
+    lines = lines_run(once, most)
+    return program._replace(lines=lines * weight, work=program.work if lines < most else Work(0))
 
 
 def _with_library(program, points, files, library) -> Program | None:
@@ -134,9 +182,7 @@ def _with_library(program, points, files, library) -> Program | None:
             return program.run(*args)
 
     try:
-        steps = record(run, *points[0][0])
-        if any(issubclass(step.kind, jax.Array) for step in steps):
-            return None  # it calls what only JAX has
+        steps = record(run, *points[0][0], refused=(jax.Array,))  # then it calls what only JAX has
         kinds = {step.dtype for step in steps if jax.numpy.issubdtype(step.dtype, jax.numpy.floating)}
         share = max([SHARE, *(ROUNDING * float(jax.numpy.finfo(kind).eps) for kind in kinds)])
         for (args, _), (own, _) in zip(points, program.points, strict=True):

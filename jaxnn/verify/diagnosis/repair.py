@@ -20,7 +20,7 @@ from jaxnn.verify.diagnosis.edits.structures import projections
 from jaxnn.verify.diagnosis.edits.terms import NEAR, missing, rest, singles, two_terms
 from jaxnn.verify.diagnosis.exchange import NUMPY, updatable
 from jaxnn.verify.diagnosis.in_scope import evaluated, is_value, is_whole, named, no_arrays
-from jaxnn.verify.diagnosis.programs import Change, Program
+from jaxnn.verify.diagnosis.programs import EVALUATION, SHARE_OF_RUN, Change, Program
 from jaxnn.verify.diagnosis.rewrite import (
     Part,
     functions_of,
@@ -29,7 +29,7 @@ from jaxnn.verify.diagnosis.rewrite import (
     put,
     statement_at,
 )
-from jaxnn.verify.diagnosis.steps import Path, Step, as_array, held, scopes
+from jaxnn.verify.diagnosis.steps import Path, Step, as_array, held
 from jaxnn.verify.diagnosis.targets import close
 
 MOST_VALUES = 20_000  # changes of one line, whose right value is known: each is an expression evaluated
@@ -61,8 +61,8 @@ def by_value(program: Program, step: Step, expected: np.ndarray, *, inside: bool
 
     The first that is proven; where none is, the first of all. `inside`: with nothing put around what stands there.
     """
-    (args, _), first = program.points[0], None
-    scope = scopes(program.run, args, {step.key}).get(step.key)
+    first = None
+    scope = program.scopes({step.key}).get(step.key)
     place = scope and source_of(step, scope.code)
     if scope is None or place is None or program.defines(step.line):
         return None
@@ -152,7 +152,7 @@ def _in_pairs(program, root, names, line, expected, most):
     others = singles(values, expected.shape)
     first = edits(root, **known._replace(arrays=[])._asdict(), fixed=no_arrays(root, names))
     second = (Edit(tree, why, False, 0) for tree, why in projections(root, known.arrays, ()))
-    for edit in itertools.islice(itertools.chain(first, second), most):
+    for edit in program.work.while_left(itertools.islice(itertools.chain(first, second), most)):
         value = as_array(value_of(program, edit.tree, names))
         if value is not None and value.shape == expected.shape:
             for sign, lacking in rest(value, expected, others, numbers):
@@ -200,12 +200,15 @@ def _place(
 
 
 def line_edits(program: Program, root: ast.AST, names: dict[str, Any], line: Line) -> Iterator[Edit]:
-    """Yield the edits of a part of a line where those names are known."""
-    return edits(root, **named(names, root, line, program.called)._asdict(), fixed=no_arrays(root, names))
+    """Yield the edits of a part of a line where those names are known, while work is left."""
+    known = named(names, root, line, program.called)._asdict()
+    return program.work.while_left(edits(root, **known, fixed=no_arrays(root, names)))
 
 
 def value_of(program: Program, expression: ast.expr, names: dict[str, Any]) -> Any:
     """Return the value of an expression where those names are known, None where it has none."""
+    if not program.work.takes(EVALUATION + program.lines // SHARE_OF_RUN):
+        return None
     try:
         with program.reading, np.errstate(all="ignore"), jax.disable_jit():
             return eval(compile(ast.Expression(expression), "<repair>", "eval"), dict(names))

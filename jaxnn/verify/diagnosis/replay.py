@@ -48,7 +48,7 @@ def replay(run: Callable, args: Sequence[Any], arrays: Callable[[Any], list[Any]
 def line_by_line(run: Callable, args: Sequence[Any], arrays: Callable[[Any], list[Any]]) -> Replay:
     """Return the same without tracing; of JAX code, whose every line takes long so, for a limited number of runs."""
     steps = [step for step in record(run, *args) if step.value.size]
-    in_jax = any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(tuple(args)))
+    in_jax = any(issubclass(step.kind, jax.Array) for step in steps)
     most = max(FEWEST_RUNS, (MOST_LINES if in_jax else MOST_IN_NUMPY) // max(len(steps), 1))
     left = itertools.count(most, -1) if in_jax else itertools.repeat(1)
 
@@ -72,7 +72,8 @@ def line_by_line(run: Callable, args: Sequence[Any], arrays: Callable[[Any], lis
 def _compiled(run, args, arrays):
     leaves, structure = jax.tree.flatten(tuple(args))
     moving = [i for i, leaf in enumerate(leaves) if isinstance(leaf, jax.Array) and is_array(leaf)]
-    values = [leaves[i] for i in moving]
+    moving = moving or [i for i, leaf in enumerate(leaves) if isinstance(leaf, float)]
+    values = [jnp.asarray(leaves[i]) for i in moving]
     if not moving:
         raise TypeError("nothing to trace by")
 

@@ -18,7 +18,7 @@ from jaxnn.verify.diagnosis.edits.likeliest import Edit
 from jaxnn.verify.diagnosis.edits.loops import carried, ended
 from jaxnn.verify.diagnosis.edits.statements import copies, text
 from jaxnn.verify.diagnosis.locate import ALIAS
-from jaxnn.verify.diagnosis.programs import Change, Program, at_once, equals, fresh
+from jaxnn.verify.diagnosis.programs import TRIAL, Change, Program, at_once, equals, fresh
 from jaxnn.verify.diagnosis.repair import Repair, line_edits, names_in_numpy, value_of
 from jaxnn.verify.diagnosis.rewrite import (
     Part,
@@ -32,7 +32,7 @@ from jaxnn.verify.diagnosis.rewrite import (
     row_of,
     statement_at,
 )
-from jaxnn.verify.diagnosis.steps import Scope, Step, as_array, held, is_array, scopes
+from jaxnn.verify.diagnosis.steps import Scope, Step, as_array, held, is_array
 from jaxnn.verify.diagnosis.targets import digest
 
 MOST_RUNS = 5000  # changes of several lines, each tried by running everything
@@ -52,7 +52,7 @@ def by_running(program: Program, suspects: Sequence[Step], *, inside: bool = Tru
     last = {step.line: step for step in suspects}
     rounds = {line: [(line, step.name, k) for k in (1, 2)] for line, step in last.items()}  # in one all may be zero
     keys = {step.key for step in last.values()}.union(*rounds.values())
-    seen = scopes(program.run, jax.tree.map(fresh, program.points[0][0]), keys)
+    seen = program.scopes(keys)
     lines = [(line, seen[step.key]) for line, step in last.items() if step.key in seen]
     also = {line: [seen[key] for key in rounds[line] if key in seen] for line, _ in lines}
     return in_loops(program, lines) or in_lines(program, lines, inside=inside, also=also) or in_order(program, lines)
@@ -151,7 +151,7 @@ def in_two_places(program: Program, steps: Sequence[Step]) -> Repair | None:
     """
     first, last = ({step.line: step for step in some} for some in (reversed(steps), steps))
     keys = {step.key for step in (*first.values(), *last.values())}
-    seen = scopes(program.run, jax.tree.map(fresh, program.points[0][0]), keys)
+    seen = program.scopes(keys)
     pairs = []
     for line, step in last.items():
         rounds = [seen[one.key] for one in (step, first[line]) if one.key in seen]
@@ -171,7 +171,7 @@ def in_two_places(program: Program, steps: Sequence[Step]) -> Repair | None:
 
 def in_lines_alike(program: Program, steps: Sequence[Step]) -> Repair | None:
     """Return the proven change of the same kind in two lines of a row, or all, such as `=` for `+=` in each."""
-    seen = scopes(program.run, jax.tree.map(fresh, program.points[0][0]), {step.key for step in steps})
+    seen = program.scopes({step.key for step in steps})
     rows: dict[ast.stmt, tuple[list[ast.stmt], Line, Scope]] = {}
     for step in steps:
         row, _ = row_of(step.line) if step.key in seen else ([], 0)
@@ -228,7 +228,7 @@ def _of_one_shape(program, changes, rounds):
 def in_copies(program: Program, steps: Sequence[Step]) -> Repair | None:
     """Return the proven copy in a line that gives an array a second name, which another line writes into."""
     lines = {step.line: step for step in steps if ALIAS.fullmatch(step.line.text)}
-    seen = scopes(program.run, jax.tree.map(fresh, program.points[0][0]), {step.key for step in lines.values()})
+    seen = program.scopes({step.key for step in lines.values()})
     for line, step in lines.items():
         place = statement_at(line)
         if place is None or step.key not in seen:
@@ -277,7 +277,7 @@ def in_function(program: Program, step: Step, expected: np.ndarray) -> Repair | 
 
     `expected` is what it should return; NumPy stands in for JAX where that gives the same.
     """
-    scope = scopes(program.run, program.points[0][0], {step.key}).get(step.key)
+    scope = program.scopes({step.key}).get(step.key)
     functions = functions_of(scope.code) if scope is not None else []
     if scope is None or not functions or scope.code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS):
         return None
@@ -300,6 +300,8 @@ def in_function(program: Program, step: Step, expected: np.ndarray) -> Repair | 
         for line, _, old, new, why in itertools.islice(
             changes, MOST_RUNS if swap is names_in_numpy else MOST_RUNS_IN_JAX
         ):
+            if not program.work.takes(TRIAL + program.lines):
+                break
             try:
                 right = equals(returned(code_with(own.__code__, line.file, [(old, new)]))[place], expected)
             except Exception:  # most changes make no sense

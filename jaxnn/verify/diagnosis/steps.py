@@ -50,20 +50,22 @@ class Step(NamedTuple):
     kind: type = np.ndarray
 
 
-def record(f: Callable, *args: Any) -> list[Step]:
-    """Return the steps of `f(*args)` in the order in which they were taken."""
-    steps, error = until_error(f, *args)
+def record(f: Callable, *args: Any, refused: tuple[type, ...] = ()) -> list[Step]:
+    """Return the steps of `f(*args)` in the order in which they were taken; an array of a `refused` class ends it."""
+    steps, error = until_error(f, *args, refused=refused)
     if error is not None:
         raise error
     return steps
 
 
-def until_error(f: Callable, *args: Any) -> tuple[list[Step], Exception | None]:
-    """Return the steps of `f(*args)`, and the error that it raises, if it does."""
+def until_error(f: Callable, *args: Any, refused: tuple[type, ...] = ()) -> tuple[list[Step], Exception | None]:
+    """Return the steps of `f(*args)`, and the error that it raises, if it does, or one at an array of a class."""
     steps: list[Step] = []
 
     def see(key, value, scope):
         array = as_array(value)
+        if array is not None and isinstance(value, refused):
+            raise TypeError(f"{key[1]} is a {type(value).__name__}")
         if array is not None:
             dtype = getattr(value, "dtype", np.dtype(float))
             steps.append(Step(len(steps), key[1], array, key[0], key, dtype, type(value)))
@@ -74,6 +76,31 @@ def until_error(f: Callable, *args: Any) -> tuple[list[Step], Exception | None]:
     except Exception as error:
         return steps, error
     return steps, None
+
+
+class TooManyLines(BaseException):
+    """Ends a run whose lines are counted; a library that catches every `Exception` lets it pass."""
+
+
+def lines_run(f: Callable[[], Any], most: int) -> int:
+    """Return how many lines of Python `f()` runs, those of the libraries among them, `most` where there are more."""
+    count, former = 0, sys.gettrace()
+
+    def trace(frame, event, arg):
+        nonlocal count
+        count += event == "line"
+        if count >= most:
+            raise TooManyLines
+        return trace
+
+    sys.settrace(trace)
+    try:
+        f()
+    except TooManyLines:
+        pass
+    finally:
+        sys.settrace(former)
+    return count
 
 
 def rerun(

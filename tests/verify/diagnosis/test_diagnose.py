@@ -10,7 +10,7 @@ import pytest
 
 from jaxnn.errors import InvalidArgument
 from jaxnn.references import load
-from jaxnn.verify import check
+from jaxnn.verify import check, check_rule
 
 W = np.array([0.4, -1.1, 2.0])
 
@@ -195,3 +195,42 @@ def test_an_epsilon_that_a_formula_leaves_out_has_no_repair_but_a_tolerance():
     verdict = check(loss, grad, p)
     assert verdict.kind == "FAIL" and not verdict.patch and "tolerance=" in verdict.cause
     assert check(loss, grad, p, tolerance=1e-10)
+
+
+def test_in_few_digits_no_repair_is_shown():
+    def f(x):
+        return jnp.sin(x)
+
+    def backward(x, g):
+        dx = g * jnp.sin(x)
+        return (dx,)
+
+    x = jnp.array([0.3, -1.2, 2.0, 0.7])
+    rule = f, lambda x: (f(x), x), backward
+    in_full = check_rule(*rule, x)
+    assert in_full.patch and "no repair" not in in_full.note
+
+    def in_few(x):
+        return f(x.astype(jnp.bfloat16))
+
+    def rounded(x, g):
+        dx = (g * jnp.sin(x).astype(jnp.bfloat16)).astype(x.dtype)
+        return (dx,)
+
+    few = check_rule(in_few, lambda x: (in_few(x), x), rounded, x)
+    assert few.kind == "FAIL" and not few.patch and "no repair is shown" in few.note
+
+
+def test_a_loop_that_holds_float32_alone_has_its_wrong_line():
+    def f(x):
+        def add(total, row):
+            return total + row**2, None
+
+        return jax.lax.scan(add, jnp.zeros(2, jnp.float32), x)[0]
+
+    def backward(x, g):
+        dx = -2 * x * g[None]
+        return (dx,)
+
+    found = check_rule(f, lambda x: (f(x), x), backward, jnp.array([[0.3, -1.2], [2.0, 0.7]], jnp.float32))
+    assert found.kind == "FAIL" and found.line.startswith("dx = -2 * x * g[None]") and "sign" in found.cause

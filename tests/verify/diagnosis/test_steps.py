@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxnn.verify.diagnosis.steps import as_array, record, rerun
+from jaxnn.verify.diagnosis.steps import as_array, lines_run, record, rerun
 
 X = np.array([1.0, 2.0])
 
@@ -158,3 +158,18 @@ def test_an_array_is_copied_to_float64():
     x[0] = 5
     assert found is not None and found.dtype == np.float64 and found.tolist() == [1.0, 1.0]
     assert as_array(jnp.bfloat16(1.5)).tolist() == 1.5
+
+
+def test_the_lines_of_a_run_are_counted_up_to_a_limit():
+    def f(rounds):
+        for _ in range(rounds):
+            np.sum([1.0])
+
+    few, many = (lines_run(lambda n=n: f(n), 10**6) for n in (1, 10))
+    assert few < many < 10**6
+    assert lines_run(lambda: f(10**9), 1000) == 1000
+
+
+def test_an_array_of_a_refused_class_ends_a_record():
+    with pytest.raises(TypeError, match="return is a"):
+        record(lambda x: x + 1, jnp.ones(2), refused=(jax.Array,))
