@@ -113,7 +113,7 @@ def test_every_module_stands_in_the_map_of_its_room():
         "jaxnn/verify",
         "experiments",
     )
-    for room in (*rooms, "jaxnn/verify/diagnosis", "jaxnn/verify/diagnosis/edits"):
+    for room in (*rooms, "jaxnn/verify/diagnosis", "jaxnn/verify/diagnosis/edits", "jaxnn/verify/rules"):
         text = (ROOT / room.partition("/diagnosis")[0] / "README.md").read_text()
         modules = [path.stem for path in (ROOT / room).glob("*.py") if not path.stem.startswith("__")]
         modules += [path.parent.name for path in (ROOT / room).glob("*/__init__.py")]

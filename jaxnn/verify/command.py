@@ -184,7 +184,7 @@ def users(asked: argparse.Namespace) -> tuple[list[reports.Row], dict]:
 def judged(rule: bool, functions: Sequence[Callable], cases: Any, argnums: int | tuple[int, ...]) -> Verdict:
     """Return the verdict on a rule or a gradient at one tuple of arguments, or the gravest of several."""
     from jaxnn.verify import check, check_rule, survey
-    from jaxnn.verify.rules import survey_rule
+    from jaxnn.verify.rules.check import survey_rule
 
     if rule:
         f, f_fwd, f_bwd = functions

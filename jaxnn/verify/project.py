@@ -15,7 +15,7 @@ from jaxnn.gradients import Gradient, Problem, Rule, rows
 from jaxnn.references import near
 from jaxnn.verify.grids import grid
 from jaxnn.verify.reports import Row
-from jaxnn.verify.rules import survey_rule
+from jaxnn.verify.rules.check import survey_rule
 from jaxnn.verify.surveys import surveyed
 from jaxnn.verify.verdict import Verdict
 

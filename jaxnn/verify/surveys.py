@@ -12,7 +12,7 @@ from jaxnn.verify.diagnosis import broken
 from jaxnn.verify.diagnosis.lines import spoken
 from jaxnn.verify.evaluation import programs
 from jaxnn.verify.problem import pose
-from jaxnn.verify.rules import survey_rule
+from jaxnn.verify.rules.check import survey_rule
 from jaxnn.verify.verdict import Verdict, joined, overall
 
 MOST_LEFT_OUT = 0.75  # of the cases: with more the rest says little

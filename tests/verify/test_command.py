@@ -90,7 +90,7 @@ def checks(monkeypatch):
 
     for function in (check, check_rule, survey):
         monkeypatch.setattr(f"jaxnn.verify.{function.__name__}", function, raising=False)
-    monkeypatch.setattr("jaxnn.verify.rules.survey_rule", survey_rule)
+    monkeypatch.setattr("jaxnn.verify.rules.check.survey_rule", survey_rule)
     return calls
 
 

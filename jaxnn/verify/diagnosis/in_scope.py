@@ -4,8 +4,9 @@ import ast
 import re
 from collections.abc import Collection
 from contextlib import suppress
-from dis import get_instructions as dis
-from types import FunctionType
+from dis import get_instructions
+from functools import lru_cache
+from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
 import jax
@@ -69,9 +70,8 @@ def named(names: dict[str, Any], tree: ast.AST, line: Line, called: Collection[s
             if isinstance(value, list):
                 found.containers.append(name)
         elif isinstance(value, FunctionType):
-            if (value.__name__ in called or is_formula(value)) and value.__code__.co_argcount - len(
-                value.__defaults__ or ()
-            ) == 1:
+            needed = value.__code__.co_argcount - len(value.__defaults__ or ())
+            if needed == 1 and (value.__name__ in called or is_formula(value)):
                 found.functions.append(name)
         elif "[" not in name and "." not in name and not name.startswith("__"):
             for path, part in children(value)[:20]:
@@ -114,8 +114,15 @@ def is_formula(function: FunctionType, inside: Collection[FunctionType] = ()) ->
             return isinstance(value, FunctionType) and value not in above and is_formula(value, above)
         return name in PLAIN or isinstance(vars(np).get(name), np.ufunc)
 
-    stores = any(step.opname.startswith(("STORE_GLOBAL", "STORE_ATTR", "STORE_SUBSCR")) for step in dis(function))
-    return not stores and all(map(is_plain, function.__code__.co_names))
+    return not _stores(function.__code__) and all(map(is_plain, function.__code__.co_names))
+
+
+@lru_cache(maxsize=1024)  # to take a code apart takes longer than all else here
+def _stores(code: CodeType) -> bool:
+    """Return whether a function writes into anything but its own variables."""
+    return any(
+        step.opname.startswith(("STORE_GLOBAL", "STORE_ATTR", "STORE_SUBSCR")) for step in get_instructions(code)
+    )
 
 
 def no_arrays(tree: ast.AST, names: dict[str, Any]) -> set[ast.AST]:

@@ -81,8 +81,9 @@ def _apart(line: Line, scope: Scope, called) -> Iterator[tuple[Change, str]]:
         return
     for other in (other for other in made_from(line, scope.code) if target.id in other.names):
         place = statement_at(other, target.id)
-        for new, why in copies(place, (), ()) if place is not None else ():
-            yield Change(other, place, ast.copy_location(new, place), called), why
+        if place is not None:
+            for new, why in copies(place, (), ()):
+                yield Change(other, place, ast.copy_location(new, place), called), why
     first = ast.parse(f"{target.id} = {target.id}.copy()").body[0]
     new = ast.Module([ast.copy_location(first, statement), copy.copy(statement)], [])
     yield Change(line, statement, new, called), f"copy `{target.id}` before {text(statement)}"

@@ -97,7 +97,7 @@ def operations(line: Line) -> list[str]:
     return list(dict.fromkeys(map(ast.unparse, _without_calls(line, ast.BinOp))))
 
 
-def _without_calls(line, kind):
+def _without_calls(line: Line, kind: type[ast.AST]) -> list[Any]:
     part = _part(line)
     found = [node for node in ast.walk(part) if isinstance(node, kind)] if part is not None else []
     return [node for node in found if not any(isinstance(n, ast.Call | ast.NamedExpr) for n in ast.walk(node))]

@@ -210,7 +210,7 @@ def _index_everywhere(node, arrays, numbers):
         return
     indexed = [n.slice for n in ast.walk(node) if isinstance(n, ast.Subscript)]
     places = [n for index in indexed for n in ast.walk(index) if isinstance(n, ast.Constant) and type(n.value) is int]
-    times = Counter(place.value for place in places)
+    times = Counter(int(str(place.value)) for place in places)
     for value in (value for value, count in times.items() if count > 1):
         for other in dict.fromkeys((value + 1, value - 1, 0, 1, 2, 3)):
             if other >= 0 and other != value:

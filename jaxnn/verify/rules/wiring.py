@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnn.verify.cotangents import cotangent_of, filled
 from jaxnn.verify.diagnosis.lines import raised_at, returned
 from jaxnn.verify.rounding import EPSILON, SAFETY
-from jaxnn.verify.rule_forms import Rule, has_floats
+from jaxnn.verify.rules.cotangents import cotangent_of, filled
+from jaxnn.verify.rules.forms import Rule, has_floats
 from jaxnn.verify.trial import at_entry
 from jaxnn.verify.verdict import Verdict
 

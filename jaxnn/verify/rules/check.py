@@ -11,16 +11,16 @@ import numpy as np
 
 from jaxnn.errors import require
 from jaxnn.verify.check import run
-from jaxnn.verify.cotangents import as_dtypes_of, cotangent_of, filled, product, scaled
 from jaxnn.verify.doubled import doubled, must_double
 from jaxnn.verify.evaluation import FAST, Programs, programs
-from jaxnn.verify.linearity import TINY, not_linear, of_its_direction
 from jaxnn.verify.problem import widen
-from jaxnn.verify.rule_forms import has_floats, in_reals, is_number, of_each_output, read
-from jaxnn.verify.second_order import second_order
+from jaxnn.verify.rules.cotangents import as_dtypes_of, cotangent_of, filled, product, scaled
+from jaxnn.verify.rules.forms import has_floats, in_reals, is_number, of_each_output, read
+from jaxnn.verify.rules.linearity import TINY, not_linear, of_its_direction
+from jaxnn.verify.rules.second_order import second_order
+from jaxnn.verify.rules.wiring import raised, wiring
 from jaxnn.verify.trial import float64
 from jaxnn.verify.verdict import Verdict, joined, overall
-from jaxnn.verify.wiring import raised, wiring
 from jaxnn.verify.witnesses import FEW_DIGITS
 
 

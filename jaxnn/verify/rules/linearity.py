@@ -6,14 +6,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxnn.verify.cotangents import cotangent_of, flat, scaled, total
 from jaxnn.verify.diagnosis.lines import spoken
 from jaxnn.verify.diagnosis.steps import record
 from jaxnn.verify.diagnosis.targets import close, is_adjoint
-from jaxnn.verify.rule_forms import Rule, has_floats, is_number
+from jaxnn.verify.rules.cotangents import cotangent_of, flat, scaled, total
+from jaxnn.verify.rules.forms import Rule, has_floats, is_number
+from jaxnn.verify.rules.wiring import raised
 from jaxnn.verify.trial import at_entry
 from jaxnn.verify.verdict import Verdict
-from jaxnn.verify.wiring import raised
 
 COTANGENTS = (1.0, -2.5, 0.3, 0.0)
 TINY = 2.0**-14  # of a cotangent that no clipping reaches, and float16 still holds

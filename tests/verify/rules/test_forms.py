@@ -1,4 +1,4 @@
-"""Tests for `jaxnn/verify/rule_forms.py`: every form that JAX takes is judged as one (expected: on paper)."""
+"""Tests for `jaxnn/verify/rules/forms.py`: every form that JAX takes is judged as one (expected: on paper)."""
 
 import functools
 

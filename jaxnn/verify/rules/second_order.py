@@ -8,12 +8,12 @@ import jax
 import numpy as np
 
 from jaxnn.trace import jaxprs
-from jaxnn.verify.cotangents import cotangent_of, flat, product
 from jaxnn.verify.diagnosis.lines import returned, spoken
 from jaxnn.verify.differences import slopes
 from jaxnn.verify.evaluation import FAST
 from jaxnn.verify.rounding import EPSILON
-from jaxnn.verify.rule_forms import Rule, has_floats, is_number
+from jaxnn.verify.rules.cotangents import cotangent_of, flat, product
+from jaxnn.verify.rules.forms import Rule, has_floats, is_number
 from jaxnn.verify.trial import at_entry
 from jaxnn.verify.verdict import Verdict
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnn.verify.rule_forms import has_floats, is_number
+from jaxnn.verify.rules.forms import has_floats, is_number
 
 
 def cotangent_of(out: Any, seed: int = 0) -> Any:

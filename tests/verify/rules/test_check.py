@@ -1,4 +1,4 @@
-"""Tests for `jaxnn/verify/rules.py`: right rules pass, and each way of wiring a `jax.custom_vjp` wrongly is named."""
+"""Tests for `jaxnn/verify/rules/check.py`: right rules pass, each way of wiring a `jax.custom_vjp` wrongly is named."""
 
 import jax
 import jax.numpy as jnp

@@ -1,0 +1,1 @@
+"""Rules in the form of `jax.custom_vjp`, `custom_jvp` and `custom_gradient`, judged as gradients are."""
