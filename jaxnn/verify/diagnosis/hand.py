@@ -25,7 +25,7 @@ from jaxnn.verify.problem import Problem, in_float64, split_output
 from jaxnn.verify.rounding import SAFETY
 from jaxnn.verify.trial import Point, Trial, loss_at, moved_by
 
-WORK = 30_000_000  # lines of Python that are run to look for a repair
+WORK = 200_000_000
 PROOF = 1e-3  # of the largest entry: as little have functions to round that a repair is to be proven of
 NEAR = 1e-7  # of the largest entry, at fewer examples, where rounding was not measured
 
