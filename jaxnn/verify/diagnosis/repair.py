@@ -35,6 +35,7 @@ from jaxnn.verify.diagnosis.targets import close
 MOST_VALUES = 20_000  # changes of one line, whose right value is known: each is an expression evaluated
 MOST_VALUES_IN_JAX = 400  # where NumPy cannot evaluate it: a loop of JAX's takes as long as a program
 MOST_PAIRS = 3000  # changes of one line that something more is looked for with
+MOST_COMPLETED = 200  # that give the right value, and yet are wrong when all is run
 MOST_SUMS = 20  # of two terms that are missing at once
 MOST_SCALARS = 8  # numbers that are computed elsewhere
 MOST_LABELS = 6  # arrays of whole numbers that a mask may be made of
@@ -90,7 +91,8 @@ def by_value(program: Program, step: Step, expected: np.ndarray, *, inside: bool
             )  # not an entry of it
             if not inside and (root := next(whole, None)) is not None:
                 pairs = _in_pairs(program, root, names, step.line, wanted, min(most, MOST_PAIRS))
-                for tree, why in itertools.chain(_completed(root, names, step.line, value, wanted), pairs):
+                completed = itertools.chain(_completed(root, names, step.line, value, wanted), pairs)
+                for tree, why in itertools.islice(completed, MOST_COMPLETED):
                     change = Change(step.line, place, _with_root(place, root, tree), functions)
                     if program.is_right_with([change]):
                         return Repair([change], why, False, True)
