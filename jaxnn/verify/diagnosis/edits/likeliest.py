@@ -209,7 +209,8 @@ def _index_everywhere(node, arrays, numbers):
     if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Mult | ast.Div | ast.MatMult):
         return
     indexed = [n.slice for n in ast.walk(node) if isinstance(n, ast.Subscript)]
-    places = [n for index in indexed for n in ast.walk(index) if isinstance(n, ast.Constant) and type(n.value) is int]
+    inside = dict.fromkeys(n for index in indexed for n in ast.walk(index))  # of an index in an index once
+    places = [n for n in inside if isinstance(n, ast.Constant) and type(n.value) is int]
     times = Counter(int(str(place.value)) for place in places)
     for value in (value for value, count in times.items() if count > 1):
         for other in dict.fromkeys((value + 1, value - 1, 0, 1, 2, 3)):

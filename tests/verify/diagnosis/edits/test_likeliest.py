@@ -38,6 +38,7 @@ def changes(expression):
         ("a[m]", "a[m - 1]", "off by one"),
         ("a[::-1]", "a", "too much"),
         ("a[1:-1]", "a[:-2]", "off by one"),
+        ("a[:, b[m + 1]] * z[m]", "a[:, b[m]] * z[m]", "too much"),
         ("a[1:-1]", "a[2:]", "off by one"),
         ("a[2:5]", "a[3:6]", "off by one"),
         ("np.sum(a, axis=0)", "np.sum(a @ b.T, axis=0)", "the factor `b.T` is missing, a matrix"),
