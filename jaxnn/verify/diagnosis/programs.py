@@ -22,7 +22,7 @@ SHARE_OF_RUN = 10  # an expression takes a tenth of the lines of a run
 WATCHED = 3  # times the lines of a run are those of one that is watched
 MOST_COUNTED = 10_000_000  # lines of a run
 HEAVY = 10  # runs at least that there must be work for, if any is to be tried
-BENEATH = 40  # times the lines of JAX's own Python is what it compiles and runs beneath them
+BENEATH = 25  # times the lines of JAX's own Python is what it compiles and runs beneath them
 
 
 Points = Sequence[tuple[Sequence[Any], Callable[[Any], Any]]]
