@@ -200,14 +200,14 @@ def _as_it_is(trial: Trial, verdict: Verdict, point: Point) -> Verdict:
 
 
 def _heard(
-    trial: Trial, heard: Sequence[Callable[[Trial], Finding]], explained: Callable[[Trial, Verdict, Point], Verdict]
+    trial: Trial, heard: Sequence[Callable[[Trial], Finding]], finish: Callable[[Trial, Verdict, Point], Verdict]
 ) -> Verdict:
-    """Return the verdict after every witness was heard: of the first that objects, `explained`."""
+    """Return the verdict after every witness was heard: of the first that objects, as `finish` returns it."""
     reports: list[Report] = []
     for gradient in (trial.given.gradient, trial.here.comparison.actual):
         first = witnesses.nonfinite(trial, gradient, trial.here)
         if first is not None:
-            return explained(trial, first, trial.here)
+            return finish(trial, first, trial.here)
     failed = kink = None
     for witness in heard:
         finding = witness(trial)
@@ -218,7 +218,7 @@ def _heard(
             failed, trial = failed or finding, trial._replace(cleared=False)
     if failed is not None and failed.verdict is not None:
         found = replace(failed.verdict, witnesses=tuple(reports))
-        return explained(trial, found, failed.point) if failed.point else found
+        return finish(trial, found, failed.point) if failed.point else found
     if heard is witnesses.WITNESSES:
         reports.append(Report("run twice", True))
     share, drowned = resolution(trial.here.comparison), _drowned(trial)
