@@ -26,13 +26,14 @@ from jaxnn.verify.diagnosis.steps import Step, is_array, record
 from jaxnn.verify.diagnosis.targets import FACTOR, Targets, close
 from jaxnn.verify.problem import Problem, in_float64
 from jaxnn.verify.rounding import SAFETY
-from jaxnn.verify.trial import MOVED, Point, Trial
+from jaxnn.verify.trial import MOVED, Point, Trial, dtype_name
 from jaxnn.verify.verdict import Verdict, joined
 
 NAMES = 4  # by which a wrong value goes, one after the other, that are looked at
 INSIDE = 100  # steps inside of a call that are looked at
 EXPLANATIONS = 8  # of the wrong gradient that are looked at
 UNPROVEN = "no repair is shown: in so low a precision none can be proven"
+LOST = "a sum, a difference or a cast loses digits in {}: the same formula is right in float64"
 CUSTOM = ("stop_gradient", "custom_jvp_call", "custom_vjp_call")
 SLIGHT = (
     "off by less than a billionth of the largest entry, so that no repair can be tried: where a formula leaves out "
@@ -64,7 +65,12 @@ def _explained(trial: Trial, verdict: Verdict, point: Point) -> Verdict:
             true = point.comparison._replace(expected=[seen[name] for name in problem.names])
             found = _located(trial, problem, verdict, point._replace(comparison=true), tape, numbers)
             return replace(found, cause=hidden)
-    return _located(trial, problem, verdict, point, *tape_of(trial, problem, point))
+    tape, numbers = tape_of(trial, problem, point)
+    if verdict.witness == "float64":  # run in float64 each step is right: only the numbers show something
+        sizes = likely_sizes(trial, problem, numbers)
+        cause = _by_numbers(trial, problem, verdict, point.comparison, sizes)
+        return replace(verdict, cause=cause or f"{verdict.leaf}: {LOST.format(dtype_name(trial))}")
+    return _located(trial, problem, verdict, point, tape, numbers)
 
 
 def _located(
@@ -84,10 +90,7 @@ def _placed(trial, problem, verdict, point, tape, numbers):
         return replace(verdict, line=spoken(stale.line), cause=why)
     sizes = likely_sizes(trial, problem, numbers)
     if max(hand.errors(hand.backward.outputs({}))) <= 1:  # as far as runs can tell nothing is to be repaired
-        sentence = _shown(trial, problem.names[leaf], comparison, leaf, None, sizes, {})
-        pairs = zip(comparison.actual, comparison.expected, strict=True)
-        slight = all(np.max(np.abs(a - e), initial=0.0) <= 1e-9 * np.max(np.abs(e), initial=0.0) for a, e in pairs)
-        return replace(verdict, cause=sentence or verdict.cause or SLIGHT * slight)
+        return replace(verdict, cause=_by_numbers(trial, problem, verdict, comparison, sizes))
     suspect = _likeliest(hand, suspects(hand.backward, hand.targets, hand.errors, sorted(set(sizes.values()))))
     if suspect and not suspect.whole and any(close(comparison.actual[leaf], true) for true in comparison.expected):
         suspect = None  # it is another leaf's gradient
@@ -126,6 +129,16 @@ def _placed(trial, problem, verdict, point, tape, numbers):
     proven = len(hand.program.points) > 1  # at one point alone a change may fit by chance
     patch = unified([(c.line.file, c.old, c.new) for c in changes]) if proven else ""
     return replace(verdict, line=spoken(change.line), cause=sentence, patch=patch)
+
+
+def _by_numbers(
+    trial: Trial, problem: Problem, verdict: Verdict, comparison: Comparison, sizes: Mapping[str, float]
+) -> str:
+    """Return the cause of what no line shows: what the wrong numbers are to the right ones, or how little it is."""
+    sentence = _shown(trial, verdict.leaf, comparison, problem.names.index(verdict.leaf), None, sizes, {})
+    pairs = zip(comparison.actual, comparison.expected, strict=True)
+    slight = all(np.max(np.abs(a - e), initial=0.0) <= 1e-9 * np.max(np.abs(e), initial=0.0) for a, e in pairs)
+    return sentence or verdict.cause or SLIGHT * slight
 
 
 def _known_arrays(

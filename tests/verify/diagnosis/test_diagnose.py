@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.core import Tracer
 
 from jaxnn.errors import InvalidArgument
 from jaxnn.references import load
@@ -36,7 +37,7 @@ def test_numbers_drawn_while_tracing_make_a_gradient_random():
     rng = np.random.default_rng(0)
 
     def noisy(w):
-        if isinstance(w, jax.core.Tracer):
+        if isinstance(w, Tracer):
             return jnp.cos(w) + 1e-3 * rng.normal(size=w.shape)
         return jnp.cos(w)
 
@@ -219,6 +220,25 @@ def test_in_few_digits_no_repair_is_shown():
 
     few = check_rule(in_few, lambda x: (in_few(x), x), rounded, x)
     assert few.kind == "FAIL" and not few.patch and "no repair is shown" in few.note
+
+
+def test_what_is_right_in_float64_is_not_run_there_round_by_round_to_find_a_mistake():
+    run_one_by_one = []
+
+    def total(w, x):
+        return jnp.broadcast_to(w, x.shape)
+
+    def stalls(shape, g):
+        def add(so_far, v):
+            run_one_by_one.append(not isinstance(v, Tracer))
+            return so_far + v, None
+
+        return jax.lax.scan(add, jnp.zeros((), g.dtype), g)[0], jnp.zeros(shape, g.dtype)
+
+    x = jnp.ones(1200, jnp.bfloat16)  # of whose sum bfloat16, with 8 digits, cannot hold more than 512 of one sign
+    verdict = check_rule(total, lambda w, x: (total(w, x), x.shape), stalls, jnp.ones((), jnp.bfloat16), x)
+    assert verdict.kind == "FAIL" and verdict.witness == "float64" and "digits in bfloat16" in verdict.cause
+    assert not any(run_one_by_one)
 
 
 def test_a_loop_that_holds_float32_alone_has_its_wrong_line():
