@@ -77,12 +77,14 @@ def run(
     quick: bool = False,
     tolerance: float | None = None,
     defines: bool = False,
+    explain: bool = True,
 ) -> Verdict:
     """Return `check`'s verdict, by programs that other calls may have compiled already.
 
     The loss `defines` the gradient where autodiff of it is what is meant, whatever its values do.
 
     A `quick` one hears only the witnesses that look at every entry, and runs what JAX can trace under `jit` alone.
+    Without `explain` a failed one has neither line nor cause.
     """
     # What is NaN or infinite is told in the verdict; matrix products that accelerators round more are not judged. Where
     # JAX is told to refuse arrays of other ranks, NumPy's arrays, which it does not see until it traces, still add up.
@@ -94,7 +96,7 @@ def run(
     ):
         # With x64 off JAX may take an array of the caller's as it saw it with x64 on, and warns of that.
         warnings.filterwarnings("ignore", "Explicitly requested dtype")
-        return _run(loss, grad, args, argnums, ready, quick, tolerance or 0.0, defines)
+        return _run(loss, grad, args, argnums, ready, quick, tolerance or 0.0, defines, explain)
 
 
 def _run(loss, grad, args, argnums, ready, quick, tolerated, defines, explain=True):

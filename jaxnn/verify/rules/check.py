@@ -18,6 +18,7 @@ from jaxnn.verify.rules.cotangents import as_dtypes_of, cotangent_of, filled, pr
 from jaxnn.verify.rules.forms import has_floats, in_reals, is_number, of_each_output, read
 from jaxnn.verify.rules.linearity import TINY, not_linear, of_its_direction
 from jaxnn.verify.rules.second_order import second_order
+from jaxnn.verify.rules.tangents import by_tangents
 from jaxnn.verify.rules.wiring import raised, wiring
 from jaxnn.verify.trial import float64
 from jaxnn.verify.verdict import Verdict, joined, overall
@@ -122,15 +123,16 @@ def _judged(rule, args, prepared, meant, quick=False):
         exact, wide = jax.tree.map(widen, (tuple(args), cotangent))
         compiled = _compiled(pulled, exact, wide)
         unlike = not_linear(compiled, rule, exact, wide, places) if meant.linear else None
+    f = meant.surrogate or rule.f
     like = places, str(jax.tree.map(lambda leaf: (np.shape(leaf), jnp.result_type(leaf)), out))
     if like not in prepared:
-        f = meant.surrogate or rule.f
         scale = 1.0 if meant.linear else TINY
         prepared[like] = _prepared(f, rule, places, scaled(cotangent, scale))
     loss, grad, ready = prepared[like]
-    verdict = run(
-        loss, grad, args, places, ready, quick=quick, tolerance=meant.tolerance, defines=meant.surrogate is not None
-    )
+    options = {"tolerance": meant.tolerance, "defines": meant.surrogate is not None}
+    verdict = run(loss, grad, args, places, ready, quick=quick, explain=rule.jvp is None, **options)
+    if verdict.kind == "FAIL" and rule.jvp is not None:
+        verdict = by_tangents(verdict, rule, f, args, places)
     if unlike is not None:
         return replace(unlike, line=unlike.line or verdict.line)
     if not meant.linear and verdict.kind == "FAIL":
@@ -142,8 +144,7 @@ def _judged(rule, args, prepared, meant, quick=False):
     if _few_digits((tuple(args), out)) and meant.linear:
         # Sums of one sign stall in few digits, those of both signs do not.
         positive = jax.tree.map(lambda g: g if g.dtype == jax.dtypes.float0 else jnp.abs(g), cotangent)
-        loss, grad, ready = _prepared(meant.surrogate or rule.f, rule, places, positive)
-        options = {"tolerance": meant.tolerance, "defines": meant.surrogate is not None}
+        loss, grad, ready = _prepared(f, rule, places, positive)
         stalled = run(loss, grad, args, places, ready, quick=True, **options)
         if not stalled or stalled.kind == "NOISE":
             return replace(stalled, note=joined(stalled.note, "at a cotangent of one sign"))

@@ -14,15 +14,15 @@ from jaxnn.errors import require
 class Rule(NamedTuple):
     """`f_fwd(*args)` is `(f(*args), residuals)`, `f_bwd(residuals, g)` a cotangent for each argument.
 
-    `fixed` are the positions of the arguments that have none (`nondiff_argnums`); `by_tangents` says that the rule
-    gives tangents, of which JAX makes the cotangents (`jax.custom_jvp`).
+    `fixed` are the positions of the arguments that have none (`nondiff_argnums`); `jvp(*fixed, primals,
+    tangents)` is the rule itself where it gives tangents, of which JAX makes the cotangents (`jax.custom_jvp`).
     """
 
     f: Callable
     f_fwd: Callable
     f_bwd: Callable
     fixed: tuple[int, ...] = ()
-    by_tangents: bool = False
+    jvp: Callable | None = None
 
 
 def read(rule: Any, args: Sequence[Any], nondiff_argnums: Sequence[int] = ()) -> tuple[Rule, tuple[Any, ...]]:
@@ -53,7 +53,7 @@ def read(rule: Any, args: Sequence[Any], nondiff_argnums: Sequence[int] = ()) ->
             return Rule(inner.fun, *_by_jax(inner), fixed), args
         return _with_all_arguments(inner.fun, fwd, bwd, args, fixed), args
     require(inner.jvp is not None, "rule", "a function without a rule", "rule.defjvp(f_jvp) before")
-    return Rule(inner.fun, *_by_jax(inner), fixed, by_tangents=True), args
+    return Rule(inner.fun, *_by_jax(inner), fixed, inner.jvp), args
 
 
 def _decorated(rule: Any) -> tuple[Any, tuple[Any, ...]]:
@@ -177,7 +177,7 @@ def in_reals(rule: Rule, args: Sequence[Any], out: Any) -> tuple[Rule, tuple[Any
         given = rule.f_bwd(residuals, _joined(g, sign=-1))
         return tuple(_split(v, sign=-1) for v in given) if isinstance(given, tuple | list) else given
 
-    return Rule(f, f_fwd, functools.wraps(rule.f_bwd)(f_bwd), rule.fixed, rule.by_tangents), _split(tuple(args))
+    return Rule(f, f_fwd, functools.wraps(rule.f_bwd)(f_bwd), rule.fixed), _split(tuple(args))
 
 
 def _is_complex(value):
