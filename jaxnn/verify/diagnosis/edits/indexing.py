@@ -5,7 +5,8 @@ import itertools
 from collections import Counter
 from collections.abc import Sequence
 
-from jaxnn.verify.diagnosis.edits.statements import Change, Changes, parsed, renamed, text
+from jaxnn.trace.expressions import parsed
+from jaxnn.verify.diagnosis.edits.statements import Change, Changes, renamed, text
 from jaxnn.verify.diagnosis.rewrite import put
 
 

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from jaxnn.trace.expressions import parsed
 from jaxnn.verify.diagnosis.edits.indexing import broadcasts, indices, layouts, permutations, slices
 from jaxnn.verify.diagnosis.edits.statements import (
     SWAPPED,
     copies,
-    parsed,
     renamed,
     statements,
     sums,

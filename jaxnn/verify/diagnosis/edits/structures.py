@@ -9,7 +9,8 @@ import ast
 import itertools
 from collections.abc import Sequence
 
-from jaxnn.verify.diagnosis.edits.statements import Change, Changes, parsed, text
+from jaxnn.trace.expressions import parsed
+from jaxnn.verify.diagnosis.edits.statements import Change, Changes, text
 
 OVER = ("", "axis=0, keepdims=True", "axis=-1, keepdims=True")
 TRIANGLES = {

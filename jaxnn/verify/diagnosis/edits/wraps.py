@@ -4,7 +4,8 @@ import ast
 import itertools
 from collections.abc import Mapping, Sequence
 
-from jaxnn.verify.diagnosis.edits.statements import Change, Changes, parsed, text
+from jaxnn.trace.expressions import parsed
+from jaxnn.verify.diagnosis.edits.statements import Change, Changes, text
 
 MOST_FACTORS = 12  # of a product, those in the line first
 FACTORS = (  # what an array `x` may stand in as a factor: activations and their derivatives among them
