@@ -68,7 +68,9 @@ def products(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> C
     """Yield the node plus or minus the product of two others: what a variable that is used twice adds."""
     seen = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
     present = {ast.unparse(n) for n in ast.walk(node) if isinstance(n, ast.BinOp)}
-    known = sorted((name for name in (*arrays, *numbers) if name.isidentifier()), key=lambda name: name not in seen)
+    # The nearest of both kinds take turns.
+    both = [name for pair in itertools.zip_longest(arrays, numbers) for name in pair if name and name.isidentifier()]
+    known = sorted(both, key=lambda name: name not in seen)
     for one, other in itertools.combinations_with_replacement(known[:MOST_FACTORS], 2):
         if {f"{one} * {other}", f"{other} * {one}"} & present:  # once more is a factor of 2
             continue
