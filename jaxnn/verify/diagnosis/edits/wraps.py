@@ -16,6 +16,7 @@ FACTORS = (  # what an array `x` may stand in as a factor: activations and their
 FUNCTIONS = {  # of a node `x`, and what there is to say
     **dict.fromkeys(("abs({x})", "1 - {x}", "1 / {x}", "{x} * (1 - {x})", "1 - {x} ** 2", "{x} > 0", "{x}[::-1]"), ""),
     **dict.fromkeys(("np.exp({x})", "np.log({x})", "np.sqrt({x})", "np.tanh({x})"), ""),
+    "np.conj({x})": ": what goes back through a complex factor meets its conjugate",
     "np.cumsum({x})": ": the sum of all before and this one",
     "np.cumsum({x}[::-1])[::-1]": ": the sum of this one and all after",
     "1 / (1 + np.exp(-{x}))": ": the sigmoid, a probability and no logit",
