@@ -116,8 +116,9 @@ def running(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Cha
 
 def orders(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
     """Yield a list with two of its items exchanged: what is stacked or joined in another order."""
-    for i, j in itertools.combinations(range(len(node.elts)), 2) if isinstance(node, ast.List) else ():
-        items = list(node.elts)
+    joined = node.elts if isinstance(node, ast.List) else []
+    for i, j in itertools.combinations(range(len(joined)), 2):
+        items = list(joined)
         items[i], items[j] = items[j], items[i]
         new = ast.List(items, ast.Load())
         yield new, f"{text(node)} has its items in the wrong order, two are swapped: write {text(new)}"
