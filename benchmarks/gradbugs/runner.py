@@ -17,17 +17,20 @@ from rich.progress import track
 from benchmarks import results
 from benchmarks.gradbugs import summary
 from benchmarks.gradbugs.trial import FORMS, JAXNN, LIMIT, Trial
-from benchmarks.gradbugs.variants import paths, variants
+from benchmarks.gradbugs.variants import GIVEN, HELD_OUT, paths, variants
 from benchmarks.mutants.peers import NEEDS
 from benchmarks.mutants.runner import FAILED, INTERRUPTED, available, parse, report
 from jaxnn.environment import cores
 
 ROOT = Path(__file__).parents[2]
+OPTION = "--held-out"
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the benchmark; return 0, 1 where jaxnn misses a mistake or raises a false alarm, 130 where interrupted."""
-    asked, console = parse("gradbugs", arguments, list(paths()), __doc__), Console(highlight=False, markup=False)
+    console, others = Console(highlight=False, markup=False), [word for word in arguments if word != OPTION]
+    known = list(paths(HELD_OUT if OPTION in arguments else GIVEN))
+    asked = parse("gradbugs", others, known, __doc__, f"{OPTION}: the list that the checker was not developed on")
     if shutil.which("patch") is None:
         console.print("patch: there is no such program here, so that no patch is tried", style="yellow")
     peers, rows, status = available(console), [], 0

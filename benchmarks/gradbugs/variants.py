@@ -1,4 +1,4 @@
-"""The files of `cases` and `rules`: the texts that are tried, wrong and right, and what a right answer names."""
+"""The files of `cases`, `held_out` and `rules`: the texts that are tried, wrong and right, and what is known."""
 
 import ast
 import difflib
@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 HERE = Path(__file__).parent
-BELOW = {"cases": r"^FIX\b", "rules": r"^(?:FIX|BUGS) = "}  # where what is known about a file begins
+GIVEN, HELD_OUT = ("cases", "rules"), ("held_out",)
+BELOW = {"cases": r"^FIX\b", "rules": r"^(?:FIX|BUGS) = ", "held_out": r"^FIX\b"}  # what is known about a file
 NUMPY, JAX, RULE = "NumPy", "JAX", "rule"
 RIGHT, WRONG = "right", "wrong"
 AS_JAX = ("import numpy as np", "import jax.numpy as np")
@@ -50,14 +51,14 @@ class Variant(NamedTuple):
         return any(re.search(cause, text, re.IGNORECASE) for cause in self.causes)
 
 
-def paths() -> dict[str, Path]:
-    """Return the files by name, the cases first."""
-    return {path.stem: path for folder in BELOW for path in sorted((HERE / folder).glob("*.py"))}
+def paths(folders: Sequence[str] = tuple(BELOW)) -> dict[str, Path]:
+    """Return the files of the folders by name, the cases first."""
+    return {path.stem: path for folder in folders for path in sorted((HERE / folder).glob("*.py"))}
 
 
 def variants(path: Path) -> list[Variant]:
     """Return what is tried of a file: a case in each of its forms, a rule with each of its mistakes."""
-    return of_case(path) if path.parent.name == "cases" else of_rule(path)
+    return of_rule(path) if path.parent.name == "rules" else of_case(path)
 
 
 def of_case(path: Path) -> list[Variant]:

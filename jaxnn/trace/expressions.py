@@ -29,7 +29,7 @@ Operands = Mapping[str, str | Formula]
 
 def formula(expression: str, operands: Operands) -> Formula:
     """Return a Python expression written out, each name in it replaced by the operand it stands for."""
-    tree = _parsed(expression)
+    tree = parsed(expression)
     pretty = _text(tree, {name: o.pretty if isinstance(o, Formula) else o for name, o in operands.items()})[0]
     for plain, sign in PRETTY.items():
         pretty = pretty.replace(plain, sign)
@@ -55,8 +55,9 @@ def number(value: float) -> Formula:
     return Formula(text, latex, text.replace("-", "\N{MINUS SIGN}"))
 
 
-@lru_cache(maxsize=1024)
-def _parsed(expression):
+@lru_cache(maxsize=4096)
+def parsed(expression: str) -> ast.expr:
+    """Return an expression of the source; the same one each time, since parsing takes long."""
     return ast.parse(expression, mode="eval").body
 
 

@@ -18,7 +18,8 @@ from benchmarks.mutants import runner as mutants
 from benchmarks.mutants.mutant import loaded
 from benchmarks.peers import cannot_import
 
-CASES, RULES = ([name for name, path in paths().items() if path.parent.name == kind] for kind in ("cases", "rules"))
+GIVEN, RULES, HELD_OUT = (list(paths([folder])) for folder in ("cases", "rules", "held_out"))
+CASES = [*GIVEN, *HELD_OUT]
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +45,7 @@ def says(folder, name, form, tag, checker):
 
 
 def test_every_file_has_a_source_and_is_python_in_all_its_variants():
-    assert len(CASES) >= 82 and len(RULES) >= 46
+    assert len(GIVEN) >= 82 and len(RULES) >= 46 and len(HELD_OUT) >= 30
     for name in (*CASES, *RULES):
         found = variants(paths()[name])
         parsed = [ast.parse(v.text) for v in found]
@@ -217,3 +218,9 @@ def test_an_unknown_name_is_refused(capsys):
     with pytest.raises(SystemExit) as caught:
         program.main(["gradbugs", "--only", "c_15,nobody"])
     assert caught.value.code == 2 and "--only: got nobody, expected any of a02" in capsys.readouterr().err
+
+
+def test_the_list_that_is_held_out_is_asked_for(capsys):
+    with pytest.raises(SystemExit):
+        program.main(["gradbugs", "--held-out", "--only", GIVEN[0]])
+    assert f"got {GIVEN[0]}, expected any of {HELD_OUT[0]} to {HELD_OUT[-1]}" in capsys.readouterr().err

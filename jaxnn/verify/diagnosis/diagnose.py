@@ -318,10 +318,10 @@ def _draws_anew(trial: Trial) -> bool:
     # A new function each time: JAX remembers what it has traced.
     one, two = (jaxprs.program(lambda leaves: trial.exact.grad(leaves), trial.exact.leaves)[0] for _ in range(2))
     pairs = zip(one.constants.values(), two.constants.values(), strict=False)
-    return any(np.shape(a) == np.shape(b) and not np.array_equal(a, b) for a, b in pairs if _comparable(a, b))
+    return any(np.shape(a) == np.shape(b) and not np.array_equal(a, b) for a, b in pairs if _is_plain(a))
 
 
-def _comparable(a, b):
+def _is_plain(a):
     return hasattr(a, "dtype") and not jax.numpy.issubdtype(a.dtype, jax.dtypes.prng_key)
 
 

@@ -14,11 +14,12 @@ import numpy as np
 
 from jaxnn.trace.jaxprs import Line
 from jaxnn.verify.diagnosis.exchange import NUMPY
-from jaxnn.verify.diagnosis.rewrite import subscripts
+from jaxnn.verify.diagnosis.rewrite import function_around, subscripts
 from jaxnn.verify.diagnosis.steps import as_array, children, spelt
 
 SHAPE = re.compile(r"\.(shape|size|ndim)\b[^.]*$")
 MOST_LISTS = 5
+FAR = 1_000_000  # lines: of what a function does not name
 PLAIN = {
     "pi",
     "e",
@@ -51,7 +52,7 @@ class Names(NamedTuple):
 
 
 def named(names: dict[str, Any], tree: ast.AST, line: Line, called: Collection[str] = ()) -> Names:
-    """Return what has a name where a line stands, what is in a tree first.
+    """Return what has a name where a line stands: what is in a tree first, then what is named in the lines nearest.
 
     Entries of dicts and attributes of the user's objects are named too, and parts of arrays that the function reads.
     Of functions it is those `called` anyway by what is judged, and plain formulas: another may do anything. Of lists it
@@ -78,7 +79,8 @@ def named(names: dict[str, Any], tree: ast.AST, line: Line, called: Collection[s
                 look(name + spelt((path,)), part)
 
     names = {name: value for name, value in names.items() if name.isidentifier() and name != "_"}
-    for name in sorted(names, key=lambda name: name not in seen):
+    far = distances(line)
+    for name in sorted(names, key=lambda name: (name not in seen, far.get(name, FAR))):
         look(name, names[name])
     for part, is_read in subscripts(line).items():
         part = part.replace(".at[", "[")  # what is updated in JAX's way
@@ -95,6 +97,16 @@ def named(names: dict[str, Any], tree: ast.AST, line: Line, called: Collection[s
         with suppress(Exception):  # not that many items
             if item not in found.arrays and as_array(evaluated(item, names)) is not None:
                 found.arrays.append(item)
+    return found
+
+
+@lru_cache(maxsize=256)
+def distances(line: Line) -> dict[str, int]:
+    """Return how many lines away from one each name in its function is named next."""
+    found: dict[str, int] = {}
+    for node in ast.walk(function_around(line)):
+        if isinstance(node, ast.Name):
+            found[node.id] = min(found.get(node.id, FAR), abs(node.lineno - line.number))
     return found
 
 

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxnn.trace.expressions import parsed
 from jaxnn.trace.jaxprs import Line
 from jaxnn.verify.diagnosis.edits.likeliest import Edit, edits
-from jaxnn.verify.diagnosis.edits.statements import parsed, text
+from jaxnn.verify.diagnosis.edits.statements import text
 from jaxnn.verify.diagnosis.edits.structures import projections
 from jaxnn.verify.diagnosis.edits.terms import NEAR, missing, rest, singles, two_terms
 from jaxnn.verify.diagnosis.exchange import NUMPY, updatable

@@ -30,7 +30,7 @@ def statement_at(line: Line, name: str = "") -> ast.stmt | None:
     Of several in one line it is the one that assigns to `name`, or else the first that is no function.
     """
     found = [node for node in _statements(line.file) if node.lineno == line.number]
-    assigning = (node for node in found if not hasattr(node, "body") and name in _assigned(node))
+    assigning = (node for node in found if not hasattr(node, "body") and name in assigned(node))
     plain = (node for node in found if not isinstance(node, ast.FunctionDef | ast.ClassDef))
     return next(assigning, None) or next(plain, None)
 
@@ -76,7 +76,8 @@ def _like(node, code):
     )
 
 
-def _assigned(node):
+def assigned(node: ast.AST) -> set[str]:
+    """Return the names that a part of the source assigns to."""
     return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
 
 

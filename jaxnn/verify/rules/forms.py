@@ -163,7 +163,7 @@ def in_reals(rule: Rule, args: Sequence[Any], out: Any) -> tuple[Rule, tuple[Any
     There the cotangent $g$ of $z = u + iv$ belongs to the loss $\mathrm{Re}(g z) = g_u u + g_v v$, so that
     $g = g_u - i g_v$, and a gradient is $\partial_u L - i \partial_v L$.
     """
-    if not any(_is_complex(v) for v in jax.tree.leaves((args, out)) if is_number(v)):
+    if not any(jnp.iscomplexobj(v) for v in jax.tree.leaves((args, out)) if is_number(v)):
         return rule, tuple(args)
 
     def f(*pairs):
@@ -180,12 +180,10 @@ def in_reals(rule: Rule, args: Sequence[Any], out: Any) -> tuple[Rule, tuple[Any
     return Rule(f, f_fwd, functools.wraps(rule.f_bwd)(f_bwd), rule.fixed), _split(tuple(args))
 
 
-def _is_complex(value):
-    return jnp.issubdtype(jnp.result_type(value), jnp.complexfloating)
-
-
 def _split(tree, sign=1):
-    return jax.tree.map(lambda v: Pair(jnp.real(v), sign * jnp.imag(v)) if is_number(v) and _is_complex(v) else v, tree)
+    return jax.tree.map(
+        lambda v: Pair(jnp.real(v), sign * jnp.imag(v)) if is_number(v) and jnp.iscomplexobj(v) else v, tree
+    )
 
 
 def _joined(tree, sign=1):

@@ -42,7 +42,7 @@ def not_linear(pulled: Callable, rule: Rule, args: Sequence[Any], base: Any, pla
             gap = np.nan_to_num(np.abs(got - true), nan=np.inf)
             if np.any(gap > 1e-3 * size * max(1.0, abs(factor or 1.0))):  # finer ones are `check`'s, which knows causes
                 index = np.unravel_index(int(np.argmax(gap)), gap.shape)
-                cause = _why_not_linear(factor, got[index], true[index], one[index])
+                cause = _why_not_linear(factor, got[index], one[index])
                 line = _first_not_linear(rule, args, base)
                 where = {"witness": "linear in g", "cause": cause, "line": line}
                 return at_entry("FAIL", name, index, true[index], got[index], **where)
@@ -67,7 +67,7 @@ def _first_not_linear(rule, args, g):
     return next((spoken(step.line) for step in new), "")
 
 
-def _why_not_linear(factor, got, true, one):
+def _why_not_linear(factor, got, one):
     if factor == 0.0:
         return "f_bwd does not give 0 at the cotangent 0: g is ignored, or something is added to it"
     if factor is None:

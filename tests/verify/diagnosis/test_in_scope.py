@@ -41,6 +41,13 @@ def other(x):
     return one(x)
 
 
+def far_and_near(far, near, given):
+    total = far + 1.0
+    total = 2.0 * total
+    product = given * near
+    return total + product
+
+
 def test_a_formula_only_computes():
     assert is_formula(formula) and is_formula(of_a_formula)
     assert not any(map(is_formula, (writes, saves, asks, one, other)))
@@ -51,6 +58,12 @@ def test_functions_that_are_not_called_are_named_if_they_only_compute():
     line = source_line(__file__, 1, "nothing")
     assert named(names, ast.parse("x"), line).functions == ["formula"]
     assert named(names, ast.parse("x"), line, called=["saves"]).functions == ["formula", "saves"]
+
+
+def test_what_is_named_in_the_nearest_lines_comes_first():
+    line = source_line(__file__, far_and_near.__code__.co_firstlineno + 3, "far_and_near")
+    names = dict.fromkeys(("far", "near", "given"), np.ones(2))
+    assert named(names, ast.parse("given"), line).arrays == ["given", "near", "far"]
 
 
 def test_items_of_lists_are_named_by_the_numbers_there():

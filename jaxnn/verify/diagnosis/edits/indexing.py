@@ -5,7 +5,9 @@ import itertools
 from collections import Counter
 from collections.abc import Sequence
 
-from jaxnn.verify.diagnosis.edits.statements import Change, Changes, parsed, renamed, text
+from jaxnn.trace.expressions import parsed
+from jaxnn.verify.diagnosis.edits.statements import Change, Changes, renamed, text
+from jaxnn.verify.diagnosis.edits.structures import plus
 from jaxnn.verify.diagnosis.rewrite import put
 
 
@@ -34,8 +36,8 @@ def slices(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Chan
                 moved = ast.Subscript(node.value, index, ast.Load())
                 yield moved, f"{text(node)} should be {text(moved)}: off by one"
         elif not isinstance(part, ast.Constant | ast.Call):
-            for add in (ast.Sub(), ast.Add()):
-                new = [*parts[:k], ast.BinOp(part, add, ast.Constant(1)), *parts[k + 1 :]]
+            for by in (-1, 1):
+                new = [*parts[:k], plus(part, by), *parts[k + 1 :]]
                 moved = ast.Subscript(node.value, ast.Tuple(new, ast.Load()) if len(new) > 1 else new[0], ast.Load())
                 yield moved, f"{text(node)} should be {text(moved)}: off by one"
 

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from jaxnn.trace.expressions import parsed
 from jaxnn.verify.diagnosis.edits.indexing import broadcasts, indices, layouts, permutations, slices
 from jaxnn.verify.diagnosis.edits.statements import (
     SWAPPED,
     copies,
-    parsed,
     renamed,
     statements,
     sums,
@@ -24,6 +24,7 @@ from jaxnn.verify.diagnosis.edits.structures import (
     called,
     conditions,
     counts,
+    orders,
     projections,
     rounds,
     running,
@@ -243,6 +244,10 @@ def _operator(old, new):
 
 
 def _constants(node, arrays, numbers):
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and isinstance(node.right, ast.Constant):
+        for other, _ in _constants(node.right, arrays, numbers):
+            new = ast.BinOp(node.left, ast.Pow(), other)
+            yield new, f"the power of {text(node.left)} is wrong: {text(node)} should be {text(new)}"
     if isinstance(node, ast.Tuple) and all(isinstance(part, ast.Constant) for part in node.elts):
         for k in range(len(node.elts)):
             new = ast.Tuple(node.elts[:k] + node.elts[k + 1 :], ast.Load())
@@ -389,5 +394,5 @@ def _number(value):
 
 INSIDE = (
     *(rounds, _operators, _axes, slices, broadcasts, running, _removals, _constants, _transposes, _named, _groupings),
-    *(_calls, _sizes, _names),
+    *(_calls, orders, _sizes, _names),
 )

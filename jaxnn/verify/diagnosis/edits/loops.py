@@ -8,7 +8,7 @@ from types import CodeType
 
 from jaxnn.trace.jaxprs import Line, source_line
 from jaxnn.verify.diagnosis.edits.statements import text
-from jaxnn.verify.diagnosis.rewrite import Written, blocks_around, function_around, statement_at
+from jaxnn.verify.diagnosis.rewrite import Written, assigned, blocks_around, function_around, statement_at
 
 MOST = 24  # ways to match the variables of one loop
 
@@ -25,15 +25,17 @@ def carried(line: Line, code: CodeType) -> Iterator[tuple[list[tuple[Line, ast.s
         if not isinstance(loop, ast.For):
             continue
         statements = [n for part in loop.body for n in ast.walk(part) if isinstance(n, ast.Assign)]
-        unread = [name for statement in statements for name in _given(statement) if name not in read]
-        inside = {name for part in loop.body for name in _given(part)} | _given(loop.target)
+        unread = [name for statement in statements for name in assigned(statement) if name not in read]
+        inside = {name for part in loop.body for name in assigned(part)} | assigned(loop.target)
         used = {n.id for part in loop.body for n in ast.walk(part) if isinstance(n, ast.Name)}
-        before = {name for n in ast.walk(function) if n is not loop and isinstance(n, ast.Assign) for name in _given(n)}
+        before = {
+            name for n in ast.walk(function) if n is not loop and isinstance(n, ast.Assign) for name in assigned(n)
+        }
         stale = sorted((used & before) - inside)
         for names in itertools.islice(itertools.permutations(stale, len(unread)) if unread else (), MOST):
             new_names, changes = dict(zip(unread, names, strict=True)), []
             for old in statements:
-                if _given(old) & set(unread):
+                if assigned(old) & set(unread):
                     targets = [_Renamed(new_names).visit(copy.deepcopy(target)) for target in old.targets]
                     new = ast.copy_location(ast.Assign(targets, old.value), old)
                     changes.append((source_line(line.file, old.lineno, line.function), old, new))
@@ -63,10 +65,6 @@ def ended(line: Line, code: CodeType) -> Iterator[tuple[list[tuple[Line, ast.stm
                         why = f"`continue` leaves out {text(last)}, which belongs before it too"
                         at = source_line(line.file, part.body[-1].lineno, line.function)
                         yield [(at, part, new)], why
-
-
-def _given(node: ast.AST) -> set[str]:
-    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
 
 
 class _Renamed(ast.NodeTransformer):

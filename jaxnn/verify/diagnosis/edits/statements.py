@@ -4,7 +4,6 @@ import ast
 import copy
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
 from typing import Any
 
 from jaxnn.verify.diagnosis.rewrite import put
@@ -26,12 +25,6 @@ SWAPPED = {  # operators, comparisons and functions that are easily taken for on
     ast.Eq: (ast.NotEq,),
     ast.NotEq: (ast.Eq,),
 }
-
-
-@lru_cache(maxsize=4096)
-def parsed(expression: str) -> ast.expr:
-    """Return an expression of the source; the same one each time, since parsing takes as long as trying a change."""
-    return ast.parse(expression, mode="eval").body
 
 
 def renamed(node: Any, name: str, new: ast.expr) -> Any:

@@ -9,7 +9,8 @@ import ast
 import itertools
 from collections.abc import Sequence
 
-from jaxnn.verify.diagnosis.edits.statements import Change, Changes, parsed, text
+from jaxnn.trace.expressions import parsed
+from jaxnn.verify.diagnosis.edits.statements import Change, Changes, text
 
 OVER = ("", "axis=0, keepdims=True", "axis=-1, keepdims=True")
 TRIANGLES = {
@@ -113,6 +114,16 @@ def running(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Cha
             yield new, f"{text(node)} should be {text(new)}: from the end, in reverse, of this one and all after"
 
 
+def orders(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
+    """Yield a list with two of its items exchanged: what is stacked or joined in another order."""
+    joined = node.elts if isinstance(node, ast.List) else []
+    for i, j in itertools.combinations(range(len(joined)), 2):
+        items = list(joined)
+        items[i], items[j] = items[j], items[i]
+        new = ast.List(items, ast.Load())
+        yield new, f"{text(node)} has its items in the wrong order, two are swapped: write {text(new)}"
+
+
 def rounds(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
     """Yield a `range` with one round more or less, at its beginning or at its end."""
     if not isinstance(node, ast.Call) or ast.unparse(node.func) != "range" or not 1 <= len(node.args) <= 3:
@@ -120,7 +131,7 @@ def rounds(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Chan
     ends = node.args[:2] if len(node.args) > 1 else [ast.Constant(0), node.args[0]]
     down = len(node.args) == 3 and ast.unparse(node.args[2]).startswith("-")
     for (side, which), by in itertools.product(enumerate(("first", "last")), (1, -1)):
-        start, stop = (_plus(end, by) if k == side else end for k, end in enumerate(ends))
+        start, stop = (plus(end, by) if k == side else end for k, end in enumerate(ends))
         kept = [stop] if ast.unparse(start) == "0" and len(node.args) < 3 else [start, stop]
         new = ast.Call(node.func, [*kept, *node.args[2:]], [])
         more = ((by > 0) == (side > 0)) != down
@@ -128,7 +139,7 @@ def rounds(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Chan
         yield new, f"{text(node)} should be {text(new)}: {what}, a bound off by one"
 
 
-def _plus(number: ast.expr, by: int) -> ast.expr:
+def plus(number: ast.expr, by: int) -> ast.expr:
     """Return a whole number that is larger by 1 or -1, as it would be written."""
     try:
         return parsed(str(ast.literal_eval(number) + by))

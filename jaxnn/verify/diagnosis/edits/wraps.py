@@ -4,7 +4,8 @@ import ast
 import itertools
 from collections.abc import Mapping, Sequence
 
-from jaxnn.verify.diagnosis.edits.statements import Change, Changes, parsed, text
+from jaxnn.trace.expressions import parsed
+from jaxnn.verify.diagnosis.edits.statements import Change, Changes, text
 
 MOST_FACTORS = 12  # of a product, those in the line first
 FACTORS = (  # what an array `x` may stand in as a factor: activations and their derivatives among them
@@ -15,6 +16,7 @@ FACTORS = (  # what an array `x` may stand in as a factor: activations and their
 FUNCTIONS = {  # of a node `x`, and what there is to say
     **dict.fromkeys(("abs({x})", "1 - {x}", "1 / {x}", "{x} * (1 - {x})", "1 - {x} ** 2", "{x} > 0", "{x}[::-1]"), ""),
     **dict.fromkeys(("np.exp({x})", "np.log({x})", "np.sqrt({x})", "np.tanh({x})"), ""),
+    "np.conj({x})": ": what goes back through a complex factor meets its conjugate",
     "np.cumsum({x})": ": the sum of all before and this one",
     "np.cumsum({x}[::-1])[::-1]": ": the sum of this one and all after",
     "1 / (1 + np.exp(-{x}))": ": the sigmoid, a probability and no logit",
@@ -67,7 +69,9 @@ def products(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> C
     """Yield the node plus or minus the product of two others: what a variable that is used twice adds."""
     seen = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
     present = {ast.unparse(n) for n in ast.walk(node) if isinstance(n, ast.BinOp)}
-    known = sorted((name for name in (*arrays, *numbers) if name.isidentifier()), key=lambda name: name not in seen)
+    # The nearest of both kinds take turns.
+    both = [name for pair in itertools.zip_longest(arrays, numbers) for name in pair if name and name.isidentifier()]
+    known = sorted(both, key=lambda name: name not in seen)
     for one, other in itertools.combinations_with_replacement(known[:MOST_FACTORS], 2):
         if {f"{one} * {other}", f"{other} * {one}"} & present:  # once more is a factor of 2
             continue
