@@ -129,8 +129,8 @@ def _mended(point: Point, line: Line, true: np.ndarray, scope: Mapping[str, Any]
     )
     changed = ((edit.tree, edit.why) for edit in edits(line.value, arrays, numbers))
     tried = itertools.islice(itertools.chain(likely, changed), count)
-    scope = {**scope, **_of_nodes(line.value, scope)}  # a changed formula shares with it what is not changed
-    return next((why.replace("np.", "") for tree, why in tried if _gives(tree, true, scope)), "")
+    known = {**scope, **_of_nodes(line.value, scope)}  # a changed formula shares with it what is not changed
+    return next((why.replace("np.", "") for tree, why in tried if _gives(tree, true, known)), "")
 
 
 def _left_out(point: Point, line: Line, value: np.ndarray, true: np.ndarray, scope: Mapping[str, Any]) -> str:
@@ -185,7 +185,7 @@ def _shortened(formula: ast.expr) -> Iterator[tuple[ast.expr, str]]:
             yield put(node, node.left, formula), f"the division by `{other}`"
 
 
-def _gives(formula: ast.expr, value: np.ndarray, scope: Mapping[str, Any]) -> bool:
+def _gives(formula: ast.expr, value: np.ndarray, scope: Mapping[Any, Any]) -> bool:
     """Return whether a formula makes sense and has a value."""
     try:
         language.check(formula)

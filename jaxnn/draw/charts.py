@@ -121,8 +121,9 @@ def decision_map(
     probability = np.asarray(predict(grid.reshape(-1, 2)))
     require(probability.size == resolution**2, "predict", f"shape {probability.shape}", f"({resolution**2},) from it")
     probability = probability.reshape(resolution, resolution)
+    y = np.asarray(y)
     classes = bool(np.all(np.isin(y, (0, 1))))
-    vmin, vmax = (0, 1) if classes else (np.min(y), np.max(y))
+    vmin, vmax = (0.0, 1.0) if classes else (float(y.min()), float(y.max()))
     image = ax.imshow(
         probability,
         origin="lower",
