@@ -128,6 +128,14 @@ def test_decision_map_takes_ends_of_its_own_for_each_axis():
     np.testing.assert_array_equal([asked[0].min(axis=0), asked[0].max(axis=0)], [[0, 5], [1, 9]])
 
 
+def test_decision_map_of_numbers_has_their_scale_and_no_classes():
+    figure = draw.decision_map(lambda grid: grid[:, 0], X, 3.0 * X[:, 0] + 1)
+    image, limits = figure.axes[0].images[0], (np.min(3.0 * X[:, 0] + 1), np.max(3.0 * X[:, 0] + 1))
+    assert image.get_clim() == scatter(figure.axes[0]).get_clim() == limits
+    assert figure.axes[0].get_legend() is None and figure.axes[1].get_ylabel() == "response"
+    assert len(draw.decision_map(lambda grid: grid[:, 0], X, Y).axes) == 1
+
+
 def test_error_curves_end_at_each_restarts_last_step():
     ax = draw.error_curves([1, 2, 15, 16], [[4.0, 3, np.nan, 2], [5, 4, 3, np.nan]], [16, 9], [True, False], 1).axes[0]
     blue, _, orange, cross, *_ = ax.lines

@@ -1,9 +1,10 @@
 """Why a line is wrong, in a sentence: from its numbers, from one change that mends it, or from its right parts."""
 
 import ast
+import contextlib
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -21,6 +22,7 @@ from jaxnn.verify.diagnosis.rewrite import put
 
 MOST = 6_000  # parts of formulas that are looked at, in all the changed lines that are tried: some 20 µs each
 DEEP = 3  # lines from a variable to what its adjoint may be made of
+SHUFFLED = 120  # ways to put names of one family in other places
 FEW = 14  # arrays whose products are looked through for a term that is missing
 ERROR = 1e-9  # of the largest entry, within which the numbers of a wrong line are known
 
@@ -71,8 +73,21 @@ def of_values(point: Point, line: Line, value: np.ndarray, true: np.ndarray, rig
         said = f"{line.name}: {mended}" if mended else said
     if said:
         return said
-    part = _part(line, known, scope) or "wrong, by no factor or term that is known here; compare one entry’s numbers"
-    return f"{line.name}: {part}"
+    part = _part(line, known | _parts_of(point, line.name, scope), scope)
+    if not part or "what is made of" in part:
+        part = _other_names(point, line, known) or part
+    return f"{line.name}: {part or 'wrong, by no factor or term that is known here; compare one entry’s numbers'}"
+
+
+def _other_names(point: Point, line: Line, known: Iterable[str]) -> str:
+    """Return which arrays the level's own line is made of and this one is not, and the other way round."""
+    own, written = language.names_in(_own(point, line.name)), language.names_in(line.value)
+    lacks, has = (
+        [f"`{n}`" for n in dict.fromkeys(a) if n not in b and n in known] for a, b in ((own, written), (written, own))
+    )
+    if not own or not (lacks and has):
+        return ""
+    return f"{' and '.join(has)} should not be in it, as the lecture writes it, and {' and '.join(lacks)} should"
 
 
 @lru_cache(maxsize=512)
@@ -107,22 +122,50 @@ def _mended(point: Point, line: Line, true: np.ndarray, scope: Mapping[str, Any]
     computed = {one.name for one in point.level.forward}
     bent = [name for name in arrays if name in computed or name.startswith("d")]
     likely = itertools.chain(
-        _of_values(line.value, bent, scope), _through_weights(line.value, arrays, scope), _of_softmax(arrays, scope)
+        itertools.islice(_of_families(line.value, scope), SHUFFLED),
+        _of_values(line.value, bent, scope),
+        _through_weights(line.value, arrays, scope),
+        _of_softmax(arrays, scope),
     )
     changed = ((edit.tree, edit.why) for edit in edits(line.value, arrays, numbers))
     tried = itertools.islice(itertools.chain(likely, changed), count)
-    return next((why.replace("np.", "") for tree, why in tried if _gives(tree, true, scope)), "")
+    known = {**scope, **_of_nodes(line.value, scope)}  # a changed formula shares with it what is not changed
+    return next((why.replace("np.", "") for tree, why in tried if _gives(tree, true, known)), "")
 
 
 def _left_out(point: Point, line: Line, value: np.ndarray, true: np.ndarray, scope: Mapping[str, Any]) -> str:
     """Return which terms and factors of the level's own line a wrong one lacks, where it lacks nothing else."""
-    own = [other for other in language.read(point.level.solution) if other.name == line.name]
-    if len(own) != 1 or own[0].value is None or not _gives(own[0].value, true, scope):
+    own = _own(point, line.name)
+    if own is None or not _gives(own, true, scope):
         return ""
-    less = sorted(_shortened(own[0].value), key=lambda pair: len(pair[1]))  # the least that can be missing first
+    written = len(ast.unparse(line.value)) if line.value is not None else 0
+    less = sorted(_shortened(own), key=lambda pair: len(pair[1]))  # the least that can be missing first
+    close = sorted(less, key=lambda pair: abs(len(ast.unparse(pair[0])) - written))
     twice = ((tree, f"{one} and {other}") for half, one in less for tree, other in _shortened(half))
-    found = next((what for tree, what in (*less, *twice) if _gives(tree, value, scope)), "")
+    found = next((what for tree, what in (*close, *twice) if _gives(tree, value, scope)), "")
     return f"{found} {'are' if ' and the ' in found else 'is'} missing" if found else ""
+
+
+def _own(point: Point, name: str) -> ast.expr | None:
+    """Return the formula of the level's own line for a variable, None where it takes several lines."""
+    own = [line for line in language.read(point.level.solution) if line.name == name]
+    return own[0].value if len(own) == 1 else None
+
+
+def _parts_of(point: Point, name: str, scope: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Return the values of the parts of the level's own line for a variable: what stands there is right too."""
+    own = _own(point, name)
+    return {ast.unparse(node): np.asarray(value) for node, value in _of_nodes(own, scope).items()} if own else {}
+
+
+def _of_nodes(formula: ast.expr, scope: Mapping[str, Any]) -> dict[ast.expr, Any]:
+    """Return the value of each part of a formula that is more than a name."""
+    found = {}
+    for node in ast.walk(formula):
+        if isinstance(node, ast.BinOp | ast.Call | ast.Attribute | ast.Subscript):
+            with contextlib.suppress(InvalidArgument):
+                found[node] = evaluate(node, scope)
+    return found
 
 
 def _shortened(formula: ast.expr) -> Iterator[tuple[ast.expr, str]]:
@@ -142,7 +185,7 @@ def _shortened(formula: ast.expr) -> Iterator[tuple[ast.expr, str]]:
             yield put(node, node.left, formula), f"the division by `{other}`"
 
 
-def _gives(formula: ast.expr, value: np.ndarray, scope: Mapping[str, Any]) -> bool:
+def _gives(formula: ast.expr, value: np.ndarray, scope: Mapping[Any, Any]) -> bool:
     """Return whether a formula makes sense and has a value."""
     try:
         language.check(formula)
@@ -194,6 +237,25 @@ def _of_softmax(arrays: Sequence[str], scope: Mapping[str, Any]) -> Iterator[tup
             term = f"sum({d} * {p}, axis=1, keepdims=True)"
             why = f"the term `{p} * {term}` is missing, subtracted from `{p} * {d}`: each depends on all of its row"
             yield ast.parse(f"{p} * ({d} - {term})", mode="eval").body, why
+
+
+def _of_families(formula: ast.expr, scope: Mapping[str, Any]) -> Iterator[tuple[ast.expr, str]]:
+    """Yield a formula with several names of one family, such as the states H1, H2 and H3, in other places."""
+    stems = {name: name.rstrip("0123456789") for name in scope if name[-1].isdigit()}
+    read = [node for node in ast.walk(formula) if isinstance(node, ast.Name) and node.id in stems]
+    read.sort(key=lambda node: node.col_offset)
+    for stem in dict.fromkeys(stems[node.id] for node in read):
+        family = [name for name in stems if stems[name] == stem]
+        places = [node for node in read if stems[node.id] == stem]
+        several = itertools.chain(*(itertools.combinations(places, n) for n in range(2, len(places) + 1)))
+        for old in several:
+            for new in itertools.product(*([name for name in family if name != node.id] for node in old)):
+                tree = formula
+                for node, name in zip(old, new, strict=True):
+                    tree = put(node, ast.Name(name, ast.Load()), tree)
+                pairs = dict.fromkeys(zip(new, (node.id for node in old), strict=True))
+                these, those = (", ".join(f"`{name}`" for name in names) for names in zip(*pairs, strict=True))
+                yield tree, f"write {these} in place of {those}{', in this order' if len(pairs) > 1 else ''}"
 
 
 def _part(line: Line, known: Mapping[str, np.ndarray], scope: Mapping[str, Any]) -> str:

@@ -33,7 +33,7 @@ ELEMENTWISE: dict[str, Callable[..., Any]] = {
 }
 REDUCE: dict[str, Callable[..., Any]] = {"sum": np.sum, "mean": np.mean, "max": np.max}
 
-Scope = Mapping[str, Any]
+Scope = Mapping[Any, Any]
 
 
 def run(lines: list[Line], scope: MutableMapping[str, Any]) -> None:
@@ -42,6 +42,7 @@ def run(lines: list[Line], scope: MutableMapping[str, Any]) -> None:
         assign(line, scope)
 
 
+@np.errstate(all="ignore")
 def assign(line: Line, scope: MutableMapping[str, Any]) -> None:
     """Run one line. Arrays that were in the scope before are not written into: the variable is a new one."""
     if line.value is None:
@@ -68,39 +69,50 @@ def assign(line: Line, scope: MutableMapping[str, Any]) -> None:
     scope[line.name] = whole
 
 
+@np.errstate(all="ignore")
 def evaluate(node: ast.expr, scope: Scope) -> Any:
-    """Return the value of a formula that `language` has let through: a float64 or an array of them."""
+    """Return the value of a formula that `language` has let through: a float64 or an array of them.
+
+    A scope has the values of names; of nodes of the formula that are known already it may have theirs too.
+    """
+    return _value(node, scope)
+
+
+def _value(node: ast.expr, scope: Scope) -> Any:
+    if node in scope:
+        return scope[node]
     match node:
         case ast.Constant():
             return np.float64(node.value)  # pyright: ignore[reportArgumentType]
         case ast.Name():
             if node.id not in scope:
+                names = [name for name in scope if isinstance(name, str)]
                 meant = next(
-                    (f"{name}, or another of " for name in scope if name.lower() == node.id.lower()), "one of "
+                    (f"{name}, or another of " for name in names if name.lower() == node.id.lower()), "one of "
                 )
-                known = ", ".join(scope)
+                known = ", ".join(names)
                 raise InvalidArgument(
                     f"{node.id}: got no value, expected {meant}{known} or a line above that assigns it"
                 )
             return scope[node.id]
         case ast.BinOp():
-            return _binary(node.op, evaluate(node.left, scope), evaluate(node.right, scope), node)
+            return _binary(node.op, _value(node.left, scope), _value(node.right, scope), node)
         case ast.UnaryOp():
-            value = evaluate(node.operand, scope)
+            value = _value(node.operand, scope)
             return -value if isinstance(node.op, ast.USub) else value
         case ast.Compare():
-            left, right = evaluate(node.left, scope), evaluate(node.comparators[0], scope)
+            left, right = _value(node.left, scope), _value(node.comparators[0], scope)
             _stretched(np.shape(left), np.shape(right), node)
             return _float(COMPARE[type(node.ops[0])](left, right))
         case ast.Attribute():
-            return np.transpose(evaluate(node.value, scope))
+            return np.transpose(_value(node.value, scope))
         case ast.Subscript(value=ast.Attribute(attr="shape", value=of)):
-            shape, axis = np.shape(evaluate(of, scope)), language.whole(node.slice) or 0
+            shape, axis = np.shape(_value(of, scope)), language.whole(node.slice) or 0
             if not -len(shape) <= axis < len(shape):
                 raise InvalidArgument(f"{_said(node)}: got axis {axis}, expected one of the shape {shape}")
             return np.float64(shape[axis])
         case ast.Subscript():
-            return _taken(_said(node.value), evaluate(node.value, scope), _index(node.slice))
+            return _taken(node.value, _value(node.value, scope), _index(node.slice))
         case ast.Call():
             return _call(node, scope)
     raise InvalidArgument(f"{_said(node)}: got {type(node).__name__}, expected a formula")
@@ -112,8 +124,7 @@ def _binary(op, left, right, node=None):
     _stretched(np.shape(left), np.shape(right), node)
     if isinstance(op, ast.Pow) and np.size(right) and np.max(np.abs(right)) > POWER:
         raise InvalidArgument(f"{_said(node)}: got the exponent {np.max(np.abs(right)):g}, expected at most {POWER}")
-    with np.errstate(all="ignore"):
-        return BINARY[type(op)](left, right)
+    return BINARY[type(op)](left, right)
 
 
 def _product(left, right, node):
@@ -133,8 +144,7 @@ def _product(left, right, node):
         raise InvalidArgument(f"{_said(node)}: got shapes {a} and {b}, expected {a[-1]} and {b[0]} to be equal{advice}")
     if np.size(left) * (b[1] if len(b) == 2 else 1) > WORK:
         raise InvalidArgument(f"{_said(node)}: got shapes {a} and {b}, expected smaller ones")
-    with np.errstate(all="ignore"):
-        return _bounded(np.matmul(left, right), node)
+    return _bounded(np.matmul(left, right), node)
 
 
 def _call(node: ast.Call, scope: Scope):
@@ -145,9 +155,9 @@ def _call(node: ast.Call, scope: Scope):
         _check_shape(sizes, node)
         return np.zeros(sizes)
     if name == "reshape":
-        return _reshaped(evaluate(nodes[0], scope), language.sizes_of(nodes[1:]) or [], node)
+        return _reshaped(_value(nodes[0], scope), language.sizes_of(nodes[1:]) or [], node)
     if name == "pad":
-        value, width = evaluate(nodes[0], scope), language.whole(nodes[1]) or 0
+        value, width = _value(nodes[0], scope), language.whole(nodes[1]) or 0
         _check_shape([n + 2 * width for n in np.shape(value)], node)
         return np.pad(value, width)
     if name in REDUCE:
@@ -155,14 +165,13 @@ def _call(node: ast.Call, scope: Scope):
         axis = options.get("axis", nodes[1] if len(nodes) > 1 else None)
         keep = options.get("keepdims")
         return _reduced(
-            name, evaluate(nodes[0], scope), axis, isinstance(keep, ast.Constant) and keep.value is True, node
+            name, _value(nodes[0], scope), axis, isinstance(keep, ast.Constant) and keep.value is True, node
         )
-    values = [evaluate(value, scope) for value in nodes]
+    values = [_value(value, scope) for value in nodes]
     shape = np.shape(values[0])
     for value in values[1:]:
         shape = _stretched(shape, np.shape(value), node)
-    with np.errstate(all="ignore"):
-        return _float(ELEMENTWISE[name](*values))
+    return _float(ELEMENTWISE[name](*values))
 
 
 def _reduced(name, value, axis, keepdims, node):
@@ -175,8 +184,7 @@ def _reduced(name, value, axis, keepdims, node):
         raise InvalidArgument(f"{_said(node)}: got axis {axes}, expected one of the shape {shape}")
     if name == "max" and any(shape[one] == 0 for one in listed):
         raise InvalidArgument(f"{_said(node)}: got nothing, expected at least one number")
-    with np.errstate(all="ignore"):
-        return _float(REDUCE[name](value, axis=axes, keepdims=keepdims)) if np.size(value) else np.float64(0)
+    return _float(REDUCE[name](value, axis=axes, keepdims=keepdims)) if np.size(value) else np.float64(0)
 
 
 def _reshaped(value, sizes, node):
@@ -199,20 +207,25 @@ def _index(node: ast.expr) -> tuple:
     )
 
 
-def _taken(name, value, place):
+def _taken(of, value, place):
     shape, axes = np.shape(value), [one for one in place if one is not None]
-    said = f"{name}[...]"
+
+    def refused(got):
+        return InvalidArgument(f"{_said(of)}[...]: got {got}")
+
     if len(axes) > len(shape) or np.ndim(value) + len(place) - len(axes) > AXES:
-        raise InvalidArgument(f"{said}: got {len(place)} indices, expected at most {len(shape)}, the axes of {name}")
+        raise refused(f"{len(place)} indices, expected at most {len(shape)}, the axes of {_said(of)}")
     for size, one in zip(shape, axes, strict=False):
         if isinstance(one, int) and not -size <= one < size:
-            raise InvalidArgument(f"{said}: got the index {one}, expected 0 to {size - 1}; {name} has shape {shape}")
+            raise refused(f"the index {one}, expected 0 to {size - 1}; {_said(of)} has shape {shape}")
         if isinstance(one, slice) and one.step == 0:
-            raise InvalidArgument(f"{said}: got a step of 0, expected 1 or more")
+            raise refused("a step of 0, expected 1 or more")
     return np.asarray(value)[place] if np.ndim(value) else np.asarray(value)[place] + 0.0
 
 
 def _stretched(a, b, node):
+    if a == b or not b:
+        return a
     try:
         shape = np.broadcast_shapes(a, b)
     except ValueError:

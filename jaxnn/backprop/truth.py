@@ -6,8 +6,9 @@ by the interpreter, say where the loss bends and what the slopes on both sides a
 
 import ast
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -22,7 +23,8 @@ SHARE = 1e-8  # of the largest entry, by which right values may differ: formulas
 FLOOR = 1e-12
 
 
-class Point(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Point:
     """The numbers of a level at one point: `given` and computed `values` by name, the adjoint of each variable."""
 
     level: Level
@@ -64,6 +66,7 @@ def expected(point: Point, name: str) -> np.ndarray | None:
     return np.asarray(_local(point, of, by))
 
 
+@cache
 def _local(point: Point, of: str, by: str) -> float:
     """Return the derivative of a variable by one that stands in its line, all others held: both are numbers."""
     (line,) = (line for line in point.level.forward if line.name == of)

@@ -108,7 +108,8 @@ def decision_map(
 
     `predict` maps (m, 2) to the m probabilities of class 1; it is asked on a grid of `resolution` by `resolution`
     points over `extent`: the ends of both axes, or of the first and then the second. The black line is where it passes
-    0.5. Lecture: figures 12, 15, 18.
+    0.5. Lecture: figures 12, 15, 18. Where `y` is not 0 or 1 everywhere there are no classes: plane and points have
+    the colours of one scale, that of `y`.
     """
     check_positive_int("resolution", resolution)
     x, orange = _check_points(x, y)
@@ -120,21 +121,28 @@ def decision_map(
     probability = np.asarray(predict(grid.reshape(-1, 2)))
     require(probability.size == resolution**2, "predict", f"shape {probability.shape}", f"({resolution**2},) from it")
     probability = probability.reshape(resolution, resolution)
-    ax.imshow(
+    y = np.asarray(y)
+    classes = bool(np.all(np.isin(y, (0, 1))))
+    vmin, vmax = (0.0, 1.0) if classes else (float(y.min()), float(y.max()))
+    image = ax.imshow(
         probability,
         origin="lower",
         extent=(left, right, low, high),
         cmap=SHADES,
-        vmin=0,
-        vmax=1,
+        vmin=vmin,
+        vmax=vmax,
         interpolation="bilinear",
     )
-    if probability.min() < 0.5 < probability.max():  # matplotlib warns of a contour that is nowhere
-        ax.contour(*sides, probability, levels=[0.5], colors=INK, linewidths=1.2)
-    _scatter(ax, x, orange, 14, ("class 0", "class 1"))
+    if classes:
+        if probability.min() < 0.5 < probability.max():  # matplotlib warns of a contour that is nowhere
+            ax.contour(*sides, probability, levels=[0.5], colors=INK, linewidths=1.2)
+        _scatter(ax, x, orange, 14, ("class 0", "class 1"))
+        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, handletextpad=0.3)
+    else:
+        ax.scatter(*x.T, s=14, c=y, cmap=SHADES, vmin=vmin, vmax=vmax, edgecolors=INK, linewidths=0.5, rasterized=True)
+        figure.colorbar(image, ax=ax, label="response")
     style_axes(ax, *axis_names)
     ax.set(xlim=(left, right), ylim=(low, high), aspect="equal" if len(extent) == 2 else "auto")
-    ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, handletextpad=0.3)
     return figure
 
 

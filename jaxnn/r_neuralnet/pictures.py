@@ -102,7 +102,7 @@ def plot_generalized_weights(
 def plot_decision(
     net: Net, response: int | str = 0, rep: int | str = "best", *, file: str | PathLike | None = None
 ) -> "Figure":
-    """Return the outputs over the plane of two covariates, with the boundary at 0.5 (lecture figure 18)."""
+    """Return the outputs over the plane of two covariates, of classes with the boundary at 0.5 (lecture figure 18)."""
     fitted, rep = net.fitted, net.fitted.number(rep)
     from jaxnn import draw
 

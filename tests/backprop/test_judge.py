@@ -135,6 +135,24 @@ PLANTED = [
     ("attention", "dS @ K / sqrt(h)", "dS @ K", "dQ", "wrong", "too large by the factor sqrt(h)"),
     ("recurrent", "X1.T @ dZ1 + X2.T @ dZ2 + ", "", "dU", "wrong", "the term `X1.T @ dZ1 + X2.T @ dZ2` is missing"),
     ("recurrent", "H1.T @ dZ2 + ", "", "dW", "wrong", "the term `H1.T @ dZ2` is missing"),
+    (
+        "recurrent",
+        "H0.T @ dZ1 + H1.T @ dZ2 + H2.T @ dZ3",
+        "H1.T @ dZ1 + H2.T @ dZ2 + H3.T @ dZ3",
+        "dW",
+        "wrong",
+        "write `H0`, `H1`, `H2` in place of `H1`, `H2`, `H3`, in this order",
+    ),
+    ("recurrent", "X2.T @ dZ2 + X3.T", "X3.T @ dZ2 + X2.T", "dU", "wrong", "write `X2`, `X3` in place of `X3`, `X2`"),
+    ("recurrent", "(dZ3 @ W.T) * (1 - H2 ** 2)", "(dZ3 @ W) * (1 - H3)", "dZ2", "wrong", "`H3` should not be in it"),
+    (
+        "norm",
+        "(dN - N * mean(dN * N, axis=1, keepdims=True)) / s",
+        "dN / s",
+        "dC",
+        "wrong",
+        "the term `- N * mean(dN * N, axis=1, keepdims=True)` is missing",
+    ),
 ]
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jaxnn.backprop.interpreter import ENTRIES, run
+from jaxnn.backprop.interpreter import ENTRIES, evaluate, run
 from jaxnn.backprop.language import FORMS, FUNCTIONS, LINES, read
 from jaxnn.errors import InvalidArgument
 
@@ -246,3 +246,11 @@ def test_hostile_lines_are_refused_with_a_message_or_are_harmless(text):
     assert all(
         np.size(value) <= ENTRIES and np.asarray(value).dtype in (np.float64, np.int64) for value in scope.values()
     )
+
+
+def test_of_a_formula_in_which_one_name_is_changed_the_rest_may_be_known_already():
+    (line,) = read("y = exp(a) * b")
+    known = {line.value.left: np.float64(5.0), "b": np.float64(2.0)}  # `a` itself is not there
+    assert evaluate(line.value, known) == 10.0
+    with pytest.raises(InvalidArgument, match="^a: got no value, expected one of b or a line"):
+        evaluate(line.value.left.args[0], known)

@@ -35,6 +35,45 @@ def test_a_message_stands_beside_its_control(play):
     assert 0 <= box["y"] and box["y"] + box["height"] <= p.page.viewport_size["height"]
 
 
+HIDDEN = """
+    (message) => {
+        const { left, right, top, bottom } = message.getBoundingClientRect();
+        return [...document.querySelectorAll("h1, h2, p, dd, label, button, select, canvas, svg")].filter((one) => {
+            const box = one.getBoundingClientRect(), shown = box.width > 1 && box.height > 1 && !message.contains(one);
+            return shown && box.left < right && left < box.right && box.top < bottom && top < box.bottom;
+        }).map((one) => one.outerHTML.slice(0, 80));
+    }
+"""  # what lies under a message, by the boxes of both
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (1024, 768), (390, 844)])
+def test_a_message_of_the_bar_or_of_the_link_hides_nothing(play, size):
+    p = play("seed=0.1&noise=90")
+    p.page.set_viewport_size({"width": size[0], "height": size[1]})
+    p.rest()
+    assert p.page.locator("#messages .bad").evaluate(HIDDEN) == []
+    p.click("#messages button")
+    p.page.evaluate("location.hash = 'seed=0.1&stopEpoch=1'")
+    p.linked(stopEpoch="1")
+    p.step()
+    p.click("#next-step-button")
+    message = p.page.locator("#messages .message")
+    expect(message).to_contain_text("Stopped at epoch 1.")
+    assert message.evaluate(HIDDEN) == []
+    for part in ("#heatmap .map", "#play-pause-button"):
+        box = p.page.locator(part).bounding_box()
+        assert box["y"] + box["height"] <= size[1], part
+    p.click("#clear-points")  # beside which there is no room
+    expect(message).to_have_count(2)
+    assert message.last.evaluate(HIDDEN) == [] and p.page.locator("#brush").is_visible()
+    p.page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    p.page.set_viewport_size(
+        {"width": size[0], "height": size[1] - 20}
+    )  # where the row is out of sight it is at the foot
+    for one in message.all():
+        expect(one).to_be_in_viewport()
+
+
 @pytest.mark.parametrize("size", [(1280, 800), (1024, 768)])
 def test_data_network_and_output_are_in_view_together(play, size):
     p = play()

@@ -236,14 +236,12 @@ def _terms(gap, known, sizes):
     small = {name: x for name, x in known.items() if x.size <= LARGEST}
     if gap.actual.size > LARGEST or gap.wrong.sum() < 3 or not gap.tells(len(small) ** 2):
         return ""
-    for sign, text in missing(gap.actual, gap.expected, small, numbers):
-        if sign == "=":
-            continue  # what it should be is known; what it is is asked
+    for sign, text in missing(gap.actual, gap.expected, small, numbers, "+*"):
         if sign == "-":
             return f"the term {text} is too much, or its negative is missing"
         return f"the {'factor' if sign == '*' else 'term'} {text} is missing"
-    too_much = (text for sign, text in missing(gap.expected, gap.actual, small, numbers) if sign == "*")
-    return next((f"the factor {text} is too much" for text in too_much), "")
+    too_much = missing(gap.expected, gap.actual, small, numbers, "*")
+    return next((f"the factor {text} is too much" for _, text in too_much), "")
 
 
 def _along(gap):

@@ -18,29 +18,38 @@ PLAIN = {"": 1.0, "2 * ": 2.0, "0.5 * ": 0.5}
 
 
 def missing(
-    value: np.ndarray, expected: np.ndarray, arrays: Mapping[str, np.ndarray], numbers: Mapping[str, float]
+    value: np.ndarray,
+    expected: np.ndarray,
+    arrays: Mapping[str, np.ndarray],
+    numbers: Mapping[str, float],
+    asked: str = "+=*",
 ) -> Iterator[tuple[str, str]]:
     """Yield what makes `value` `expected`: `("+", term)`, `("-", term)`, `("*", factor)`, or `("=", another)`.
 
     Each is an expression: a number times an array, or times the product of two, summed up to the shape where need be.
+    Only those that are asked for are looked for.
     """
     if value.shape != expected.shape or not np.all(np.isfinite(value)):
         return
-    lacks = [("+", expected - value), ("=", expected)]
+    lacks = {"+": expected - value, "=": expected}
     if np.all((value != 0) | (expected == 0)):
-        lacks.append(("*", np.divide(expected, value, out=np.zeros_like(value), where=value != 0)))
+        lacks["*"] = np.divide(expected, value, out=np.zeros_like(value), where=value != 0)
+    lacks = {sign: lack for sign, lack in lacks.items() if sign in asked}
+    if not lacks:
+        return
     known = list(_products(arrays, numbers, value.shape))
-    if len(lacks) > 2 and np.all(np.isclose(lacks[-1][1], 0, atol=NEAR) | np.isclose(lacks[-1][1], 1, atol=NEAR)):
+    if "*" in lacks and np.all(np.isclose(lacks["*"], 0, atol=NEAR) | np.isclose(lacks["*"], 1, atol=NEAR)):
         known += _masks(arrays, numbers, value.shape)
+    known = [(text, np.broadcast_to(array, value.shape)) for text, array in known]
     sizes = {f"{name}.shape[{k}]": float(n) for name, x in arrays.items() for k, n in enumerate(x.shape)}
     whole_numbers = {1.0, *sizes.values()}
     scales = dict(_scales(numbers)) | {f"1 / {name} * ": 1 / n for name, n in sizes.items()}
     spellings, factors = list(scales), np.array(list(scales.values()))
-    for sign, lack in lacks:
-        counts = (value != 0) if sign == "*" else np.ones(value.shape, bool)
+    counts = value != 0
+    for sign, lack in lacks.items():
         length = float(np.vdot(lack, lack))
         for text, array in known:
-            whole = np.broadcast_to(array, value.shape) * counts
+            whole = array * counts if sign == "*" else array
             along, across = float(np.vdot(whole, lack)), float(np.vdot(whole, whole))
             if along**2 < ALIKE * length * across:
                 continue  # no multiple of it: two numbers say so faster than all entries
