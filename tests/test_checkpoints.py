@@ -116,12 +116,6 @@ def kill_at_random_moments(folder, kills, seed):
 
 
 @pytest.mark.slow
-def test_a_run_killed_again_and_again_ends_as_the_undisturbed(tmp_path):
-    killed, undisturbed = kill_at_random_moments(tmp_path, 3, 0)
-    assert killed == undisturbed
-
-
-@pytest.mark.slow
 def test_a_run_killed_at_twenty_moments_ends_as_the_undisturbed(tmp_path):
     killed, undisturbed = kill_at_random_moments(tmp_path, 20, 1)
     assert killed == undisturbed

@@ -30,13 +30,20 @@ def test_flatten_runs_along_the_rows_of_pixels():
     np.testing.assert_allclose(mlp_section.flatten(image)[0, 28], image[0, 1, 0] / 255)
 
 
+def flat(quick):
+    """Return the digits as rows of pixels."""
+    mnist = digits.digits(quick)
+    return mnist._replace(x_train=mlp_section.flatten(mnist.x_train), x_test=mlp_section.flatten(mnist.x_test))
+
+
 @pytest.mark.slow
 def test_the_mlp_by_hand_learns_digits_in_a_few_seconds():
     # a network with one gradient wrong (a sign, a missing mask, a transposed matrix) stays far below
-    mnist = digits.digits(quick=True)
-    flat = Mnist(*(mlp_section.flatten(a) if a.ndim == 3 else a for a in mnist))
-    fitted = digits.train(mlp, mlp.metrics_and_grad, models.to_params(models.MLP(rngs=nnx.Rngs(0))), flat, 0, "MLP", 10)
-    run = digits.tested(mlp, fitted, flat)
+    mnist = flat(quick=True)
+    fitted = digits.train(
+        mlp, mlp.metrics_and_grad, models.to_params(models.MLP(rngs=nnx.Rngs(0))), mnist, 0, "MLP", 10
+    )
+    run = digits.tested(mlp, fitted, mnist)
     assert run.test["accuracy"] > 0.89
     assert run.test["accuracy"] == pytest.approx((run.predicted == mnist.y_test).mean(), abs=1e-6)
 
@@ -54,37 +61,33 @@ def test_the_cnn_by_hand_learns_digits_in_a_few_seconds():
 @pytest.mark.slow
 def test_a_longer_run_begins_like_a_shorter_one():
     # what lets one epoch of jax.grad stand beside the first of the CNN's twenty
-    mnist = digits.digits(quick=True)
-    flat = Mnist(*(mlp_section.flatten(a) if a.ndim == 3 else a for a in mnist))
+    mnist = flat(quick=True)
     params = mlp.init(jax.random.key(0), n_hidden=8)
-    short, long = (digits.train(mlp, mlp.metrics_and_grad, params, flat, 0, "MLP", n).history for n in (1, 3))
+    short, long = (digits.train(mlp, mlp.metrics_and_grad, params, mnist, 0, "MLP", n).history for n in (1, 3))
     assert all(short[name][0] == long[name][0] for name in short)
 
 
-@pytest.fixture
-def at_most(monkeypatch):
-    """Cut every training short: all of the section runs, on all digits, and comes near to where the lecture's ends."""
+@pytest.mark.slow
+@pytest.mark.parametrize(("section", "most", "exact"), [(mlp_section, 2, 4), (cnn_section, 1, 2)])
+def test_a_section_runs_and_its_exact_numbers_are_the_lectures(section, most, exact, monkeypatch):
+    monkeypatch.setattr(digits, "fit", lambda *args, epochs, **kw: fit(*args, epochs=min(epochs, most), **kw))
+    result = section.run(Options(quick=True, seeds=1))
+    rows = [row for row in judge_all(result.numbers) if row["kind"] == "exact" and row["ours"] is not None]
+    assert len(rows) == exact and all(row["ok"] for row in rows)
 
-    def cut(most):
-        monkeypatch.setattr(digits, "fit", lambda *args, epochs, **kw: fit(*args, epochs=min(epochs, most), **kw))
 
-    return cut
+# On all digits, and for fewer epochs than the lecture's twenty: as near to where they end.
 
 
 @pytest.mark.slow
-def test_the_mlp_reaches_the_lectures_accuracy(at_most):
-    at_most(8)
-    result = mlp_section.run(Options(seeds=1))
-    assert 0.976 < result.numbers["mlp.test.accuracy"].ours < 0.988  # lecture, after 20 epochs: 0.9827
-    rows = [row for row in judge_all(result.numbers) if row["kind"] == "exact" and row["ours"] is not None]
-    assert len(rows) == 4 and all(row["ok"] for row in rows)
+def test_the_mlp_reaches_the_lectures_accuracy():
+    mnist = flat(quick=False)
+    fitted = digits.train(mlp, mlp.metrics_and_grad, models.to_params(models.MLP(rngs=nnx.Rngs(0))), mnist, 0, "MLP", 8)
+    assert 0.976 < digits.tested(mlp, fitted, mnist).test["accuracy"] < 0.988  # lecture: 0.9827
 
 
 @pytest.mark.slow
-def test_the_cnn_reaches_the_lectures_accuracy(at_most, monkeypatch):
-    at_most(2)
-    monkeypatch.setattr(cnn_section, "SCALED_EPOCHS", 1)
-    result = cnn_section.run(Options())
-    assert 0.975 < result.numbers["cnn.test.accuracy"].ours < 0.993  # lecture, after 20 epochs: 0.9829
-    rows = [row for row in judge_all(result.numbers) if row["kind"] == "exact" and row["ours"] is not None]
-    assert len(rows) == 2 and all(row["ok"] for row in rows)
+def test_the_cnn_reaches_the_lectures_accuracy():
+    raw = cnn_section.images(digits.digits(quick=False), 1)
+    fitted = digits.train(cnn, cnn.metrics_and_grad, models.to_params(models.CNN(rngs=nnx.Rngs(0))), raw, 0, "CNN", 2)
+    assert 0.975 < digits.tested(cnn, fitted, raw).test["accuracy"] < 0.993  # lecture: 0.9829
