@@ -5,8 +5,8 @@ their users do.
 
 What XLA compiles is kept in `.pytest_cache/jax`: most of the time of a test is spent on compiling, and several tests,
 the other worker, the processes that tests start and the next run all ask for the same programs. Where the slow tests
-are left out, it is also compiled with few optimizations: a quarter of the time, while `make test-all` runs every test
-on what users run.
+are left out, it is also compiled with few optimizations: a quarter of the time, while `make test-all` runs the tests
+on what users run. Only what the benchmarks compile is always compiled so: their tests run it once, and time nothing.
 """
 
 import os
@@ -26,6 +26,8 @@ for name, value in CACHE.items():
     jax.config.update(name, value)
     os.environ[name.upper()] = str(value)  # for the processes that tests start
 
+QUICK = "not slow"
+RUN_ONCE = {"benchmarks"}
 AS_USERS_START = {"data", "experiments", "benchmarks", "r_neuralnet"}
 
 jax.config.update("jax_enable_x64", True)  # for what test modules make while they are collected
@@ -35,7 +37,7 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 def pytest_configure(config):
     """Compile quickly for the quick tests; start anew where years of programs have come together, before any worker."""
-    if config.option.markexpr == "not slow":
+    if config.option.markexpr == QUICK:
         jax.config.update("jax_disable_most_optimizations", True)
         os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # for the processes that tests start
         if jax.__version_info__ < (0, 11):  # which has another way to compile still, in half the time
@@ -46,10 +48,13 @@ def pytest_configure(config):
 
 
 @pytest.fixture(autouse=True, scope="module")
-def precision(request):
-    jax.config.update("jax_enable_x64", request.path.parent.name not in AS_USERS_START)
+def as_the_module_needs(request):
+    folder, quickly = request.path.parent.name, request.config.option.markexpr == QUICK
+    jax.config.update("jax_enable_x64", folder not in AS_USERS_START)
+    jax.config.update("jax_disable_most_optimizations", quickly or folder in RUN_ONCE)
     yield
     jax.config.update("jax_enable_x64", True)
+    jax.config.update("jax_disable_most_optimizations", quickly)
 
 
 @pytest.fixture
