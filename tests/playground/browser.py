@@ -17,7 +17,7 @@ ARGUMENTS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync"),
 ]
-PATIENCE = 30  # seconds until a condition counts as never met
+PATIENCE = 90  # seconds until a condition counts as never met
 TABLE = "x1,x2,label\n1.5,-2,yes\n-3,0.5,no\n2,2,yes\n-1,-4,no\n"  # of a user's own, to be pasted
 COUNTED = """
     globalThis.unanswered = 0;
