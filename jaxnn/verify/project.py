@@ -1,10 +1,12 @@
 """The project's own gradients, those of the table `jaxnn.gradients`, before the witnesses: what `jaxnn verify` runs."""
 
+import os
 import signal
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children, get_context, parent_process
+from threading import Thread
 
 import jax
 import jax.numpy as jnp
@@ -53,7 +55,14 @@ def checked(chosen: Sequence[Gradient]) -> Iterator[Row]:
 
 def _start():
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the first process ends the others
+    Thread(target=_end_with_the_first, daemon=True).start()
     jax.config.update("jax_enable_x64", True)
+
+
+def _end_with_the_first():
+    if (first := parent_process()) is not None:
+        first.join()  # also where it is killed, and so cannot end the others
+    os._exit(1)
 
 
 def _row_of(title):

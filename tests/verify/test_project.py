@@ -3,6 +3,11 @@
 That every gradient is right is for `jaxnn verify` itself, which `tests/test_gradients.py` runs whole.
 """
 
+import os
+import signal
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -70,3 +75,27 @@ def test_few_are_checked_one_after_the_other_and_many_by_several_processes(monke
     monkeypatch.setattr(project, "cores", lambda: 2)
     assert [(row.what, row.case, row.verdict.kind) for row in project.checked(chosen)] == one
     assert one[0] == ("sigmoid", "6 points", "PASS") and one[1] == ("sigmoid", "a scalar, one point", "PASS")
+
+
+KILLED = """
+import os, signal
+from jaxnn.verify import project
+if __name__ == "__main__":
+    pool = project.ProcessPoolExecutor(1, project.get_context("spawn"), project._start)
+    print(pool.submit(os.getpid).result(), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.slow
+def test_the_others_end_where_the_first_process_is_killed():
+    # Without it they wait for work for good, with some 800 MB each.
+    first = subprocess.Popen([sys.executable, "-c", KILLED], stdout=subprocess.PIPE, text=True)
+    assert first.stdout is not None
+    other = int(first.stdout.readline())
+    try:
+        first.communicate(timeout=60)  # until nobody can write any more
+    except subprocess.TimeoutExpired:
+        os.kill(other, signal.SIGKILL)
+        first.communicate()
+        pytest.fail("the other process is still there")
