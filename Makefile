@@ -23,13 +23,14 @@ quick: $(VENV)/installed
 bench: $(VENV)/installed
 	$(RUN) -m benchmarks
 
-# A file at a time to a worker, since its tests share what is compiled and what is made for them.
+# A file at a time to a worker, since its tests share what is compiled and what is made for them; the most expensive first.
+FILES := -n 2 --dist loadfile --no-loadscope-reorder
 test: $(VENV)/installed-test
-	$(RUN) -m pytest -n 2 --dist loadfile $(TESTS)
+	$(RUN) -m pytest $(FILES) $(TESTS)
 
 # The expensive tests too.
 test-all: $(VENV)/installed-test
-	$(RUN) -m pytest -n 2 --dist loadfile -m "" $(TESTS)
+	$(RUN) -m pytest $(FILES) -m "" $(TESTS)
 
 # The tests of `make test` on the oldest supported JAX, which is the one that Python 3.11 gets.
 test-oldest:

@@ -11,6 +11,7 @@ on what users run. Only what the benchmarks compile is always compiled so: their
 
 import os
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import jax
@@ -45,6 +46,13 @@ def pytest_configure(config):
     if not hasattr(config, "workerinput") and COMPILED.is_dir():
         if sum(file.stat().st_size for file in COMPILED.iterdir()) > MOST:
             shutil.rmtree(COMPILED)
+
+
+def pytest_collection_modifyitems(items):
+    """Put the files with expensive tests first: what is left for the end is short, and no worker waits for another."""
+    tests = Counter(item.path for item in items)
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: (-slow[item.path], -tests[item.path], item.path))
 
 
 @pytest.fixture(autouse=True, scope="module")
