@@ -14,13 +14,8 @@ def small(monkeypatch):
     monkeypatch.setattr(scaling, "SIZES", {"batch": (32, 1024), "width": (3, 5), "networks": (1, 2)})
 
 
-FAST = ("devices",)
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "variant", [pytest.param(name, marks=[pytest.mark.slow] * (name not in FAST)) for name in scaling.VARIANTS]
-)
+@pytest.mark.parametrize("variant", scaling.VARIANTS)
 def test_every_point_of_a_sweep_runs(variant, small):
     sides = scaling.sides(variant, [])
     points = {"devices": ["1"], "precision": list(scaling.WAYS["precision"]), "loop": list(scaling.WAYS["loop"])}
