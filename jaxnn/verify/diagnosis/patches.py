@@ -53,6 +53,8 @@ def _spans(text, old, new):
     small_old, small_new = _smallest(old, new)
     start, end = _extent(text, small_old)
     written = ast.unparse(small_new)
+    if isinstance(small_new, ast.Tuple) and len(small_new.elts) > 1 and text[start] != "(":
+        yield start, end, ", ".join(map(ast.unparse, small_new.elts))
     yield start, end, written
     yield start, end, f"({written})"
     yield *_extent(text, old), textwrap.indent(ast.unparse(new), " " * old.col_offset).lstrip()

@@ -102,14 +102,13 @@ def _different(program, changes, also):
 
     To evaluate an expression takes a tenth of the time of a run. Lines that are not seen twice are left as they are.
     """
-    made: dict[tuple[Line, Any], set[Any]] = {}
+    made: dict[tuple[Line, str], set[str]] = {}
     for line, scope, old, new, why in changes:
         if (line in also or isinstance(new, ast.For)) and not isinstance(new, ast.If | ast.Pass):
             seen = [scope.names for scope in (scope, *also.get(line, ()))]
-            kind = type(new), [ast.dump(part) for part in _targets(new)], type(getattr(new, "op", None))
             values = [_fingerprint(program, _computed(new), names) for names in seen]
-            told = made.setdefault((line, str(kind)), set())
-            if not told and type(new) is type(old):
+            told = made.setdefault((line, _kind(new)), set())
+            if not told and _kind(new) == _kind(old):
                 told.add(str([_fingerprint(program, _computed(old), names) for names in seen]))
             if not any(values) or str(values) in told:
                 continue
@@ -117,8 +116,10 @@ def _different(program, changes, also):
         yield line, scope, old, new, why
 
 
-def _targets(part):
-    return getattr(part, "targets", None) or [t for t in [getattr(part, "target", None)] if t is not None]
+def _kind(part: Part) -> str:
+    """Return what a statement does with the value that it evaluates, and to which variables."""
+    given = getattr(part, "targets", None) or [t for t in [getattr(part, "target", None)] if t is not None]
+    return str((type(part), [ast.dump(target) for target in given], type(getattr(part, "op", None))))
 
 
 def _computed(part: Part) -> ast.expr | None:

@@ -204,4 +204,6 @@ def test_two_values_that_one_line_swaps_are_named_together():
         dZ1 = dZ2 @ W2.T * (1 - A1**2)
         return {"W1": x.T @ dZ1, "W2": A1.T @ dZ2}
 
-    assert check(loss, swapped, square, X, Y).line.startswith('W2, W1 = p["W1"], p["W2"]')
+    verdict = check(loss, swapped, square, X, Y)
+    assert verdict.line.startswith('W2, W1 = p["W1"], p["W2"]') and "are swapped" in verdict.cause
+    assert '+        W1, W2 = p["W1"], p["W2"]' in verdict.patch

@@ -99,7 +99,8 @@ def unpackings(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> 
             swapped = ast.copy_location(ast.Tuple(places, ast.Store()), node.targets[0])
             new = ast.copy_location(ast.Assign([swapped], node.value), node)
             pair = f"{text(places[j])} and {text(places[i])}"
-            yield new, f"{pair} are swapped, each gets the other's value: write {text(new.targets[0])} = ..."
+            written = ", ".join(map(ast.unparse, places))
+            yield new, f"{pair} are swapped, each gets the other's value: write `{written} = ...`"
 
 
 def targets(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
