@@ -8,7 +8,6 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from types import FunctionType, MappingProxyType
-from typing import Any
 
 import jax
 import numpy as np
