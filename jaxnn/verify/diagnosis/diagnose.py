@@ -102,7 +102,7 @@ def _placed(trial, problem, verdict, point, tape, numbers):
         step, change = _line_and_change(hand, suspect, made, comparison.expected[leaf])
     each = {} if change and change.proven else _each_leaf(hand, comparison, problem.names, true)
     if len(each) > 1:  # unless one line is enough, that made all that is wrong
-        whole = by_running(hand.program, blamed(hand.backward, hand.errors, hand.backward.steps, for_all=True))
+        whole = by_running(hand.program, blamed(hand.backward, hand.errors, hand.backward.steps[::-1], for_all=True))
         each, change = ({}, whole) if whole else (each, each.get(verdict.leaf, change))
     elif each:
         (change,) = each.values()

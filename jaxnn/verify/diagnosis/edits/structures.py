@@ -115,12 +115,14 @@ def running(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Cha
 
 
 def orders(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
-    """Yield a list with two of its items exchanged: what is stacked or joined in another order."""
-    joined = node.elts if isinstance(node, ast.List) else []
-    for i, j in itertools.combinations(range(len(joined)), 2):
-        items = list(joined)
+    """Yield a list, tuple or dict with two of its items exchanged: what is joined or returned in another order."""
+    if not isinstance(node, ast.List | ast.Tuple | ast.Dict):
+        return
+    together = node.values if isinstance(node, ast.Dict) else node.elts
+    for i, j in itertools.combinations(range(len(together)), 2):
+        items = list(together)
         items[i], items[j] = items[j], items[i]
-        new = ast.List(items, ast.Load())
+        new = ast.Dict(node.keys, items) if isinstance(node, ast.Dict) else type(node)(items, ast.Load())
         yield new, f"{text(node)} has its items in the wrong order, two are swapped: write {text(new)}"
 
 

@@ -39,6 +39,8 @@ def changes(expression):
         ("a[m + 1]", "a[m]", "off by one"),
         ("a[m - 1] * b[m]", "a[m - 2] * b[m]", "off by one"),
         ("np.concatenate([a, b])", "np.concatenate([b, a])", "wrong order"),
+        ("{'W': a, 'b': b}", "{'W': b, 'b': a}", "wrong order"),
+        ("(z, a, b)", "(z, b, a)", "wrong order"),
         ("f(a) * b", "f(np.conj(a)) * b", "conjugate"),
         ("a[::-1]", "a", "too much"),
         ("a[1:-1]", "a[:-2]", "off by one"),
