@@ -84,7 +84,8 @@ def hand_of(trial: Trial, problem: Problem, point: Point, tape: list[Node]) -> H
     run = problem.whole_grad
 
     def gradient(output):
-        return split_output(output, problem.structure, problem.names)[1]
+        found = split_output(output, problem.structure, problem.names)[1]
+        return [np.full(np.shape(v), np.nan) if np.iscomplexobj(v) else v for v in found]  # what is complex is wrong
 
     def errors_at(comparison):
         slack = SAFETY * trial.own_epsilon if trial.rounds else 1e-9  # run as it is written, it rounds as it does

@@ -352,6 +352,9 @@ def _calls(node, arrays, numbers):
     for k, keyword in enumerate(node.keywords):
         new = ast.Call(node.func, node.args, node.keywords[:k] + node.keywords[k + 1 :])
         yield new, f"`{keyword.arg}` is too much: write {text(new)}"
+    if called.endswith("_like") and not any(keyword.arg == "dtype" for keyword in node.keywords):
+        new = ast.Call(node.func, node.args, [*node.keywords, ast.keyword("dtype", ast.Name("float", ast.Load()))])
+        yield new, f"{text(node)} has its argument's dtype, which may be one of whole numbers: write {text(new)}"
     for arg in ("0", "1", "-1"):
         if not any(keyword.arg == "axis" for keyword in node.keywords):
             keywords = [*node.keywords, ast.keyword("axis", ast.parse(arg, mode="eval").body)]
