@@ -70,14 +70,6 @@ class Hand(NamedTuple):
     of_leaf: Callable[[int], Program]
     upstream: Callable[[int], list[Step]]
 
-    @property
-    def run(self) -> Callable:
-        return self.program.run
-
-    @property
-    def args(self) -> Sequence[Any]:
-        return self.program.points[0][0]
-
 
 def hand_of(trial: Trial, problem: Problem, point: Point, tape: list[Node]) -> Hand:
     """Return the function by hand, compiled if it is as wrong then as when it is run line by line."""
