@@ -1,6 +1,7 @@
 """Where and why a gradient is wrong: the first wrong line, and the cause in one sentence."""
 
 import itertools
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -44,7 +45,9 @@ SLIGHT = (
 def explained(trial: Trial, verdict: Verdict, point: Point) -> Verdict:
     """Return a failed verdict with its `line` and `cause` where they can be found; the verdict itself stands anyway."""
     try:
-        return _explained(trial, verdict, point)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what is changed on trial
+            return _explained(trial, verdict, point)
     except Exception as error:  # whatever watching and taking apart a strange function brings up
         unknown = f"the cause was not found ({type(error).__name__}: {error})"
         return replace(verdict, note="; ".join(part for part in (verdict.note, unknown) if part))
