@@ -9,13 +9,12 @@ import numpy as np
 
 from jaxnn.trace.jaxprs import Line
 from jaxnn.verify import batches
-from jaxnn.verify.adjoints import Node, nodes
+from jaxnn.verify.adjoints import Node, nodes, nodes_by_replaying
 from jaxnn.verify.compare import Comparison
 from jaxnn.verify.diagnosis.exchange import Exchange
 from jaxnn.verify.diagnosis.locate import another, upstream
 from jaxnn.verify.diagnosis.programs import Program, Work, as_numpy
 from jaxnn.verify.diagnosis.replay import Replay, line_by_line, replay
-from jaxnn.verify.diagnosis.replayed import nodes_by_replaying
 from jaxnn.verify.diagnosis.sizes import constants
 from jaxnn.verify.diagnosis.steps import Step, record, rerun, until_error
 from jaxnn.verify.diagnosis.targets import Targets
