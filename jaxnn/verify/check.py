@@ -59,8 +59,8 @@ def check(
     `factory` is called before every call, for functions that carry state from one to the next: it resets the state and
     returns None, or makes an object that `loss` and `grad` take as their first argument.
 
-    Raises `InvalidArgument` where the loss is no scalar, the gradient has another structure, shape or dtype, or a
-    parameter cannot be differentiated by.
+    Raises `InvalidArgument` where the loss is no scalar, the gradient has another structure, shape or dtype (whole
+    numbers are judged as any others), or a parameter cannot be differentiated by.
     """
     if factory is not None:
         loss, grad = fresh(loss, factory), fresh(grad, factory)

@@ -304,8 +304,9 @@ def _same_shapes(gradient, leaves, names, any_dtype, said):
         require(seen == np.shape(leaf), f"grad: {name}", f"shape {seen}", f"shape {np.shape(leaf)}, the parameter's")
         dtype, wanted = jnp.result_type(got), jnp.result_type(leaf)
         python_number = isinstance(got, int | float)
-        ok = any_dtype or python_number or dtype in (wanted, jax.dtypes.canonicalize_dtype(wanted))
-        if not ok:
+        if jnp.issubdtype(dtype, jnp.integer):  # what it lacks behind the point is judged as any other error
+            said[f"the gradient by {name} is of whole numbers, {dtype}"] = None
+        elif not (any_dtype or python_number or dtype in (wanted, jax.dtypes.canonicalize_dtype(wanted))):
             raise OtherDtype(f"grad: {name}: got dtype {dtype}, expected dtype {wanted}, the parameter's", dtype)
     return gradient
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jaxnn.verify.adjoints import nodes
+from jaxnn.verify.adjoints import nodes, nodes_by_replaying
 
 RNG = np.random.default_rng(2)
 X, Y = RNG.normal(size=(5, 2)), (RNG.random((5, 1)) < 0.5) * 1.0
@@ -116,3 +116,25 @@ def test_several_names_on_a_line_are_told_apart_and_so_are_the_rounds_of_a_loop(
 
     found = [(node.name, float(node.value)) for node in nodes(f, [np.float64(1.0)], ("x",)) if node.name]
     assert {("a", 2.0), ("b", 3.0), ("total", 6.0), ("total", 30.0), ("total", 210.0), ("kept[0]", 31.0)} <= set(found)
+
+
+def numpy_loss(w, x):
+    hidden = np.tanh(x @ w)
+    total = np.zeros(len(x))
+    for k, row in enumerate(hidden):
+        total[k] = np.sum(row**2)
+    return np.mean(total)
+
+
+def test_the_adjoint_of_a_variable_of_numpy_code_is_that_of_autodiff():
+    seen = {node.name: node for node in nodes_by_replaying(numpy_loss, (W1, X))}
+    hidden = jnp.tanh(X @ W1)
+    expected = jax.grad(lambda h: jnp.mean(jnp.sum(h**2, axis=1)))(hidden)
+    np.testing.assert_allclose(seen["hidden"].adjoint, expected, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(seen["hidden"].value, hidden, rtol=1e-12)
+
+
+def test_arguments_of_numpy_code_are_left_as_they_were():
+    before = W1.copy()
+    nodes_by_replaying(numpy_loss, (W1, X))
+    np.testing.assert_array_equal(W1, before)

@@ -1,6 +1,7 @@
 """Where and why a gradient is wrong: the first wrong line, and the cause in one sentence."""
 
 import itertools
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -13,8 +14,7 @@ from jaxnn.verify.compare import Comparison
 from jaxnn.verify.diagnosis.convolutions import convolutions, no_others
 from jaxnn.verify.diagnosis.hand import Hand, hand_of, provable, tape_of
 from jaxnn.verify.diagnosis.lines import first_random, spoken
-from jaxnn.verify.diagnosis.locate import ALIAS, Suspect, blamed, feeds, renamed, suspects, where_made
-from jaxnn.verify.diagnosis.operands import made_of
+from jaxnn.verify.diagnosis.locate import ALIAS, Suspect, another, blamed, renamed, suspects, where_made
 from jaxnn.verify.diagnosis.patches import unified
 from jaxnn.verify.diagnosis.phrases import phrase
 from jaxnn.verify.diagnosis.programs import at_once
@@ -32,6 +32,7 @@ from jaxnn.verify.verdict import Verdict, joined
 NAMES = 4  # by which a wrong value goes, one after the other, that are looked at
 INSIDE = 100  # steps inside of a call that are looked at
 EXPLANATIONS = 8  # of the wrong gradient that are looked at
+NO_REPAIR = "no repair was found"
 UNPROVEN = "no repair is shown: in so low a precision none can be proven"
 LOST = "a sum, a difference or a cast loses digits in {}: the same formula is right in float64"
 CUSTOM = ("stop_gradient", "custom_jvp_call", "custom_vjp_call")
@@ -44,7 +45,9 @@ SLIGHT = (
 def explained(trial: Trial, verdict: Verdict, point: Point) -> Verdict:
     """Return a failed verdict with its `line` and `cause` where they can be found; the verdict itself stands anyway."""
     try:
-        return _explained(trial, verdict, point)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what is changed on trial
+            return _explained(trial, verdict, point)
     except Exception as error:  # whatever watching and taking apart a strange function brings up
         unknown = f"the cause was not found ({type(error).__name__}: {error})"
         return replace(verdict, note="; ".join(part for part in (verdict.note, unknown) if part))
@@ -112,14 +115,11 @@ def _placed(trial, problem, verdict, point, tape, numbers):
     # Beside a repair only what the numbers show by themselves is worth saying.
     arrays = {} if change else _known_arrays(hand, problem, tape, comparison, suspect)
     sentence = _shown(trial, problem.names[leaf], comparison, leaf, suspect, sizes, arrays)
-    if step is None:
-        return replace(verdict, cause=sentence or verdict.cause)
     if change is None:
-        step = _made_inside(hand, step)
-        if not sentence:
-            parts = made_of(hand.program, step, hand.targets)
-            sentence = f"{step.name}: {parts}" if parts else ""
-        return replace(verdict, line=spoken(step.line), cause=sentence or verdict.cause)
+        step = step and _made_inside(hand, step, comparison.actual[leaf], comparison.wrong[leaf], leaf)
+        line = spoken(step.line) if step else ""
+        return replace(verdict, line=line, cause=joined(sentence or verdict.cause, NO_REPAIR))
+    assert step is not None  # that of the change
     if sentence and change.line == step.line:
         sentence = f"{sentence}; {change.why}"
     else:
@@ -196,15 +196,26 @@ def _each_leaf(hand: Hand, comparison: Comparison, names: Sequence[str], true: l
     return found if changes and hand.program.is_right_with(changes) else {}
 
 
-def _made_inside(hand: Hand, step: Step) -> Step:
-    """Return the step inside of the user's function that a wrong line calls with right values, or the step itself."""
+def _made_inside(hand: Hand, step: Step, actual: np.ndarray, wrong: np.ndarray, leaf: int) -> Step:
+    """Return the step inside of the user's function that a wrong line calls with right values, or the step itself.
+
+    Another value there has to change something of what is `wrong` in the `actual` leaf.
+    """
     here = (step.line.file, step.line.function)
     before = reversed(hand.backward.steps[: step.number])
     inside = list(itertools.takewhile(lambda other: (other.line.file, other.line.function) != here, before))
     made = (other for other in reversed(inside) if other.line != step.line and not other.name.startswith("return"))
-    wrong = (other for other in made if other.value.any() and not hand.targets.hold(other.value))
-    first = next((other for other in itertools.islice(wrong, INSIDE) if feeds(hand.backward, other, step)), None)
-    return step if first is None else _made_inside(hand, first)
+    unlike = (other for other in made if other.value.any() and not hand.targets.hold(other.value))
+
+    def reaches(other):
+        try:
+            after = hand.backward.outputs({other.key: another(other)})[leaf]
+        except Exception:  # it cannot be another one
+            return False
+        return after.shape == actual.shape and np.any((after != actual) & wrong)
+
+    first = next((other for other in itertools.islice(unlike, INSIDE) if reaches(other)), None)
+    return step if first is None else _made_inside(hand, first, actual, wrong, leaf)
 
 
 def _searched(hand: Hand, step: Step | None) -> Repair | None:

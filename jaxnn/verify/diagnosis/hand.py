@@ -9,13 +9,12 @@ import numpy as np
 
 from jaxnn.trace.jaxprs import Line
 from jaxnn.verify import batches
-from jaxnn.verify.adjoints import Node, nodes
+from jaxnn.verify.adjoints import Node, nodes, nodes_by_replaying
 from jaxnn.verify.compare import Comparison
 from jaxnn.verify.diagnosis.exchange import Exchange
 from jaxnn.verify.diagnosis.locate import another, upstream
 from jaxnn.verify.diagnosis.programs import Program, Work, as_numpy
 from jaxnn.verify.diagnosis.replay import Replay, line_by_line, replay
-from jaxnn.verify.diagnosis.replayed import nodes_by_replaying
 from jaxnn.verify.diagnosis.sizes import constants
 from jaxnn.verify.diagnosis.steps import Step, record, rerun, until_error
 from jaxnn.verify.diagnosis.targets import Targets
@@ -70,21 +69,14 @@ class Hand(NamedTuple):
     of_leaf: Callable[[int], Program]
     upstream: Callable[[int], list[Step]]
 
-    @property
-    def run(self) -> Callable:
-        return self.program.run
-
-    @property
-    def args(self) -> Sequence[Any]:
-        return self.program.points[0][0]
-
 
 def hand_of(trial: Trial, problem: Problem, point: Point, tape: list[Node]) -> Hand:
     """Return the function by hand, compiled if it is as wrong then as when it is run line by line."""
     run = problem.whole_grad
 
     def gradient(output):
-        return split_output(output, problem.structure, problem.names)[1]
+        found = split_output(output, problem.structure, problem.names)[1]
+        return [np.full(np.shape(v), np.nan) if np.iscomplexobj(v) else v for v in found]  # what is complex is wrong
 
     def errors_at(comparison):
         slack = SAFETY * trial.own_epsilon if trial.rounds else 1e-9  # run as it is written, it rounds as it does

@@ -1,6 +1,6 @@
 """The line of the user's source to name: where an error came from, a value first appeared, a number was drawn."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from traceback import walk_tb
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from jaxnn.trace import jaxprs
 from jaxnn.trace.jaxprs import Line
 from jaxnn.verify.diagnosis.locate import where_made
-from jaxnn.verify.diagnosis.steps import record
+from jaxnn.verify.diagnosis.steps import Step, record
 
 
 def spoken(line: Line) -> str:
@@ -30,31 +30,31 @@ def raised_at(error: Exception) -> str:
 
 def returned(f: Callable, args: Sequence[Any], value: Any = None) -> str:
     """Return the line of `f(*args)` where a value that it returns first appears; without one, that of its return."""
-    try:
-        steps = record(f, *args)
-    except Exception:  # what cannot be watched has no line
-        return ""
+    steps = _recorded(f, args)
     made = where_made(steps, np.asarray(value, np.float64), []) if value is not None else None
-    ends = [step for step in steps if step.name.startswith("return")]
-    step = made or (ends[-1] if ends else None)
-    return spoken(step.line) if step else ""
+    ends = (step.line for step in reversed(steps) if step.name.startswith("return"))
+    return _first([made.line] if made else ends)
 
 
 def first_of_dtype(f: Callable, args: Sequence[Any], dtype: Any) -> str:
     """Return the first line of `f(*args)` whose value is of a dtype that no argument has."""
     if any(getattr(leaf, "dtype", None) == dtype for leaf in jax.tree.leaves(args)):
         return ""
-    try:
-        steps = record(f, *args)
-    except Exception:
-        return ""
-    return next((spoken(step.line) for step in steps if step.dtype == dtype), "")
+    return _first(step.line for step in _recorded(f, args) if step.dtype == dtype)
 
 
 def first_random(f: Callable, args: Sequence[Any]) -> str:
     """Return the first line of `f(*args)` whose value is another one when it runs again."""
+    pairs = zip(_recorded(f, args), _recorded(f, args), strict=False)
+    return _first(a.line for a, b in pairs if not np.array_equal(a.value, b.value, equal_nan=True))
+
+
+def _recorded(f: Callable, args: Sequence[Any]) -> list[Step]:
     try:
-        pairs = zip(record(f, *args), record(f, *args), strict=False)
-    except Exception:
-        return ""
-    return next((spoken(a.line) for a, b in pairs if not np.array_equal(a.value, b.value, equal_nan=True)), "")
+        return record(f, *args)
+    except Exception:  # what cannot be watched has no line
+        return []
+
+
+def _first(lines: Iterable[Line]) -> str:
+    return next(map(spoken, lines), "")

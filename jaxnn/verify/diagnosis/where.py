@@ -43,7 +43,8 @@ def _box(wrong, sizes):
         if hit.size < n:
             parts.append((axis, hit))
     if wrong.sum() == 1:
-        return f"in the one entry {[int(i) for i in np.argwhere(wrong)[0]]}"
+        entry = [int(i) for i in np.argwhere(wrong)[0]]
+        return f"in the {'last' if entry == [wrong.size - 1] else 'one'} entry {entry}"
     if not parts or wrong.sum() < 0.7 * volume or volume > 0.8 * wrong.size:
         return ""
     said = [_indices(wrong.shape, axis, hit, sizes) for axis, hit in parts]

@@ -20,7 +20,7 @@ def test_without_source_the_verdict_and_the_cause_stand_alone():
     names = {}
     exec("def grad(w):\n    return -np.cos(np.asarray(w))", {"np": np}, names)
     found = check(lambda w: jnp.sum(jnp.sin(w)), names["grad"], W)
-    assert found.kind == "FAIL" and "sign" in found.cause
+    assert found.kind == "FAIL" and "sign" in found.cause and "no repair was found" in found.cause
 
 
 def test_a_function_that_cannot_be_watched_still_gets_its_verdict():
@@ -167,6 +167,35 @@ def test_a_line_that_the_loss_runs_and_does_not_depend_on_is_mended(tmp_path, mo
         load("both.py:loss"), load("both.py:grad"), rng.normal(size=3), rng.normal(size=(5, 3)), rng.normal(size=5)
     )
     assert verdict.line.startswith("d = 2 * np.where") and "(1 - h ** 2)" in verdict.patch
+
+
+COUNTS = """
+import numpy as np
+
+def loss(p, x, y):
+    return np.sum(np.exp(x @ p) - y * (x @ p))
+
+def grad(p, x, y):
+    rest = np.zeros_like(y)
+    for i in range(len(y)):
+        rest[i] = np.exp(x[i] @ p) - y[i]
+    return np.sum(x.T * rest, axis=1)
+
+def whole(p, x, y):
+    return grad(p, x, y).astype(int)
+"""
+
+
+def test_a_buffer_of_whole_numbers_and_a_gradient_in_them_are_mended(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "counts.py").write_text(COUNTS)
+    (tmp_path / "cast.py").write_text(COUNTS.replace("np.zeros_like(y)", "np.zeros(len(y))"))
+    rng = np.random.default_rng(0)
+    args = rng.normal(size=3), rng.normal(size=(5, 3)), np.array([0, 2, 1, 4, 1])
+    buffer = check(load("counts.py:loss"), load("counts.py:grad"), *args)
+    assert buffer.line.startswith("rest = np.zeros_like(y)") and "dtype=float" in buffer.patch
+    cast = check(load("cast.py:loss"), load("cast.py:whole"), *args)
+    assert cast.line.startswith("return grad(p, x, y).astype(int)") and "-    return grad(p, x, y).astype" in cast.patch
 
 
 @pytest.mark.slow

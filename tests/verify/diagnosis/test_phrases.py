@@ -129,6 +129,10 @@ def test_where_alone_it_is_wrong_is_named(actual, words):
     says(phrase("dW1", actual, E, TOLERANCE), *words)
 
 
+def test_the_last_entry_of_a_vector_is_called_that():
+    says(phrase("db", put(E[0], 6, lambda x: x / 2), E[0], TOLERANCE), "wrong only in the last entry [6]")
+
+
 def test_the_name_of_an_axis_comes_from_its_size():
     says(phrase("dZ2", put(dZ2, (slice(None), 3), 0), dZ2, TOLERANCE, sizes=SIZES), "index 3", "that of m", "zero")
 

@@ -17,29 +17,27 @@ def slices(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Chan
         return
     backwards = ": it is in reverse order" if "::-1" in ast.unparse(node.slice) else ""
     yield node.value, f"the index of {text(node)} is too much: write {text(node.value)}{backwards}"
-    parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-    for k, part in enumerate(parts):
+    for k, part in enumerate(_parts(node)):
         if isinstance(part, ast.Slice):
-            new = [*parts[:k], ast.Slice(), *parts[k + 1 :]]
-            whole = ast.Subscript(node.value, ast.Tuple(new, ast.Load()) if len(new) > 1 else new[0], ast.Load())
-            yield whole, f"{text(node)} should be {text(whole)}: a part is left out, or in another order"
+            yield _with_part(node, k, ast.Slice()), ": a part is left out, or in another order"
             if (part.lower is None) != (part.upper is None) and part.step is None:
                 at = part.lower or part.upper or ast.Constant(1)
                 bound = at.operand if isinstance(at, ast.UnaryOp) else ast.UnaryOp(ast.USub(), at)  # x[1:] and x[:-1]
                 other = ast.Slice(None, bound) if part.lower is not None else ast.Slice(bound)
-                new = [*parts[:k], other, *parts[k + 1 :]]
-                end = ast.Subscript(node.value, ast.Tuple(new, ast.Load()) if len(new) > 1 else new[0], ast.Load())
-                yield end, f"{text(node)} should be {text(end)}: the other end is left out"
-            for new in _moved(part):
-                several = [*parts[:k], new, *parts[k + 1 :]]
-                index = ast.Tuple(several, ast.Load()) if len(several) > 1 else new
-                moved = ast.Subscript(node.value, index, ast.Load())
-                yield moved, f"{text(node)} should be {text(moved)}: off by one"
+                yield _with_part(node, k, other), ": the other end is left out"
+            yield from ((_with_part(node, k, new), ": off by one") for new in _moved(part))
         elif not isinstance(part, ast.Constant | ast.Call):
-            for by in (-1, 1):
-                new = [*parts[:k], plus(part, by), *parts[k + 1 :]]
-                moved = ast.Subscript(node.value, ast.Tuple(new, ast.Load()) if len(new) > 1 else new[0], ast.Load())
-                yield moved, f"{text(node)} should be {text(moved)}: off by one"
+            yield from ((_with_part(node, k, plus(part, by)), ": off by one") for by in (-1, 1))
+
+
+def _parts(node: ast.Subscript) -> list[ast.expr]:
+    return node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+
+
+def _with_part(node: ast.Subscript, k: int, new: ast.expr) -> ast.Subscript:
+    """Return a part of an array with another index along one axis."""
+    parts = [*_parts(node)[:k], new, *_parts(node)[k + 1 :]]
+    return ast.Subscript(node.value, ast.Tuple(parts, ast.Load()) if len(parts) > 1 else new, ast.Load())
 
 
 def _moved(part: ast.Slice) -> list[ast.Slice]:
@@ -62,8 +60,7 @@ def layouts(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Ch
     """Yield a slice that takes neighbours in the place of one that takes every so many, and the other way round."""
     if not isinstance(node, ast.Subscript):
         return
-    parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-    for k, part in enumerate(parts):
+    for k, part in enumerate(_parts(node)):
         if not isinstance(part, ast.Slice) or part.lower is None:
             continue
         for name in numbers:
@@ -74,10 +71,7 @@ def layouts(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Ch
             elif part.step is None and isinstance(part.lower, ast.BinOp) and isinstance(part.lower.op, ast.Mult):
                 new = ast.Slice(part.lower.left, None, n)
             if new is not None:
-                several = [*parts[:k], new, *parts[k + 1 :]]
-                taken = ast.Tuple(several, ast.Load()) if len(several) > 1 else new
-                other = ast.Subscript(node.value, taken, ast.Load())
-                yield other, f"{text(node)} should be {text(other)}: the layout is another, neighbours or in turns"
+                yield _with_part(node, k, new), ": the layout is another, neighbours or in turns"
 
 
 def indices(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
@@ -93,18 +87,15 @@ def indices(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Cha
             yield other, f"the offset `{offset}` is missing in the index of {text(node)}: write {text(other)}"
     counted = Counter(part.id for part in ast.walk(node.slice) if isinstance(part, ast.Name))
     for name, factor in itertools.product((name for name, times in counted.items() if times > 1), names):
-        other = ast.Subscript(node.value, renamed(node.slice, name, parsed(f"{name} * {factor}")), ast.Load())
-        yield other, f"{text(node)} should be {text(other)}: the factor `{factor}` of its offset is missing"
+        other = ast.Subscript(node.value, renamed(node.slice, {name: parsed(f"{name} * {factor}")}), ast.Load())
+        yield other, f": the factor `{factor}` of its offset is missing"
     for offset in names:
         other = ast.Subscript(node.value, _shifted(node.slice, parsed(offset)), ast.Load())
-        yield other, f"{text(node)} should be {text(other)}: the offset `{offset}` of the part is missing"
+        yield other, f": the offset `{offset}` of the part is missing"
     moved = [part for part in ast.walk(node.slice) if isinstance(part, ast.BinOp)]
     for index, form in itertools.product(moved[:2], ("max({i}, 0)", *(f"min({{i}}, {n} - 1)" for n in names))):
         other = put(index, parsed(form.format(i=ast.unparse(index))), node)
-        yield (
-            other,
-            f"{text(node)} should be {text(other)}: at the border a negative index wraps, a large one is outside",
-        )
+        yield other, ": at the border a negative index wraps, a large one is outside"
 
 
 def _shifted(index: ast.expr, offset: ast.expr) -> ast.expr:
@@ -135,6 +126,6 @@ def permutations(library: str) -> Change:
             new = parsed(f"{library}.argsort({ast.unparse(node)})")
         else:
             return
-        yield new, f"{text(node)} should be {text(new)}: the inverse of the permutation, which puts everything back"
+        yield new, ": the inverse of the permutation, which puts everything back"
 
     return change

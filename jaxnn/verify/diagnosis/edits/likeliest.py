@@ -15,6 +15,7 @@ from jaxnn.verify.diagnosis.edits.statements import (
     renamed,
     statements,
     sums,
+    swaps,
     targets,
     text,
     unpackings,
@@ -106,7 +107,8 @@ def edits(
     for rank, (change, places, inside) in enumerate(stages):
         for node in places:
             for new, why in change(node, arrays, numbers):
-                yield Edit(put(node, new, root), why, inside, rank)
+                said = why if why and not why.startswith(":") else f"{text(node)} should be {text(new)}{why}"
+                yield Edit(put(node, new, root), said, inside, rank)
 
 
 def _is_read(node):
@@ -129,14 +131,14 @@ def _axes(node, arrays, numbers):
     for k, keyword in enumerate(node.keywords):
         if keyword.arg == "axis":
             for axis in AXES:
-                keywords = [*node.keywords[:k], ast.keyword("axis", _number(axis)), *node.keywords[k + 1 :]]
+                keywords = [*node.keywords[:k], ast.keyword("axis", parsed(str(axis))), *node.keywords[k + 1 :]]
                 new = ast.Call(node.func, node.args, keywords)
                 was = ast.unparse(keyword.value)
                 yield new, f"`{called}` is over the wrong axis: `axis={was}` should be `axis={axis}`"
     last = node.args[-1] if node.args else None
     if called in REDUCTIONS and isinstance(last, ast.Constant | ast.UnaryOp | ast.Tuple):
         for axis in AXES:
-            new = ast.Call(node.func, [*node.args[:-1], _number(axis)], node.keywords)
+            new = ast.Call(node.func, [*node.args[:-1], parsed(str(axis))], node.keywords)
             yield new, f"`{called}` is over the wrong axis: {text(last)} should be `{axis}`"
 
 
@@ -145,8 +147,7 @@ def _operators(node, arrays, numbers):
         yield node.operand, f"the sign of {text(node)} is wrong: write {text(node.operand)}"
     if isinstance(node, ast.BinOp):
         for other in SWAPPED.get(type(node.op), ()):
-            new = ast.BinOp(node.left, other(), node.right)
-            yield new, f"{text(node)} should be {text(new)}: {_operator(node.op, other)}"
+            yield ast.BinOp(node.left, other(), node.right), f": {_operator(node.op, other)}"
         if isinstance(node.op, ast.Sub | ast.Div | ast.MatMult | ast.Pow):
             new = ast.BinOp(node.right, node.op, node.left)
             yield new, f"{text(node)} has its operands swapped: write {text(new)}"
@@ -155,14 +156,10 @@ def _operators(node, arrays, numbers):
         for name in numbers:
             whole = parsed(name)
             new = ast.BinOp(node.left, other, ast.BinOp(whole, ast.FloorDiv(), node.right))
-            yield new, f"{text(node)} should be {text(new)}: groups lie side by side, or take turns"
+            yield new, ": groups lie side by side, or take turns"
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
         for other in SWAPPED.get(type(node.ops[0]), ()):
-            new = ast.Compare(node.left, [other()], node.comparators)
-            yield (
-                new,
-                f"{text(node)} should be {text(new)}: a mask inverted, or wrong at its edge",
-            )
+            yield ast.Compare(node.left, [other()], node.comparators), ": a mask inverted, or wrong at its edge"
 
 
 def _groupings(node, arrays, numbers):
@@ -172,7 +169,7 @@ def _groupings(node, arrays, numbers):
         first, second = (ast.Call(node.func, [part, *rest], node.keywords) for part in (inside.left, inside.right))
         for pair in ((first, inside.right), (inside.left, second)):
             other = ast.BinOp(pair[0], inside.op, pair[1])
-            yield other, f"{text(node)} should be {text(other)}: the parentheses stand elsewhere, one goes around it"
+            yield other, ": the parentheses stand elsewhere, one goes around it"
     if not isinstance(node, ast.BinOp):
         return
     products, sums_ = ast.Mult | ast.Div, ast.Add | ast.Sub
@@ -191,8 +188,7 @@ def _groupings(node, arrays, numbers):
             new.append(ast.BinOp(ast.BinOp(left, node.op, right.left), right.op, right.right))
     if isinstance(left, ast.Call) and len(left.args) == 1:  # f(a) * b and f(a * b)
         new.append(ast.Call(left.func, [ast.BinOp(left.args[0], node.op, right)], left.keywords))
-    for other in new:
-        yield other, f"{text(node)} should be {text(other)}: the parentheses stand elsewhere"
+    yield from ((other, ": the parentheses stand elsewhere") for other in new)
 
 
 def _everywhere(node, arrays, numbers):
@@ -201,7 +197,7 @@ def _everywhere(node, arrays, numbers):
     for name in dict.fromkeys(name for name in names if names.count(name) > 1):
         known = next((list(some) for some in (arrays, numbers) if name in some), [])
         for other in [f"{name}.T"] * (name in arrays) + [other for other in known if other != name]:
-            new = renamed(node, name, parsed(other))
+            new = renamed(node, {name: parsed(other)})
             yield new, f"`{name}` should be `{other}` in all of {text(node)}"
 
 
@@ -232,7 +228,7 @@ def _removals(node, arrays, numbers):
         yield kept, f"the {word} {text(left)} is too much: write {text(kept)} in place of {text(node)}"
     if isinstance(node.op, ast.Add | ast.Sub):
         new = ast.UnaryOp(ast.USub(), node.right if isinstance(node.op, ast.Sub) else node.left)
-        yield new, f"{text(node)} should be {text(new)}: a term too much"
+        yield new, ": a term too much"
 
 
 def _operator(old, new):
@@ -251,12 +247,12 @@ def _constants(node, arrays, numbers):
     if isinstance(node, ast.Tuple) and all(isinstance(part, ast.Constant) for part in node.elts):
         for k in range(len(node.elts)):
             new = ast.Tuple(node.elts[:k] + node.elts[k + 1 :], ast.Load())
-            yield new, f"{text(node)} should be {text(new)}: an axis too many"
+            yield new, ": an axis too many"
         values = [part.value for part in node.elts if isinstance(part, ast.Constant)]
         if len(values) > 1 and all(type(value) is int and value in AXES for value in values):
-            for other in itertools.combinations(range(4), len(values)):
-                new = _number(other)
-                yield new, f"{text(node)} should be {text(new)}: the wrong axes"
+            yield from (
+                (parsed(str(other)), ": the wrong axes") for other in itertools.combinations(range(4), len(values))
+            )
     try:
         value = ast.literal_eval(node)
     except ValueError:
@@ -272,11 +268,10 @@ def _constants(node, arrays, numbers):
         others = list(_subscripts(value))
     for other in dict.fromkeys(others):
         if other != value or type(other) is not type(value):
-            new = ast.Constant(other)
             what = ": axes in another order, as transposed" if isinstance(value, str) else ""
             if not isinstance(value, str | bool) and other == -value:
                 what = ": the sign is wrong"
-            yield new, f"{text(node)} should be {text(new)}{what}"
+            yield ast.Constant(other), what
 
 
 def _subscripts(value):
@@ -284,9 +279,7 @@ def _subscripts(value):
     before, _, after = value.partition("->")
     parts = [*before.split(","), after]
     for k, part in enumerate(parts):
-        for i, j in itertools.combinations(range(len(part)), 2):
-            letters = list(part)
-            letters[i], letters[j] = letters[j], letters[i]
+        for letters in swaps(part):
             changed = [*parts[:k], "".join(letters), *parts[k + 1 :]]
             yield ",".join(changed[:-1]) + "->" + changed[-1]
 
@@ -296,7 +289,7 @@ def _sizes(node, arrays, numbers):
         of = size[1] or size[2]
         rows = f"{of}.size // {of}.shape[-1]"  # of all axes but the last
         for other in (f"{of}.shape[0]", f"{of}.shape[1]", f"{of}.shape[-1]", f"{of}.size", rows):
-            yield parsed(other), f"{text(node)} should be `{other}`: another size"
+            yield parsed(other), ": another size"
 
 
 def _others(containers):
@@ -321,7 +314,7 @@ def _names(node, arrays, numbers):
         if node.id in numbers:
             for add in (-1, 1):
                 new = ast.BinOp(node, ast.Add() if add > 0 else ast.Sub(), ast.Constant(1))
-                yield new, f"`{node.id}` should be {text(new)}: off by one"
+                yield new, ": off by one"
     elif isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Load):
         called = ast.unparse(node)
         for known in (arrays, numbers):
@@ -336,7 +329,7 @@ def _calls(node, arrays, numbers):
         return
     called = ast.unparse(node.func).rsplit(".", 1)[-1]
     for other in (b if called == a else a for a, b in ALIKE if called in (a, b)):
-        func = ast.parse(ast.unparse(node.func).removesuffix(called) + other, mode="eval").body
+        func = parsed(ast.unparse(node.func).removesuffix(called) + other)
         new = ast.Call(func, node.args, node.keywords)
         yield new, f"`{called}` in place of `{other}`: write {text(new)}"
     func = node.func
@@ -344,19 +337,20 @@ def _calls(node, arrays, numbers):
     for part in kept + node.args[:2]:
         what = " is a cast, which rounds, and" if called == "astype" else ""
         yield part, f"`{called}`{what} is too much: write {text(part)} in place of {text(node)}"
-    for i, j in itertools.combinations(range(len(node.args)), 2):
-        args = list(node.args)
-        args[i], args[j] = args[j], args[i]
+    for args in swaps(node.args):
         new = ast.Call(node.func, args, node.keywords)
         yield new, f"{text(node)} has its arguments swapped: write {text(new)}"
     for k, keyword in enumerate(node.keywords):
         new = ast.Call(node.func, node.args, node.keywords[:k] + node.keywords[k + 1 :])
         yield new, f"`{keyword.arg}` is too much: write {text(new)}"
+    if called.endswith("_like") and not any(keyword.arg == "dtype" for keyword in node.keywords):
+        new = ast.Call(node.func, node.args, [*node.keywords, ast.keyword("dtype", ast.Name("float", ast.Load()))])
+        yield new, f"{text(node)} has its argument's dtype, which may be one of whole numbers: write {text(new)}"
     for arg in ("0", "1", "-1"):
         if not any(keyword.arg == "axis" for keyword in node.keywords):
-            keywords = [*node.keywords, ast.keyword("axis", ast.parse(arg, mode="eval").body)]
+            keywords = [*node.keywords, ast.keyword("axis", parsed(arg))]
             new = ast.Call(node.func, node.args, keywords)
-            yield new, f"{text(node)} should be {text(new)}: over one axis, not over all"
+            yield new, ": over one axis, not over all"
 
 
 def _is_module(node):
@@ -373,7 +367,7 @@ def _transposes(node, arrays, numbers):
     elif isinstance(node, ast.Name | ast.Subscript | ast.Attribute | ast.BinOp):
         new = ast.Attribute(node, "T", ast.Load())
         yield new, f"{text(node)} should be transposed: write {text(new)}"
-        new = ast.Call(ast.Attribute(node, "swapaxes", ast.Load()), [_number(-1), _number(-2)], [])
+        new = ast.Call(ast.Attribute(node, "swapaxes", ast.Load()), [parsed("-1"), parsed("-2")], [])
         yield new, f"{text(node)} should be transposed: write {text(new)}"
     if (
         isinstance(node, ast.Call)
@@ -384,12 +378,7 @@ def _transposes(node, arrays, numbers):
         numbers_ = [arg for arg in node.args if isinstance(arg, ast.Constant)]
         if len(numbers_) == len(node.args) > 2:
             for order in itertools.permutations(node.args):
-                new = ast.Call(node.func, list(order), [])
-                yield new, f"{text(node)} should be {text(new)}: transposed otherwise"
-
-
-def _number(value):
-    return ast.parse(str(value), mode="eval").body
+                yield ast.Call(node.func, list(order), []), ": transposed otherwise"
 
 
 INSIDE = (

@@ -1,13 +1,12 @@
 """What a loop does with its rounds: a variable that the next one should get, a `return` or `continue` too early."""
 
 import ast
-import copy
 import itertools
 from collections.abc import Iterator
 from types import CodeType
 
 from jaxnn.trace.jaxprs import Line, source_line
-from jaxnn.verify.diagnosis.edits.statements import text
+from jaxnn.verify.diagnosis.edits.statements import renamed, text
 from jaxnn.verify.diagnosis.rewrite import Written, assigned, blocks_around, function_around, statement_at
 
 MOST = 24  # ways to match the variables of one loop
@@ -34,9 +33,10 @@ def carried(line: Line, code: CodeType) -> Iterator[tuple[list[tuple[Line, ast.s
         stale = sorted((used & before) - inside)
         for names in itertools.islice(itertools.permutations(stale, len(unread)) if unread else (), MOST):
             new_names, changes = dict(zip(unread, names, strict=True)), []
+            stored = {old: ast.Name(new, ast.Store()) for old, new in new_names.items()}
             for old in statements:
                 if assigned(old) & set(unread):
-                    targets = [_Renamed(new_names).visit(copy.deepcopy(target)) for target in old.targets]
+                    targets = [renamed(target, stored, ast.Store) for target in old.targets]
                     new = ast.copy_location(ast.Assign(targets, old.value), old)
                     changes.append((source_line(line.file, old.lineno, line.function), old, new))
             says = " and ".join(f"`{new}`, not `{old}`" for old, new in new_names.items())
@@ -65,13 +65,3 @@ def ended(line: Line, code: CodeType) -> Iterator[tuple[list[tuple[Line, ast.stm
                         why = f"`continue` leaves out {text(last)}, which belongs before it too"
                         at = source_line(line.file, part.body[-1].lineno, line.function)
                         yield [(at, part, new)], why
-
-
-class _Renamed(ast.NodeTransformer):
-    """Gives variables that are assigned other names."""
-
-    def __init__(self, names: dict[str, str]):
-        self.names = names
-
-    def visit_Name(self, node: ast.Name) -> ast.Name:
-        return ast.copy_location(ast.Name(self.names.get(node.id, node.id), node.ctx), node)

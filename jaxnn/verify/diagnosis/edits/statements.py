@@ -3,12 +3,13 @@
 import ast
 import copy
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from jaxnn.verify.diagnosis.rewrite import put
 
-Changes = Iterator[tuple[Any, str]]  # what may have been meant, and what is changed in words
+# What may have been meant, and what is changed in words; those that begin with ":", or none, follow "a should be b".
+Changes = Iterator[tuple[Any, str]]
 Change = Callable[[Any, Sequence[str], Sequence[str]], Changes]  # of a node, with the arrays and numbers there
 SWAPPED = {  # operators, comparisons and functions that are easily taken for one another
     ast.Add: (ast.Sub,),
@@ -27,19 +28,27 @@ SWAPPED = {  # operators, comparisons and functions that are easily taken for on
 }
 
 
-def renamed(node: Any, name: str, new: ast.expr) -> Any:
-    """Return a tree with an expression in all the places in which a name is read."""
-    return _Renamed(name, new).visit(copy.deepcopy(node))
+def renamed(node: Any, new: Mapping[str, ast.expr], use: type[ast.expr_context] = ast.Load) -> Any:
+    """Return a tree with expressions in all the places in which names are read, or assigned to."""
+    return _Renamed(new, use).visit(copy.deepcopy(node))
 
 
 class _Renamed(ast.NodeTransformer):
-    """Puts an expression in all the places in which a name is read."""
+    """Puts expressions in all the places in which names are used in one way."""
 
-    def __init__(self, name: str, new: ast.expr):
-        self.name, self.new = name, new
+    def __init__(self, new: Mapping[str, ast.expr], use: type[ast.expr_context]):
+        self.new, self.use = new, use
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
-        return self.new if node.id == self.name and isinstance(node.ctx, ast.Load) else node
+        return self.new.get(node.id, node) if isinstance(node.ctx, self.use) else node
+
+
+def swaps(items: Sequence[Any]) -> Iterator[list[Any]]:
+    """Yield the items with two of them exchanged."""
+    for i, j in itertools.combinations(range(len(items)), 2):
+        swapped = list(items)
+        swapped[i], swapped[j] = swapped[j], swapped[i]
+        yield swapped
 
 
 def text(node: ast.AST) -> str:
@@ -50,8 +59,7 @@ def statements(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> 
     """Yield a statement of another kind: `=` or `-=` for `+=`, a loop the other way round."""
     if isinstance(node, ast.AugAssign):
         for other in SWAPPED.get(type(node.op), ()):
-            new = ast.AugAssign(node.target, other(), node.value)
-            yield new, f"{text(node)} should be {text(new)}"
+            yield ast.AugAssign(node.target, other(), node.value), ""
         yield ast.Assign([node.target], node.value), f"{text(node)} adds to what was there: write `=`"
         target = node.target
         slices = isinstance(target, ast.Subscript) and any(isinstance(n, ast.Slice) for n in ast.walk(target.slice))
@@ -91,16 +99,14 @@ def copies(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Chan
 
 
 def unpackings(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
-    """Yield an assignment to several variables that get each other's values."""
-    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple):
-        for i, j in itertools.combinations(range(len(node.targets[0].elts)), 2):
-            places = list(node.targets[0].elts)
-            places[i], places[j] = places[j], places[i]
-            swapped = ast.copy_location(ast.Tuple(places, ast.Store()), node.targets[0])
-            new = ast.copy_location(ast.Assign([swapped], node.value), node)
-            pair = f"{text(places[j])} and {text(places[i])}"
-            written = ", ".join(map(ast.unparse, places))
-            yield new, f"{pair} are swapped, each gets the other's value: write `{written} = ...`"
+    """Yield a statement in which two variables get each other's values, those of a loop or a comprehension too."""
+    for given in ast.walk(node):
+        if isinstance(given, ast.Tuple) and isinstance(given.ctx, ast.Store):
+            for places in swaps(given.elts):
+                pair = " and ".join(text(a) for a, b in zip(given.elts, places, strict=True) if a is not b)
+                written = ", ".join(map(ast.unparse, places))
+                new = put(given, ast.Tuple(places, ast.Store()), node)
+                yield new, f"{pair} are swapped, each gets the other's value: write `{written}`"
 
 
 def targets(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
@@ -109,4 +115,4 @@ def targets(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Cha
         for other in arrays:
             if other.isidentifier() and other != node.targets[0].id:
                 new = ast.Assign([ast.Name(other, ast.Store())], node.value, lineno=node.lineno)
-                yield new, f"{text(node)} should be {text(new)}: `{other}` is the variable that is used later"
+                yield new, f": `{other}` is the variable that is used later"

@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Sequence
 
 from jaxnn.trace.expressions import parsed
-from jaxnn.verify.diagnosis.edits.statements import Change, Changes, text
+from jaxnn.verify.diagnosis.edits.statements import Change, Changes, swaps, text
 
 OVER = ("", "axis=0, keepdims=True", "axis=-1, keepdims=True")
 TRIANGLES = {
@@ -51,9 +51,8 @@ def counts(parts: Sequence[str]) -> Change:
 
     def change(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
         for part in parts:
-            new = parsed(f"{part}.size")
-            why = f"{text(node)} should be {text(new)}: the number of entries that are there, fewer at the border"
-            yield new, f"{why} of a window that is cut off"
+            why = ": the number of entries that are there, fewer at the border of a window that is cut off"
+            yield parsed(f"{part}.size"), why
 
     return change
 
@@ -61,8 +60,7 @@ def counts(parts: Sequence[str]) -> Change:
 def strides(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
     """Yield a whole number times another, such as a stride or a dilation."""
     for name in (name for name in numbers if name.isidentifier() and name != ast.unparse(node)):
-        new = ast.BinOp(node, ast.Mult(), parsed(name))
-        yield new, f"{text(node)} should be {text(new)}: the factor `{name}` is missing"
+        yield ast.BinOp(node, ast.Mult(), parsed(name)), f": the factor `{name}` is missing"
 
 
 def _without_whole_axes(part):
@@ -78,9 +76,7 @@ def called(functions: Sequence[str]) -> Change:
     """Return how a function of the user's is put around a node."""
 
     def change(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
-        for name in functions:
-            new = parsed(f"{name}({ast.unparse(node)})")
-            yield new, f"{text(node)} should be {text(new)}"
+        yield from ((parsed(f"{name}({ast.unparse(node)})"), "") for name in functions)
 
     return change
 
@@ -111,19 +107,15 @@ def running(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Cha
         for back in (reverse, ast.Tuple([parsed("..."), reverse], ast.Load())):
             given = [ast.Subscript(node.args[0], back, ast.Load()), *node.args[1:]]
             new = ast.Subscript(ast.Call(node.func, given, node.keywords), back, ast.Load())
-            yield new, f"{text(node)} should be {text(new)}: from the end, in reverse, of this one and all after"
+            yield new, ": from the end, in reverse, of this one and all after"
 
 
 def orders(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
     """Yield a list, tuple or dict with two of its items exchanged: what is joined or returned in another order."""
-    if not isinstance(node, ast.List | ast.Tuple | ast.Dict):
-        return
-    together = node.values if isinstance(node, ast.Dict) else node.elts
-    for i, j in itertools.combinations(range(len(together)), 2):
-        items = list(together)
-        items[i], items[j] = items[j], items[i]
-        new = ast.Dict(node.keys, items) if isinstance(node, ast.Dict) else type(node)(items, ast.Load())
-        yield new, f"{text(node)} has its items in the wrong order, two are swapped: write {text(new)}"
+    if isinstance(node, ast.List | ast.Tuple | ast.Dict):
+        for items in swaps(node.values if isinstance(node, ast.Dict) else node.elts):
+            new = ast.Dict(node.keys, items) if isinstance(node, ast.Dict) else type(node)(items, ast.Load())
+            yield new, f"{text(node)} has its items in the wrong order, two are swapped: write {text(new)}"
 
 
 def rounds(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
@@ -138,7 +130,7 @@ def rounds(node: ast.AST, arrays: Sequence[str], numbers: Sequence[str]) -> Chan
         new = ast.Call(node.func, [*kept, *node.args[2:]], [])
         more = ((by > 0) == (side > 0)) != down
         what = f"a round is missing, its {which} one" if more else f"the {which} round is too much"
-        yield new, f"{text(node)} should be {text(new)}: {what}, a bound off by one"
+        yield new, f": {what}, a bound off by one"
 
 
 def plus(number: ast.expr, by: int) -> ast.expr:

@@ -91,9 +91,7 @@ def forms(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Chan
 
 def powers(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
     """Yield the square and the cube of the node."""
-    for power in (2, 3):
-        new = ast.BinOp(node, ast.Pow(), ast.Constant(power))
-        yield new, f"{text(node)} should be {text(new)}"
+    yield from ((ast.BinOp(node, ast.Pow(), ast.Constant(power)), "") for power in (2, 3))
 
 
 def around(forms: Mapping[str, str], library: str) -> Change:
@@ -101,7 +99,6 @@ def around(forms: Mapping[str, str], library: str) -> Change:
 
     def change(node: ast.expr, arrays: Sequence[str], numbers: Sequence[str]) -> Changes:
         for call, what in forms.items():
-            new = parsed(call.format(x=f"({ast.unparse(node)})").replace("np.", f"{library}."))
-            yield new, f"{text(node)} should be {text(new)}{what}"
+            yield parsed(call.format(x=f"({ast.unparse(node)})").replace("np.", f"{library}.")), what
 
     return change

@@ -142,6 +142,9 @@ def test_a_list_of_one_object_is_made_of_as_many():
         ("d = a[k:k + m]", "d = a[k * n:k * n + m]", "factor `n`"),
         ("d = a[:, :m]", "d = a[:, n:n + m]", "offset `n`"),
         ("d = a / b", "d = a / b / 2", "factor 1/2"),
+        ("a, b = z", "b, a = z", "`a` and `b` are swapped"),
+        ("a = [b[i, k] for m, (k, i) in z]", "a = [b[i, k] for m, (i, k) in z]", "`k` and `i` are swapped"),
+        ("a = np.tril(b)", "a = np.triu(b)", "`tril` in place of `triu`"),
     ],
 )
 def test_what_was_meant_by_a_statement_is_among_the_changes(wrong, right, why):
