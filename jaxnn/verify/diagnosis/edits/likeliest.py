@@ -40,7 +40,8 @@ ALIKE = [
     for pair in (
         "sum/mean maximum/minimum max/min argmax/argmin sin/cos sinh/cosh sigmoid/tanh zeros_like/ones_like zeros/ones "
         "exp/log log/log1p exp/expm1 floor/ceil softplus/sigmoid relu/tanh var/std abs/sign square/sqrt multiply/add "
-        "multiply/subtract dot/multiply any/all set/add logical_and/logical_or"
+        "multiply/subtract dot/multiply any/all set/add logical_and/logical_or tril/triu cumsum/cumprod sum/prod "
+        "real/imag hstack/vstack sort/argsort arcsin/arccos greater/less"
     ).split()
 ]
 OPERANDS = (ast.Name, ast.BinOp, ast.Call, ast.Attribute, ast.Subscript)
