@@ -18,7 +18,7 @@ from jaxnn.verify.diagnosis.rewrite import function_around, subscripts
 from jaxnn.verify.diagnosis.steps import as_array, children, spelt
 
 SHAPE = re.compile(r"\.(shape|size|ndim)\b[^.]*$")
-MOST_LISTS = 5
+MOST_LISTS, MOST_COLUMNS = 5, 5
 FAR = 1_000_000  # lines: of what a function does not name
 PLAIN = {
     "pi",
@@ -56,7 +56,8 @@ def named(names: dict[str, Any], tree: ast.AST, line: Line, called: Collection[s
 
     Entries of dicts and attributes of the user's objects are named too, and parts of arrays that the function reads.
     Of functions it is those `called` anyway by what is judged, and plain formulas: another may do anything. Of lists it
-    is also the items that a whole number names, the state of a round for example.
+    is also the items that a whole number names, the state of a round for example; of arrays with a number for each row
+    of one in the tree also the column, which weighs or divides rows.
     """
     seen = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     found = Names([], [], [], [], [], next((n for n in ("np", "jnp", "numpy") if names.get(n) in NUMPYS), "np"))
@@ -97,6 +98,10 @@ def named(names: dict[str, Any], tree: ast.AST, line: Line, called: Collection[s
         with suppress(Exception):  # not that many items
             if item not in found.arrays and as_array(evaluated(item, names)) is not None:
                 found.arrays.append(item)
+    shapes = {name: np.shape(names[name]) for name in found.arrays if name in names}
+    rows = {shape[0] for name, shape in shapes.items() if name in seen and len(shape) > 1}
+    columns = [f"{name}[:, None]" for name, shape in shapes.items() if len(shape) == 1 and shape[0] in rows]
+    found.arrays.extend(column for column in columns[:MOST_COLUMNS] if column not in found.arrays)
     return found
 
 

@@ -82,3 +82,9 @@ def test_a_random_key_is_no_number():
     assert not is_whole(key)
     found = named({"key": key, "labels": np.arange(3)}, ast.parse("key"), source_line(__file__, 1, "nothing"))
     assert found.numbers == ["len(labels)"]
+
+
+def test_a_number_for_each_row_is_named_as_a_column_too():
+    names = {"x": np.ones((4, 3)), "weight": np.ones(4), "bias": np.ones(3), "total": np.ones(())}
+    assert named(names, ast.parse("x"), source_line(__file__, 1, "nothing")).arrays[-1] == "weight[:, None]"
+    assert "weight[:, None]" not in named(names, ast.parse("bias"), source_line(__file__, 1, "nothing")).arrays
