@@ -24,7 +24,6 @@ from jaxnn.verify.diagnosis.in_scope import evaluated, is_value, is_whole, named
 from jaxnn.verify.diagnosis.programs import EVALUATION, SHARE_OF_RUN, Change, Program
 from jaxnn.verify.diagnosis.rewrite import (
     Part,
-    functions_of,
     lambda_at,
     operations,
     put,
@@ -68,7 +67,7 @@ def by_value(program: Program, step: Step, expected: np.ndarray, *, inside: bool
     place = scope and source_of(step, scope.code)
     if scope is None or place is None or program.defines(step.line):
         return None
-    functions = functions_of(scope.code)
+    functions = program.functions(scope.code)
     with np.errstate(all="ignore"), jax.disable_jit():
         for names in (names_in_numpy(scope.names), scope.names):
             value, wanted = _written(place, names, step.value, expected)
