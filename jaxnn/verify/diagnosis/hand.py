@@ -28,7 +28,7 @@ from jaxnn.verify.problem import Problem, in_float64, split_output
 from jaxnn.verify.rounding import SAFETY
 from jaxnn.verify.trial import Point, Trial, loss_at, moved_by
 
-WORK = 200_000_000
+WORK = 40_000_000  # the deepest repair that is known took 28 million
 PROOF = 1e-3  # of the largest entry: as little have functions to round that a repair is to be proven of
 NEAR = 1e-7  # of the largest entry, at fewer examples, where rounding was not measured
 

@@ -32,7 +32,7 @@ from jaxnn.verify.diagnosis.rewrite import (
 from jaxnn.verify.diagnosis.steps import Path, Step, as_array, held
 from jaxnn.verify.diagnosis.targets import close
 
-MOST_VALUES = 20_000  # changes of one line, whose right value is known: each is an expression evaluated
+MOST_VALUES = 5000  # changes of one line, whose right value is known: each is an expression evaluated
 MOST_VALUES_IN_JAX = 400  # where NumPy cannot evaluate it: a loop of JAX's takes as long as a program
 MOST_PAIRS = 3000  # changes of one line that something more is looked for with
 MOST_COMPLETED = 200  # that give the right value, and yet are wrong when all is run

@@ -34,10 +34,10 @@ from jaxnn.verify.diagnosis.rewrite import (
 from jaxnn.verify.diagnosis.steps import Scope, Step, as_array, held, is_array
 from jaxnn.verify.diagnosis.targets import digest
 
-MOST_RUNS = 5000  # changes of several lines, each tried by running everything
-MOST_TOLD_APART = 15_000  # changes that are looked at for what they evaluate to
+MOST_RUNS = 1500  # changes of several lines, each tried by running everything
+MOST_TOLD_APART = 4000  # changes that are looked at for what they evaluate to
 MOST_LINES = 12  # whose numbers are followed to the lines that made them
-MOST_OF_A_LINE, MOST_PAIRS = 60, 4000  # changes of a line that are tried two at a time, and such pairs of all lines
+MOST_OF_A_LINE, MOST_PAIRS = 60, 1500  # changes of a line that are tried two at a time, and such pairs of all lines
 OF_A_KIND, MOST_ALIKE = 3, 3000  # changes of one kind that are tried in two lines, and such pairs
 MOST_MOVES, NEXT = 400, 12  # of a statement to another place; in JAX, which takes long
 MOST_RUNS_IN_JAX, MOST_TOLD_APART_IN_JAX = 150, 1500  # which take a hundred times as long
