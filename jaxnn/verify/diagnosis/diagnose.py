@@ -105,7 +105,7 @@ def _placed(trial, problem, verdict, point, tape, numbers):
         step, change = _line_and_change(hand, suspect, made, comparison.expected[leaf])
     each = {} if change and change.proven else _each_leaf(hand, comparison, problem.names, true)
     if len(each) > 1:  # unless one line is enough, that made all that is wrong
-        whole = by_running(hand.program, blamed(hand.backward, hand.errors, hand.backward.steps[::-1], for_all=True))
+        whole = hand.by_running(blamed(hand.backward, hand.errors, hand.backward.steps[::-1], for_all=True))
         each, change = ({}, whole) if whole else (each, each.get(verdict.leaf, change))
     elif each:
         (change,) = each.values()
@@ -228,7 +228,7 @@ def _searched(hand: Hand, step: Step | None) -> Repair | None:
     lines = [*before, *reversed(blamed(hand.backward, hand.errors, once.values()))]
     near = [other for line in dict.fromkeys(other.line for other in lines) for other in every if other.line == line]
     others = [other for other in every if other.line not in {step.line for step in near}]
-    found = by_running(hand.program, near, inside=False) or by_running(hand.program, others, inside=False)
+    found = hand.by_running(near, inside=False) or hand.by_running(others, inside=False)
     return found or in_lines_alike(hand.program, near) or in_two_places(hand.program, near)
 
 
@@ -241,7 +241,7 @@ def _likeliest(hand: Hand, found: Iterator[Suspect]) -> Suspect | None:
     for suspect in itertools.islice(found, EXPLANATIONS):
         first, step = first or suspect, suspect.step
         inside = step.number != first.step.number and not ALIAS.fullmatch(step.line.text)
-        if suspect.meaning != FACTOR and by_value(hand.program, step, suspect.expected, inside=inside):
+        if suspect.meaning != FACTOR and hand.by_value(step, suspect.expected, inside=inside):
             return suspect
     return first
 
@@ -255,7 +255,7 @@ def _line_and_change(
     """
 
     def by(step, expected):
-        found = by_value(hand.program, step, expected)
+        found = hand.by_value(step, expected)
         return found, bool(found and found.inside)
 
     step, expected = (suspect.step, suspect.expected) if suspect else (made, true)
@@ -284,7 +284,7 @@ def _line_and_change(
     if not is_factor:
         elsewhere = in_function(hand.program, step, expected)
     # What changes something that is there comes before what adds to it.
-    elsewhere = elsewhere or by_running(hand.program, [*before, *again])
+    elsewhere = elsewhere or hand.by_running([*before, *again])
     if not elsewhere and is_factor and made:  # it may be missing anywhere
         elsewhere = by(made, true)[0]
     change = elsewhere or change

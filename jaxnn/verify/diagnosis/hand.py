@@ -14,17 +14,20 @@ from jaxnn.verify.compare import Comparison
 from jaxnn.verify.diagnosis.exchange import Exchange
 from jaxnn.verify.diagnosis.locate import another, upstream
 from jaxnn.verify.diagnosis.programs import Program, Work, as_numpy
+from jaxnn.verify.diagnosis.repair import Repair, by_value
 from jaxnn.verify.diagnosis.replay import Replay, line_by_line, replay
+from jaxnn.verify.diagnosis.rewrite import functions_of
+from jaxnn.verify.diagnosis.search import Tried, by_running
 from jaxnn.verify.diagnosis.sizes import constants
-from jaxnn.verify.diagnosis.steps import Step, record, rerun, until_error
-from jaxnn.verify.diagnosis.targets import Targets
+from jaxnn.verify.diagnosis.steps import Key, Step, record, rerun, until_error
+from jaxnn.verify.diagnosis.targets import Targets, digest
 from jaxnn.verify.evaluation import evaluator
 from jaxnn.verify.numeric import by_differences
 from jaxnn.verify.problem import Problem, in_float64, split_output
 from jaxnn.verify.rounding import SAFETY
 from jaxnn.verify.trial import Point, Trial, loss_at, moved_by
 
-WORK = 200_000_000
+WORK = 200_000_000  # a repair that is known took 54 million
 PROOF = 1e-3  # of the largest entry: as little have functions to round that a repair is to be proven of
 NEAR = 1e-7  # of the largest entry, at fewer examples, where rounding was not measured
 
@@ -59,7 +62,8 @@ class Hand(NamedTuple):
 
     `errors` are those of a gradient's arrays in units of their error bars. The `program` is what repairs are tried on,
     `of_leaf` the same where one leaf alone has to be right. `upstream(number)` are the steps that made one of its steps
-    without having a right value, looked for once.
+    without having a right value, looked for once. `tried` are changes of the program that failed, `found` what
+    `by_value` has found.
     """
 
     program: Program
@@ -68,6 +72,19 @@ class Hand(NamedTuple):
     errors: Callable[[list[np.ndarray]], list[float]]
     of_leaf: Callable[[int], Program]
     upstream: Callable[[int], list[Step]]
+    tried: Tried
+    found: dict[tuple[Key, str, bool], Repair | None]
+
+    def by_value(self, step: Step, expected: np.ndarray, *, inside: bool = False) -> Repair | None:
+        """Return the change in a step's line that gives it the value `expected`, looked for once."""
+        asked = step.key, digest(expected), inside
+        if asked not in self.found:
+            self.found[asked] = by_value(self.program, step, expected, inside=inside)
+        return self.found[asked]
+
+    def by_running(self, suspects: Sequence[Step], *, inside: bool = True) -> Repair | None:
+        """Return the proven change in the line of one suspect, of those that have not been tried."""
+        return by_running(self.program, suspects, inside=inside, tried=self.tried)
 
 
 def hand_of(trial: Trial, problem: Problem, point: Point, tape: list[Node]) -> Hand:
@@ -127,7 +144,12 @@ def hand_of(trial: Trial, problem: Problem, point: Point, tape: list[Node]) -> H
         return program._replace(points=given, elsewhere=elsewhere, own=own)
 
     program = Program(
-        run, [(args, bool) for args, _ in points], called=called, defines=defines, work=Work(WORK * provable(trial))
+        run,
+        [(args, bool) for args, _ in points],
+        called=called,
+        defines=defines,
+        work=Work(WORK * provable(trial)),
+        functions=cache(functions_of),
     )
     whole = as_numpy(judged(program, slice(None)), by_hand)
     if whole.in_numpy:
@@ -136,9 +158,13 @@ def hand_of(trial: Trial, problem: Problem, point: Point, tape: list[Node]) -> H
         backward = replay(run, problem.args, gradient)
         if max(errors(backward.outputs({}))) <= 1:  # wrong only as it is called, not as JAX traces it
             backward = line_by_line(run, problem.args, gradient)
+
+    def of_leaf(leaf):
+        return judged(whole, slice(leaf, leaf + 1))
+
     targets = Targets(tape, true, problem.args)
     before = cache(lambda number: upstream(backward, targets, backward.steps[number]))
-    return Hand(whole, backward, targets, errors, lambda leaf: judged(whole, slice(leaf, leaf + 1)), before)
+    return Hand(whole, backward, targets, errors, of_leaf, before, Tried.nothing(), {})
 
 
 def provable(trial: Trial) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from jaxnn.trace.jaxprs import Line
 from jaxnn.verify.diagnosis.exchange import NUMPY, Exchange, updatable
 from jaxnn.verify.diagnosis.in_numpy import JAX, LAX, NN
-from jaxnn.verify.diagnosis.rewrite import Part, Written, merged, rewritten
+from jaxnn.verify.diagnosis.rewrite import Part, Written, functions_of, merged, rewritten
 from jaxnn.verify.diagnosis.steps import Key, Scope, Step, as_array, held, lines_run, record, scopes
 from jaxnn.verify.diagnosis.targets import SHARE, close
 
@@ -52,6 +52,7 @@ class Program(NamedTuple):
     `called` are the names of the functions that it, or the loss, calls; a line that `defines` what is meant, since the
     loss depends on it, is no mistake: no change of it is a repair. `elsewhere()` are more points, of other sizes, that
     only what is right at the first ones is tried at. A run takes so many `lines` of all the `work` there may be.
+    `functions` are those that run a code, for which everything that Python holds is looked through.
     """
 
     run: Callable
@@ -64,6 +65,7 @@ class Program(NamedTuple):
     elsewhere: Callable[[], Points] = tuple
     work: Work = Work()
     lines: int = 0
+    functions: Callable[[CodeType], Sequence[FunctionType]] = functions_of
 
     def is_right_with(self, changes: Sequence["Change"]) -> bool:
         """Return whether it is right at all points with something else in the place of what stands in its source."""

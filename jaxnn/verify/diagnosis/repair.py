@@ -24,7 +24,6 @@ from jaxnn.verify.diagnosis.in_scope import evaluated, is_value, is_whole, named
 from jaxnn.verify.diagnosis.programs import EVALUATION, SHARE_OF_RUN, Change, Program
 from jaxnn.verify.diagnosis.rewrite import (
     Part,
-    functions_of,
     lambda_at,
     operations,
     put,
@@ -33,7 +32,7 @@ from jaxnn.verify.diagnosis.rewrite import (
 from jaxnn.verify.diagnosis.steps import Path, Step, as_array, held
 from jaxnn.verify.diagnosis.targets import close
 
-MOST_VALUES = 20_000  # changes of one line, whose right value is known: each is an expression evaluated
+MOST_VALUES = 5000  # changes of one line, whose right value is known: each is an expression evaluated
 MOST_VALUES_IN_JAX = 400  # where NumPy cannot evaluate it: a loop of JAX's takes as long as a program
 MOST_PAIRS = 3000  # changes of one line that something more is looked for with
 MOST_COMPLETED = 200  # that give the right value, and yet are wrong when all is run
@@ -68,7 +67,7 @@ def by_value(program: Program, step: Step, expected: np.ndarray, *, inside: bool
     place = scope and source_of(step, scope.code)
     if scope is None or place is None or program.defines(step.line):
         return None
-    functions = functions_of(scope.code)
+    functions = program.functions(scope.code)
     with np.errstate(all="ignore"), jax.disable_jit():
         for names in (names_in_numpy(scope.names), scope.names):
             value, wanted = _written(place, names, step.value, expected)

@@ -8,6 +8,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from types import FunctionType, MappingProxyType
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -23,7 +24,6 @@ from jaxnn.verify.diagnosis.rewrite import (
     Part,
     blocks_around,
     code_with,
-    functions_of,
     lambda_at,
     made_from,
     may_not_end,
@@ -34,19 +34,33 @@ from jaxnn.verify.diagnosis.rewrite import (
 from jaxnn.verify.diagnosis.steps import Scope, Step, as_array, held, is_array
 from jaxnn.verify.diagnosis.targets import digest
 
-MOST_RUNS = 5000  # changes of several lines, each tried by running everything
-MOST_TOLD_APART = 15_000  # changes that are looked at for what they evaluate to
+MOST_RUNS = 1500  # changes of several lines, each tried by running everything
+MOST_TOLD_APART = 4000  # changes that are looked at for what they evaluate to
 MOST_LINES = 12  # whose numbers are followed to the lines that made them
-MOST_OF_A_LINE, MOST_PAIRS = 60, 4000  # changes of a line that are tried two at a time, and such pairs of all lines
+MOST_OF_A_LINE, MOST_PAIRS = 60, 1500  # changes of a line that are tried two at a time, and such pairs of all lines
 OF_A_KIND, MOST_ALIKE = 3, 3000  # changes of one kind that are tried in two lines, and such pairs
 MOST_MOVES, NEXT = 400, 12  # of a statement to another place; in JAX, which takes long
 MOST_RUNS_IN_JAX, MOST_TOLD_APART_IN_JAX = 150, 1500  # which take a hundred times as long
 
 
-def by_running(program: Program, suspects: Sequence[Step], *, inside: bool = True) -> Repair | None:
+class Tried(NamedTuple):
+    """The changes that have been run and are no repair, and those of them that put a part of what is wrong right."""
+
+    changes: set[tuple[Line, str]]
+    partial: dict[tuple[Line, bytes], tuple[np.ndarray, Repair]]
+
+    @classmethod
+    def nothing(cls) -> "Tried":
+        return cls(set(), {})
+
+
+def by_running(
+    program: Program, suspects: Sequence[Step], *, inside: bool = True, tried: Tried | None = None
+) -> Repair | None:
     """Return the proven change in the line of one suspect, `inside` of what stands there or also around it.
 
-    Where there is none, a line may have to be moved to another place among those around it.
+    Where there is none, a line may have to be moved to another place among those around it. What was `tried` before is
+    not tried again.
     """
     last = {step.line: step for step in suspects}
     rounds = {line: [(line, step.name, k) for k in (1, 2)] for line, step in last.items()}  # in one all may be zero
@@ -54,7 +68,8 @@ def by_running(program: Program, suspects: Sequence[Step], *, inside: bool = Tru
     seen = program.scopes(keys)
     lines = [(line, seen[step.key]) for line, step in last.items() if step.key in seen]
     also = {line: [seen[key] for key in rounds[line] if key in seen] for line, _ in lines}
-    return in_loops(program, lines) or in_lines(program, lines, inside=inside, also=also) or in_order(program, lines)
+    found = in_loops(program, lines) or in_lines(program, lines, inside=inside, also=also, tried=tried)
+    return found or in_order(program, lines)
 
 
 def in_lines(
@@ -63,24 +78,34 @@ def in_lines(
     *,
     inside: bool = True,
     also: Mapping[Line, Sequence[Scope]] = MappingProxyType({}),
+    tried: Tried | None = None,
 ) -> Repair | None:
     """Return the proven change in one of the lines, each with what it sees, and what it `also` sees at other times.
 
     Also tried are the blocks around such a line, and the lines that made what it takes but are no steps: whole numbers,
-    shapes, indices. The likeliest changes of all lines come first.
+    shapes, indices. The likeliest changes of all lines come first. What was `tried` before is not tried again.
     """
-    functions = {scope.code: functions_of(scope.code) for _, scope in lines}  # found by searching through everything
+    functions = {scope.code: program.functions(scope.code) for _, scope in lines}
     most, told = (MOST_RUNS, MOST_TOLD_APART) if program.in_numpy else (MOST_RUNS_IN_JAX, MOST_TOLD_APART_IN_JAX)
-    changes = itertools.islice(_changes(program, lines, inside), told)
-    before, partial = program.wrong(), {}
+    tried = tried or Tried.nothing()
+    changes = itertools.islice(_untried(_changes(program, lines, inside), tried), told)
+    before = program.wrong()
     for line, scope, old, new, why in itertools.islice(_different(program, changes, also), most):
         change = Change(line, old, new, functions[scope.code])
         repaired = program.repaired([change], before) if before else None
         if repaired is not None and not repaired.sum() == sum(wrong.sum() for wrong in before):
-            partial.setdefault((line, repaired.tobytes()), (repaired, Repair([change], why, True, False)))
+            tried.partial.setdefault((line, repaired.tobytes()), (repaired, Repair([change], why, True, False)))
         elif (repaired is not None or not before) and program.is_right_with([change]):
             return Repair([change], why, True, True)
-    return _together(program, list(partial.values()))
+    return _together(program, list(tried.partial.values()))
+
+
+def _untried(changes, tried):
+    for line, scope, old, new, why in changes:
+        spelt = line, ast.dump(new)
+        if spelt not in tried.changes:
+            tried.changes.add(spelt)
+            yield line, scope, old, new, why
 
 
 def _together(program: Program, partial: Sequence[tuple[np.ndarray, Repair]]) -> Repair | None:
@@ -157,7 +182,7 @@ def in_two_places(program: Program, steps: Sequence[Step]) -> Repair | None:
         rounds = [seen[one.key] for one in (step, first[line]) if one.key in seen]
         if not rounds:
             continue
-        functions = functions_of(rounds[0].code)
+        functions = program.functions(rounds[0].code)
         changes = [one for one in _in_line(program, line, rounds[0], True) if not isinstance(one[3], ast.For | ast.If)]
         some = list(itertools.islice(_of_one_shape(program, changes, rounds), MOST_OF_A_LINE))
         for (i, one), (k, two) in itertools.combinations(enumerate(some), 2):
@@ -180,7 +205,7 @@ def in_lines_alike(program: Program, steps: Sequence[Step]) -> Repair | None:
     for row, line, scope in rows.values():
         each = [_of_kind(program, statement, line, scope) for statement in row]
         kinds = dict.fromkeys(kind for changes in each for kind in changes)
-        functions = functions_of(scope.code)
+        functions = program.functions(scope.code)
         pairs = sorted(itertools.combinations(range(len(row)), 2), key=lambda pair: pair[1] - pair[0])
         for kind, places in itertools.islice(itertools.product(kinds, [*pairs, range(len(row))]), MOST_ALIKE):
             some = [(row[k], each[k][kind]) for k in places if kind in each[k]]
@@ -234,7 +259,7 @@ def in_copies(program: Program, steps: Sequence[Step]) -> Repair | None:
         if place is None or step.key not in seen:
             continue
         for new, why in copies(place, (), ()):
-            change = Change(line, place, ast.copy_location(new, place), functions_of(seen[step.key].code))
+            change = Change(line, place, ast.copy_location(new, place), program.functions(seen[step.key].code))
             if program.is_right_with([change]):
                 return Repair([change], why, True, True)
     return None
@@ -243,7 +268,7 @@ def in_copies(program: Program, steps: Sequence[Step]) -> Repair | None:
 def in_loops(program: Program, lines: Sequence[tuple[Line, Scope]]) -> Repair | None:
     """Return the proven change of what the loops around lines hand on from round to round, or where a round ends."""
     for line, scope in {block: at for at in lines for block in blocks_around(at[0], at[1].code)}.values():
-        functions = functions_of(scope.code)
+        functions = program.functions(scope.code)
         for parts, why in itertools.chain(carried(line, scope.code), ended(line, scope.code)):
             changes = [Change(*part, functions) for part in parts]
             if program.is_right_with(changes):
@@ -261,7 +286,7 @@ def in_order(program: Program, lines: Sequence[tuple[Line, Scope]]) -> Repair | 
     for _, _, line, scope, row, at, to in itertools.islice(sorted(moves), MOST_MOVES if program.in_numpy else NEXT):
         moved = [part for k, part in enumerate(row) if k != at]
         moved.insert(to, row[at])
-        functions, places = functions_of(scope.code), [at, *(k for k in range(len(row)) if k != at)]
+        functions, places = program.functions(scope.code), [at, *(k for k in range(len(row)) if k != at)]
         # Copies: what stands in two places at once would be found in the wrong one.
         changes = [Change(line, row[k], copy.copy(moved[k]), functions) for k in places if moved[k] is not row[k]]
         if program.is_right_with(changes):
@@ -278,7 +303,7 @@ def in_function(program: Program, step: Step, expected: np.ndarray) -> Repair | 
     `expected` is what it should return; NumPy stands in for JAX where that gives the same.
     """
     scope = program.scopes({step.key}).get(step.key)
-    functions = functions_of(scope.code) if scope is not None else []
+    functions = program.functions(scope.code) if scope is not None else []
     if scope is None or not functions or scope.code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS):
         return None
     for swap in (names_in_numpy, dict):

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.custom_derivatives import CustomVJPPrimal, SymbolicZero, zero_from_primal
 
 from jaxnn.errors import require
 
@@ -50,7 +51,7 @@ def read(rule: Any, args: Sequence[Any], nondiff_argnums: Sequence[int] = ()) ->
         require(fwd is not None, "rule", "a function without a rule", "rule.defvjp(f_fwd, f_bwd) before")
         assert fwd is not None and bwd is not None
         if getattr(inner, "symbolic_zeros", False):
-            return Rule(inner.fun, *_by_jax(inner), fixed), args
+            fwd, bwd = _with_symbolic_zeros(inner)
         return _with_all_arguments(inner.fun, fwd, bwd, args, fixed), args
     require(inner.jvp is not None, "rule", "a function without a rule", "rule.defjvp(f_jvp) before")
     return Rule(inner.fun, *_by_jax(inner), fixed, inner.jvp), args
@@ -112,24 +113,62 @@ def of_each_output(rule: Any, args: Sequence[Any]) -> Iterator[Rule]:
     for k, output in enumerate(outputs if len(outputs) > 1 else ()):
         if has_floats(output):
 
-            def part(out, k=k):
-                return jax.tree.leaves(out)[k]
+            def part(*args, k=k):
+                return jax.tree.leaves(inner.fun(*args))[k]
 
-            yield Rule(lambda *args, part=part: part(inner.fun(*args)), *_by_jax(inner, part), fixed)
+            yield _with_all_arguments(part, *_with_symbolic_zeros(inner, k), args, fixed)
 
 
-def _by_jax(rule, part=lambda out: out):
-    """Return `f_fwd` and `f_bwd`, of a part of the result, that leave it to JAX how the rule's functions are called."""
+def _with_symbolic_zeros(rule, only=None):
+    """Return `f_fwd` and `f_bwd` that call a rule's functions as JAX does; a cotangent comes for one output `only`."""
 
     def f_fwd(*args):
-        return part(rule(*args)), args
+        fixed = [i % len(args) for i in rule.nondiff_argnums]
+        marked = [a if i in fixed else jax.tree.map(_marked, a) for i, a in enumerate(args)]
+        given = rule.fwd(*marked)
+        if not (isinstance(given, tuple | list) and len(given) == 2):
+            return given
+        out, residuals = given
+        if any(isinstance(v, CustomVJPPrimal) for v in jax.tree.leaves(given)):  # JAX refuses them too
+            raise TypeError("f_fwd returns an argument as it comes with symbolic_zeros: return its .value")
+        return (out if only is None else jax.tree.leaves(out)[only]), (out, residuals)
+
+    def f_bwd(*given):
+        *fixed, (out, residuals), g = given
+        leaves, structure = jax.tree.flatten(out)
+        come = jax.tree.leaves(g) if only is None else [g if k == only else None for k in range(len(leaves))]
+        cotangents = [
+            zero_from_primal(y, symbolic_zeros=True) if v is None or v.dtype == jax.dtypes.float0 else v
+            for v, y in zip(come, leaves, strict=True)
+        ]
+        found = rule.bwd(*fixed, residuals, jax.tree.unflatten(structure, cotangents))
+        return jax.tree.map(_instantiated, found)
+
+    return f_fwd, functools.wraps(rule.bwd)(f_bwd)
+
+
+def _marked(value):
+    return CustomVJPPrimal(value, has_floats(value))
+
+
+def _instantiated(cotangent: Any) -> Any:
+    if isinstance(cotangent, SymbolicZero):
+        return jnp.zeros_like(cotangent)  # pyright: ignore[reportArgumentType]
+    return cotangent
+
+
+def _by_jax(rule):
+    """Return `f_fwd` and `f_bwd` that leave it to JAX how the rule's functions are called."""
+
+    def f_fwd(*args):
+        return rule(*args), args
 
     def f_bwd(args, g):
         places = [i for i, arg in enumerate(args) if i not in rule.nondiff_argnums and has_floats(arg)]
 
         def moved(*chosen):
             given = dict(zip(places, chosen, strict=True))
-            return part(rule(*(given.get(i, arg) for i, arg in enumerate(args))))
+            return rule(*(given.get(i, arg) for i, arg in enumerate(args)))
 
         found = iter(jax.vjp(moved, *(args[i] for i in places))[1](g))
         return tuple(next(found) if i in places else None for i in range(len(args)))

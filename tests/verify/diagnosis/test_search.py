@@ -6,7 +6,7 @@ import numpy as np
 
 from jaxnn.verify.diagnosis.patches import unified
 from jaxnn.verify.diagnosis.programs import Program
-from jaxnn.verify.diagnosis.search import by_running, in_copies, in_lines_alike, in_two_places
+from jaxnn.verify.diagnosis.search import Tried, by_running, in_copies, in_lines_alike, in_two_places
 from jaxnn.verify.diagnosis.steps import record
 
 RNG = np.random.default_rng(5)
@@ -252,3 +252,18 @@ def test_what_the_loss_runs_too_is_left_as_it_is():
     steps = [step for step in record(far_from_its_line, X, G) if step.name in ("turned", "d")]
     program = Program(far_from_its_line, [((X, G), wrong)])
     assert by_running(program._replace(defines=lambda line: line in {step.line for step in steps}), steps) is None
+
+
+def test_what_was_tried_and_is_no_repair_is_not_run_again():
+    runs, tried = [], Tried.nothing()
+
+    def run(x, g):
+        runs.append(1)
+        return far_from_its_line(x, g)
+
+    program = Program(run, [((X, G), lambda output: ~np.isclose(output, 7 * X.T @ G + 1))])
+    step = next(step for step in record(far_from_its_line, X, G) if step.name == "turned")
+    assert by_running(program, [step], tried=tried) is None
+    first, runs[:] = len(runs), []
+    assert by_running(program, [step], tried=tried) is None
+    assert len(runs) < first / 2 and tried.changes

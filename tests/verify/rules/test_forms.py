@@ -10,6 +10,7 @@ from jax.custom_derivatives import SymbolicZero
 
 from jaxnn.errors import InvalidArgument
 from jaxnn.verify import check_rule, survey
+from jaxnn.verify.rules.forms import read
 
 X = jnp.array([0.3, -1.2, 2.0])
 
@@ -167,6 +168,31 @@ def of_two_outputs(forgets):
 
     rule.defvjp(fwd, bwd, symbolic_zeros=True)
     return rule
+
+
+def test_a_rule_with_symbolic_zeros_is_called_as_jax_calls_it():
+    # JAX's own vjp is the witness: a fixed argument comes first, a whole number is not perturbed, and for an output
+    # without a cotangent a symbolic zero comes.
+    seen = []
+
+    def fwd(power, x, k):
+        seen.append((x.perturbed, k.perturbed))
+        return (x.value**power, k.value), x.value
+
+    def bwd(power, x, cotangents):
+        seen.append([isinstance(g, SymbolicZero) for g in cotangents])
+        return cotangents[0] * power * x ** (power - 1), None
+
+    rule = jax.custom_vjp(lambda power, x, k: (x**power, k), nondiff_argnums=(0,))
+    rule.defvjp(fwd, bwd, symbolic_zeros=True)
+    k, zero = jnp.arange(3), np.zeros(3, jax.dtypes.float0)
+    (expected,) = jax.vjp(lambda x: rule(3, x, k)[0], X)[1](jnp.ones_like(X))
+    by_jax, seen[:] = list(seen), []
+    found, args = read(rule, (3, X, k))
+    out, residuals = found.f_fwd(*args)
+    fixed, cotangent, none = found.f_bwd(residuals, (jnp.ones_like(X), zero))
+    np.testing.assert_array_equal(cotangent, expected)
+    assert (fixed, none) == (None, None) and seen == by_jax == [(True, False), [False, True]]
 
 
 @pytest.mark.slow
