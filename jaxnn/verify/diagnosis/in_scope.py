@@ -18,7 +18,7 @@ from jaxnn.verify.diagnosis.rewrite import function_around, subscripts
 from jaxnn.verify.diagnosis.steps import as_array, children, spelt
 
 SHAPE = re.compile(r"\.(shape|size|ndim)\b[^.]*$")
-MOST_LISTS, MOST_COLUMNS = 5, 5
+MOST_LISTS, MOST_ALONG = 5, 5
 FAR = 1_000_000  # lines: of what a function does not name
 PLAIN = {
     "pi",
@@ -56,15 +56,17 @@ def named(names: dict[str, Any], tree: ast.AST, line: Line, called: Collection[s
 
     Entries of dicts and attributes of the user's objects are named too, and parts of arrays that the function reads.
     Of functions it is those `called` anyway by what is judged, and plain formulas: another may do anything. Of lists it
-    is also the items that a whole number names, the state of a round for example; of arrays with a number for each row
-    of one in the tree also the column, which weighs or divides rows.
+    is also the items that a whole number names, the state of a round for example; of vectors also what stretches along
+    an axis of an array in the tree, such as a weight for each row or a scale for each channel.
     """
     seen = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    shapes: dict[str, tuple[int, ...]] = {}
     found = Names([], [], [], [], [], next((n for n in ("np", "jnp", "numpy") if names.get(n) in NUMPYS), "np"))
 
     def look(name, value):
         if as_array(value) is not None and not isinstance(value, float):
             found.arrays.append(name)
+            shapes[name] = np.shape(value)
         elif isinstance(value, int | float) and not isinstance(value, bool):
             found.numbers.append(name)
         elif isinstance(value, list | tuple) or (is_whole(value) and np.ndim(value)):
@@ -98,10 +100,15 @@ def named(names: dict[str, Any], tree: ast.AST, line: Line, called: Collection[s
         with suppress(Exception):  # not that many items
             if item not in found.arrays and as_array(evaluated(item, names)) is not None:
                 found.arrays.append(item)
-    shapes = {name: np.shape(names[name]) for name in found.arrays if name in names}
-    rows = {shape[0] for name, shape in shapes.items() if name in seen and len(shape) > 1}
-    columns = [f"{name}[:, None]" for name, shape in shapes.items() if len(shape) == 1 and shape[0] in rows]
-    found.arrays.extend(column for column in columns[:MOST_COLUMNS] if column not in found.arrays)
+    read = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Name | ast.Subscript | ast.Attribute)}
+    axes = {(shape[k], len(shape) - 1 - k) for name, shape in shapes.items() if name in read for k in range(len(shape))}
+    along = [
+        f"{name}[:{', None' * after}]"
+        for name, shape in shapes.items()
+        for size, after in sorted(axes)
+        if shape == (size,) and after
+    ]
+    found.arrays.extend(one for one in along[:MOST_ALONG] if one not in found.arrays)
     return found
 
 

@@ -84,7 +84,10 @@ def test_a_random_key_is_no_number():
     assert found.numbers == ["len(labels)"]
 
 
-def test_a_number_for_each_row_is_named_as_a_column_too():
-    names = {"x": np.ones((4, 3)), "weight": np.ones(4), "bias": np.ones(3), "total": np.ones(())}
-    assert named(names, ast.parse("x"), source_line(__file__, 1, "nothing")).arrays[-1] == "weight[:, None]"
-    assert "weight[:, None]" not in named(names, ast.parse("bias"), source_line(__file__, 1, "nothing")).arrays
+def test_a_vector_is_named_as_it_stretches_along_an_axis_too():
+    line = source_line(__file__, 1, "nothing")
+    names = {"x": np.ones((4, 3)), "weight": np.ones(4), "bias": np.ones(3), "image": np.ones((5, 7, 2, 2))}
+    names["p"] = {"scale": np.ones(7)}
+    assert named(names, ast.parse("x"), line).arrays[-1] == "weight[:, None]"
+    assert named(names, ast.parse("image"), line).arrays[-1] == "p['scale'][:, None, None]"
+    assert named(names, ast.parse("bias"), line).arrays[-1] == "p['scale']"
