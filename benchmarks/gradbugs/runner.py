@@ -1,5 +1,6 @@
 """`python -m benchmarks gradbugs`: how gradient checkers judge the gradients of other people, wrong and mended."""
 
+import argparse
 import json
 import os
 import shutil
@@ -16,31 +17,35 @@ from rich.progress import track
 
 from benchmarks import results
 from benchmarks.gradbugs import summary
-from benchmarks.gradbugs.trial import FORMS, JAXNN, LIMIT, Trial
-from benchmarks.gradbugs.variants import GIVEN, HELD_OUT, paths, variants
+from benchmarks.gradbugs.trial import FORMS, JAXNN, LIMIT, NOT_DRAWN, Trial
+from benchmarks.gradbugs.variants import GIVEN, HELD_OUT, NUMPY, paths, variants
 from benchmarks.mutants.peers import NEEDS
 from benchmarks.mutants.runner import FAILED, INTERRUPTED, available, parse, report
 from jaxnn.environment import cores
 
 ROOT = Path(__file__).parents[2]
-OPTION = "--held-out"
+LISTS = """Lists that the checker was not developed on: --held-out, kept in the repository; --drawn SEED, a mistake
+drawn at random into each right program, of which every seed is another list."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the benchmark; return 0, 1 where jaxnn misses a mistake or raises a false alarm, 130 where interrupted."""
-    console, others = Console(highlight=False, markup=False), [word for word in arguments if word != OPTION]
-    known = list(paths(HELD_OUT if OPTION in arguments else GIVEN))
-    asked = parse("gradbugs", others, known, __doc__, f"{OPTION}: the list that the checker was not developed on")
+    console, lists = Console(highlight=False, markup=False), argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    lists.add_argument("--held-out", action="store_true")
+    lists.add_argument("--drawn", type=int, metavar="SEED")
+    chosen, others = lists.parse_known_args(arguments)
+    known = paths(HELD_OUT if chosen.held_out else GIVEN if chosen.drawn is None else ("cases", *HELD_OUT))
+    asked = parse("gradbugs", others, list(known), __doc__, LISTS)
     if shutil.which("patch") is None:
         console.print("patch: there is no such program here, so that no patch is tried", style="yellow")
-    peers, rows, status = available(console), [], 0
+    peers, rows, status = available(console) if chosen.drawn is None else [], [], 0
     where = results.surroundings(dict.fromkeys(NEEDS[peer] for peer in peers))
-    todo = [trial for name in asked.only for trial in trials(name, (JAXNN, *peers))]
+    todo = [trial for name in asked.only for trial in trials(name, (JAXNN, *peers), chosen.drawn)]
     pool = ThreadPoolExecutor(cores())
     try:
         tried = pool.map(run, todo)
         for row in track(tried, "checking", len(todo), console=Console(stderr=True), transient=True):
-            rows.append(row)
+            rows += [row] if row["kind"] != NOT_DRAWN else []
     except KeyboardInterrupt:
         console.print("interrupted; what was finished is kept", style="yellow")
         status = INTERRUPTED
@@ -49,8 +54,10 @@ def main(arguments: Sequence[str]) -> int:
     return status or (FAILED if summary.failed(rows) else 0)
 
 
-def trials(name: str, checkers: Sequence[str]) -> list[Trial]:
-    """Return who tries what of a file."""
+def trials(name: str, checkers: Sequence[str], seed: int | None = None) -> list[Trial]:
+    """Return who tries what of a file, or a mistake that is drawn into it."""
+    if seed is not None:
+        return [Trial(name, NUMPY, f"drawn {seed}", JAXNN, seed=seed)]
     found = variants(paths()[name])
     return [Trial(name, v.form, v.tag, who, v.small) for v in found for who in checkers if v.form in FORMS[who]]
 
@@ -73,5 +80,5 @@ def run(trial: Trial) -> dict:
 
 def ended(trial: Trial, kind: str, message: str) -> dict:
     """Return the row of a try that gave no answer; the whole limit counts as its time."""
-    missing = dict.fromkeys(("line_ok", "cause_ok", "patch_ok"), False)
+    missing = dict.fromkeys(("line_ok", "patch_ok", *(("cause_ok",) * (trial.seed is None))), False)
     return {**trial._asdict(), "kind": kind, "message": message, **missing, "seconds": float(LIMIT)}

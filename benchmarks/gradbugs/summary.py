@@ -22,7 +22,8 @@ def totals(rows: Rows) -> list[dict[str, str]]:
             continue
         small = [row for row in wrong if row.get("small")]
         cannot = [] if checker == JAXNN else unable(right)
-        told = {header: [row for row in wrong if row.get(name)] for header, name in ANSWERS.items()}
+        judged = {header: [row for row in wrong if row.get(name) is not None] for header, name in ANSWERS.items()}
+        told = {header: [row for row in some if row[ANSWERS[header]]] for header, some in judged.items()}
         seconds = [row["seconds"] for row in wrong]
         of_patch = checker == JAXNN and form != RULE
         found.append(
@@ -30,7 +31,7 @@ def totals(rows: Rows) -> list[dict[str, str]]:
                 "checker": checker,
                 "form": form,
                 "found": share([row for row in wrong if row["id"] not in cannot and is_found(row)], wrong),
-                **{header: share(some, wrong) if checker == JAXNN else "" for header, some in told.items()},
+                **{header: share(some, judged[header]) for header, some in told.items()},
                 "patch, small": share([row for row in small if row.get("patch_ok")], small) if of_patch else "",
                 "patch, all": share([row for row in wrong if row.get("patch_ok")], wrong) if of_patch else "",
                 "false alarms": share([row for row in right if is_alarm(row)], right),
@@ -74,7 +75,7 @@ def remarks(rows: Rows) -> list[str]:
             f"{what}: {form} {row['id']} {row['tag']}: {row['kind']} {first(row['message'])}" for what, row in bad
         ]
         for what in ("line", "cause") if form == RULE else ("line", "cause", "patch"):
-            names = dict.fromkeys(row["id"] for row in wrong if is_found(row) and not row[f"{what}_ok"])
+            names = dict.fromkeys(row["id"] for row in wrong if is_found(row) and row[f"{what}_ok"] is False)
             lines += [f"{what} not right, {form}: {', '.join(names)}"] if names else []
     return lines
 

@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks.gradbugs.drawn import drawn
 from benchmarks.gradbugs.gradients import gradient_alone, is_mended
 from benchmarks.gradbugs.variants import JAX, NUMPY, RIGHT, RULE, Variant, paths, variants
 from benchmarks.mutants import ours
@@ -26,7 +27,7 @@ from jaxnn import verify
 from jaxnn.gradients import Problem, Rule
 
 LIMIT = 120  # seconds of processor time
-JAXNN, CHECK_GRADS = "jaxnn", "jax check_grads"
+JAXNN, CHECK_GRADS, NOT_DRAWN = "jaxnn", "jax check_grads", "not drawn"
 FORMS = {JAXNN: (NUMPY, JAX, RULE)} | {peer: (JAX, RULE) if peer == CHECK_GRADS else (NUMPY,) for peer in PEERS}
 
 
@@ -38,6 +39,7 @@ class Trial(NamedTuple):
     tag: str
     checker: str
     small: bool = False
+    seed: int | None = None  # of a mistake that is drawn
 
 
 def main() -> None:
@@ -48,8 +50,12 @@ def main() -> None:
 
 
 def row(trial: Trial, folder: Path) -> dict:
-    """Return what is said of a variant, and the processor time of that alone."""
-    (variant,) = [v for v in variants(paths()[trial.id]) if (v.form, v.tag) == (trial.form, trial.tag)]
+    """Return what is said of a variant, and the processor time of that alone; NOT_DRAWN where there is none."""
+    path = paths()[trial.id]
+    known = variants(path) if trial.seed is None else [v for v in [drawn(path, trial.seed, folder)] if v]
+    variant = next((v for v in known if (v.form, v.tag) == (trial.form, trial.tag)), None)
+    if variant is None:
+        return {**trial._asdict(), "kind": NOT_DRAWN}
     file = folder / f"{trial.form}_{trial.id}.py"
     file.write_text(variant.text, encoding="utf-8")
     with jax.enable_x64(variant.x64):
@@ -60,12 +66,17 @@ def row(trial: Trial, folder: Path) -> dict:
             found = asked(module, variant, args, argnums)
         else:
             found = objection(trial.checker, module, variant, args, argnums)
-        said = {**trial._asdict(), **found._asdict(), "seconds": round(time.process_time() - started, 2)}
+        said = {
+            **trial._asdict(),
+            "small": variant.small,
+            **found._asdict(),
+            "seconds": round(time.process_time() - started, 2),
+        }
     if trial.checker == JAXNN and trial.tag != RIGHT:
         may_be_mended = not variant.is_rule and trial.form != RULE
         said |= {
             "line_ok": variant.names_line(found.line),
-            "cause_ok": variant.explains(f"{found.cause} {found.line}"),
+            "cause_ok": variant.explains(f"{found.cause} {found.line}") if variant.causes else None,
             "patch_ok": may_be_mended and is_mended(found.patch, file, variant.back, argnums),
         }
     return said

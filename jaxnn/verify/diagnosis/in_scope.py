@@ -40,6 +40,12 @@ PLAIN = {
 NUMPYS = (np, jax.numpy, NUMPY)
 
 
+WRITERS = {  # methods that change the object that they are called of
+    *("append", "extend", "insert", "pop", "popitem", "remove", "clear", "update", "setdefault", "sort", "reverse"),
+    *("add", "discard", "fill", "put", "resize"),
+}
+
+
 class Names(NamedTuple):
     """What has a name: arrays, numbers, containers such as lists, functions of one argument; `parts` are cut out."""
 
@@ -120,6 +126,31 @@ def distances(line: Line) -> dict[str, int]:
         if isinstance(node, ast.Name):
             found[node.id] = min(found.get(node.id, FAR), abs(node.lineno - line.number))
     return found
+
+
+def written_into(tree: ast.AST) -> set[str]:
+    """Return the names of objects that a tree writes into: `x` of `x[0] = y`, `x.append(y)`, `np.add.at(x, i, y)`."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Store):
+            found.append(node)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            found += [node.func] if node.func.attr in WRITERS else node.args[: node.func.attr == "at"]
+    return {name for name in map(_base, found) if name}
+
+
+def _base(node: ast.AST) -> str:
+    while isinstance(node, ast.Subscript | ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+@lru_cache(maxsize=256)
+def own_names(line: Line) -> set[str]:
+    """Return the parameters and variables of the function that a line stands in."""
+    nodes = list(ast.walk(function_around(line)))
+    stored = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return stored | {node.arg for node in nodes if isinstance(node, ast.arg)}
 
 
 def is_formula(function: FunctionType, inside: Collection[FunctionType] = ()) -> bool:

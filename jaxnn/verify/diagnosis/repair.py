@@ -20,7 +20,15 @@ from jaxnn.verify.diagnosis.edits.statements import text
 from jaxnn.verify.diagnosis.edits.structures import projections
 from jaxnn.verify.diagnosis.edits.terms import NEAR, missing, rest, singles, two_terms
 from jaxnn.verify.diagnosis.exchange import NUMPY, updatable
-from jaxnn.verify.diagnosis.in_scope import evaluated, is_value, is_whole, named, no_arrays
+from jaxnn.verify.diagnosis.in_scope import (
+    evaluated,
+    is_value,
+    is_whole,
+    named,
+    no_arrays,
+    own_names,
+    written_into,
+)
 from jaxnn.verify.diagnosis.programs import EVALUATION, SHARE_OF_RUN, Change, Program
 from jaxnn.verify.diagnosis.rewrite import (
     Part,
@@ -202,9 +210,14 @@ def _place(
 
 
 def line_edits(program: Program, root: ast.AST, names: dict[str, Any], line: Line) -> Iterator[Edit]:
-    """Yield the edits of a part of a line where those names are known, while work is left."""
-    known = named(names, root, line, program.called)._asdict()
-    return program.work.while_left(edits(root, **known, fixed=no_arrays(root, names)))
+    """Yield the edits of a part of a line where those names are known, while work is left.
+
+    Left out is what would write into something that is not the function's own: it is run on trial, and what the user
+    has at the top of a module must stay as it is.
+    """
+    known, writes = named(names, root, line, program.called)._asdict(), written_into(root)
+    found = program.work.while_left(edits(root, **known, fixed=no_arrays(root, names)))
+    return (edit for edit in found if not writes or written_into(edit.tree) <= writes | own_names(line))
 
 
 def value_of(program: Program, expression: ast.expr, names: dict[str, Any]) -> Any:

@@ -283,3 +283,22 @@ def test_a_loop_that_holds_float32_alone_has_its_wrong_line():
 
     found = check_rule(f, lambda x: (f(x), x), backward, jnp.array([[0.3, -1.2], [2.0, 0.7]], jnp.float32))
     assert found.kind == "FAIL" and found.line.startswith("dx = -2 * x * g[None]") and "sign" in found.cause
+
+
+TABLE = [(0.5, 1.0), (1.5, 2.0), (2.5, 3.0)]
+
+
+def in_a_list(p, x):
+    parts = [0.0] * len(TABLE)
+    for k, (scale, shift) in enumerate(TABLE):
+        parts[k] = -scale * (scale * p * x + shift)
+    return np.sum(parts, axis=0)
+
+
+def test_nothing_is_written_into_what_the_user_has_at_the_top_of_a_module():
+    def loss(p, x):
+        return sum(np.sum((scale * p * x + shift) ** 2 / 2) for scale, shift in TABLE)
+
+    before = list(TABLE)
+    verdict = check(loss, in_a_list, np.array([0.3, -0.7]), np.array([1.1, 0.4]))
+    assert verdict.kind == "FAIL" and TABLE == before

@@ -4,9 +4,10 @@ import ast
 
 import jax
 import numpy as np
+import pytest
 
 from jaxnn.trace.jaxprs import source_line
-from jaxnn.verify.diagnosis.in_scope import is_formula, is_whole, named, no_arrays
+from jaxnn.verify.diagnosis.in_scope import is_formula, is_whole, named, no_arrays, own_names, written_into
 
 SCALE = 2.0
 
@@ -91,3 +92,24 @@ def test_a_vector_is_named_as_it_stretches_along_an_axis_too():
     assert named(names, ast.parse("x"), line).arrays[-1] == "weight[:, None]"
     assert named(names, ast.parse("image"), line).arrays[-1] == "p['scale'][:, None, None]"
     assert named(names, ast.parse("bias"), line).arrays[-1] == "p['scale']"
+
+
+@pytest.mark.parametrize(
+    ("written", "names"),
+    [
+        ("a[0] = b", {"a"}),
+        ("a.d['W'][0] += b", {"a"}),
+        ("c, a[k] = b", {"a"}),
+        ("a.append(b)", {"a"}),
+        ("b = a.pop()", {"a"}),
+        ("np.add.at(a, k, b)", {"a"}),
+        ("a = b[0] + np.sum(c)", set()),
+    ],
+)
+def test_what_a_statement_writes_into_is_known(written, names):
+    assert written_into(ast.parse(written)) == names
+
+
+def test_a_functions_own_names_are_its_parameters_and_variables():
+    line = source_line(__file__, far_and_near.__code__.co_firstlineno + 1, "far_and_near")
+    assert own_names(line) == {"far", "near", "given", "total", "product"}
