@@ -15,6 +15,7 @@ from jaxnn.verify.diagnosis.convolutions import convolutions, no_others
 from jaxnn.verify.diagnosis.hand import Hand, hand_of, provable, tape_of
 from jaxnn.verify.diagnosis.lines import first_random, spoken
 from jaxnn.verify.diagnosis.locate import ALIAS, Suspect, another, blamed, renamed, suspects, where_made
+from jaxnn.verify.diagnosis.operands import made_of
 from jaxnn.verify.diagnosis.patches import unified
 from jaxnn.verify.diagnosis.phrases import phrase
 from jaxnn.verify.diagnosis.programs import at_once
@@ -105,7 +106,7 @@ def _placed(trial, problem, verdict, point, tape, numbers):
         step, change = _line_and_change(hand, suspect, made, comparison.expected[leaf])
     each = {} if change and change.proven else _each_leaf(hand, comparison, problem.names, true)
     if len(each) > 1:  # unless one line is enough, that made all that is wrong
-        whole = hand.by_running(blamed(hand.backward, hand.errors, hand.backward.steps[::-1], for_all=True))
+        whole = hand.by_running(blamed(hand.backward, hand.errors, hand.backward.steps, for_all=True))
         each, change = ({}, whole) if whole else (each, each.get(verdict.leaf, change))
     elif each:
         (change,) = each.values()
@@ -117,6 +118,9 @@ def _placed(trial, problem, verdict, point, tape, numbers):
     sentence = _shown(trial, problem.names[leaf], comparison, leaf, suspect, sizes, arrays)
     if change is None:
         step = step and _made_inside(hand, step, comparison.actual[leaf], comparison.wrong[leaf], leaf)
+        if step and not sentence:
+            parts = made_of(hand.program, step, hand.targets)
+            sentence = f"{step.name}: {parts}" if parts else ""
         line = spoken(step.line) if step else ""
         return replace(verdict, line=line, cause=joined(sentence or verdict.cause, NO_REPAIR))
     assert step is not None  # that of the change

@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxnn.trace.jaxprs import Line
 from jaxnn.verify.diagnosis.replay import Replay
 from jaxnn.verify.diagnosis.steps import Key, Step
 from jaxnn.verify.diagnosis.targets import FACTOR, Targets, candidates, close, digest, is_adjoint, scales_of, stem_of
@@ -142,27 +141,23 @@ def upstream(backward: Replay, targets: Targets, step: Step) -> list[Step]:
 
 
 def blamed(backward: Replay, errors: Errors, steps: Iterable[Step], *, for_all: bool = False) -> list[Step]:
-    """Return those steps of which another value changes some of what is wrong and nothing right.
-
-    `for_all` those in lines alone whose steps change, together, all that is wrong.
-    """
+    """Return those steps of which another value changes some of what is wrong, or `for_all` all, and nothing right."""
     before = backward.outputs({})
-    wrong = np.array([error > 1 for error in errors(before)])
-    found: list[tuple[Step, np.ndarray]] = []
-    for step in steps:
+    wrong = [error > 1 for error in errors(before)]
+
+    def is_blamed(step):
         try:
             after = backward.outputs({step.key: another(step)})
         except Exception:  # it cannot be another one
-            continue
-        changed = np.array([not close(a, b) for a, b in zip(before, after, strict=True)])
-        if changed.any() and not (changed & ~wrong).any():
-            found.append((step, changed))
-    if not for_all:
-        return [step for step, _ in found]
-    by_line: dict[Line, np.ndarray] = {}
-    for step, changed in found:
-        by_line[step.line] = by_line.get(step.line, False) | changed
-    return [step for step, _ in found if (by_line[step.line] == wrong).all()]
+            return False
+        changed = [not close(a, b) for a, b in zip(before, after, strict=True)]
+        return (
+            changed == wrong
+            if for_all
+            else any(changed) and not any(c > w for c, w in zip(changed, wrong, strict=True))
+        )
+
+    return [step for step in steps if is_blamed(step)]
 
 
 def feeds(backward: Replay, step: Step, later: Step, kept: Mapping[Key, np.ndarray] = MappingProxyType({})) -> bool:
