@@ -22,7 +22,8 @@ def totals(rows: Rows) -> list[dict[str, str]]:
             continue
         small = [row for row in wrong if row.get("small")]
         cannot = [] if checker == JAXNN else unable(right)
-        judged = {header: [row for row in wrong if row.get(name) is not None] for header, name in ANSWERS.items()}
+        mine = wrong if checker == JAXNN else []  # peers name no line
+        judged = {header: [row for row in mine if row.get(name) is not None] for header, name in ANSWERS.items()}
         told = {header: [row for row in some if row[ANSWERS[header]]] for header, some in judged.items()}
         seconds = [row["seconds"] for row in wrong]
         of_patch = checker == JAXNN and form != RULE
